@@ -1,0 +1,15 @@
+"""What the tests share."""
+
+from pathlib import Path
+
+import pytest
+
+REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real photos and encoders, or skip the test where there is none."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"needs the measurement data in {REAL_DATA}")
+    return REAL_DATA
