@@ -1,0 +1,477 @@
+"""The fast engine for CPUs: the same spikes and resources as the reference, bit for bit.
+
+Columns never interact while they learn, so the columns of all members are cut into blocks, each
+an independent machine that reads one stream; threads take blocks. A block keeps its weights
+input-major, so that each spiking input adds one contiguous row of them, and adds inputs that
+share a spike pattern only once (specification, section 7). Learning rewrites the weights of a
+neuron in place.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead.coding import STEPS, SpikeTrains
+from spikehead.colanet import rules
+from spikehead.colanet.network import Network
+from spikehead.colanet.parameters import (
+    ALL_STEPS,
+    BASE_THRESHOLD,
+    DOPAMINE_STEP,
+    LABEL_STEP,
+    MEMORY,
+    TAU,
+    UNIT,
+)
+from spikehead.randomness import keys
+
+BLOCK = 128
+"""Neurons of a block at most, unless one column has more: its weights stay in a core's cache."""
+
+LANES = 16
+"""A block's neurons are padded to a multiple of this, so that loops over them vectorise."""
+
+_NEVER = np.iinfo(np.int32).max  # the threshold of padding
+
+_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+
+
+class Response(NamedTuple):
+    """What an ensemble answers to a stream.
+
+    Attributes
+    ----------
+    spikes : ndarray of uint8, shape (n_presentations, n_members, n_columns)
+        OUT spikes of each column.
+    peaks : ndarray of float32, shape (n_presentations, n_members, n_columns)
+        Highest potential over threshold in each column while the input lasted.
+    """
+
+    spikes: NDArray[np.uint8]
+    peaks: NDArray[np.float32]
+
+
+class _Block(NamedTuple):
+    """Columns of one or more members, laid out for speed; lanes are their neurons in order."""
+
+    column: int  # the first one, counted through all members
+    n_columns: int
+    weights: NDArray[np.int16]  # [input, lane]
+    thresholds: NDArray[np.int32]
+    noise_keys: NDArray[np.uint32]
+    phases: NDArray[np.int64]  # of each lane's member
+
+
+class _State(NamedTuple):
+    """The network's own arrays, with the neurons of all members in a row."""
+
+    resources: NDArray[np.float32]
+    stability: NDArray[np.float32]
+    synapses: NDArray[np.int32]
+
+
+class _Constants(NamedTuple):
+    n_columns: int  # of a member
+    size: int  # neurons of a column
+    noise: np.uint32
+    gain: float
+    loss: float
+    stability_rate: float
+    low: np.float32
+    span: np.float32
+    excess: float
+    silent: int
+
+
+class CPUEngine:
+    """Runs a network on a CPU.
+
+    Parameters
+    ----------
+    network : Network
+        Its state; learning changes it in place. Columns may be added between calls.
+    n_threads : int, optional
+        Default: as many as this process may use. The result is the same for any number.
+    """
+
+    def __init__(self, network: Network, n_threads: int | None = None) -> None:
+        self.network = network
+        self.n_threads = n_threads or numba.get_num_threads()
+        self._lay_out()
+
+    def learn(self, trains: SpikeTrains, labels: NDArray[np.int32]) -> None:
+        """Present a stream and learn it, each presentation once and in order.
+
+        Parameters
+        ----------
+        trains : SpikeTrains
+            The stream.
+        labels : ndarray of int32, shape (n_presentations,)
+            The column of each presentation's class.
+        """
+        numbers = self.network.presentations + 1 + np.arange(len(trains))
+        nothing = Response(np.empty((0, 0), np.uint8), np.empty((0, 0), np.float32))
+        self._run(trains, labels.astype(np.int32), numbers, nothing)
+        self.network.presentations += len(trains)
+
+    def respond(self, trains: SpikeTrains) -> Response:
+        """Present a stream without learning; every presentation is number 0."""
+        n_members, n_columns = self.network.n_members, self.network.n_columns
+        flat = len(trains), n_members * n_columns
+        response = Response(np.empty(flat, np.uint8), np.empty(flat, np.float32))
+        self._run(trains, np.empty(0, np.int32), np.zeros(len(trains), np.int64), response)
+        shape = len(trains), n_members, n_columns
+        return Response(response.spikes.reshape(shape), response.peaks.reshape(shape))
+
+    def _lay_out(self) -> None:
+        """Cut the columns of all members into blocks; derive weights and thresholds."""
+        net, size = self.network, self.network.parameters.microcolumns
+        total = net.n_members * net.n_columns
+        n_blocks = max(self.n_threads, -(-total * size // BLOCK))
+        per_block = max(-(-total // n_blocks), 1)
+        width = -(-per_block * size // LANES) * LANES
+        neurons = net.n_members * net.n_neurons
+        synapses = net.synapses.reshape(neurons, -1)
+        weights = net.weights().reshape(neurons, -1)
+        thresholds, noise_keys = net.thresholds().ravel(), net.noise_keys().ravel()
+        phases = np.repeat(net.phases, net.n_neurons)
+        self._blocks = []
+        for first in range(0, total, per_block):
+            n_columns = min(per_block, total - first)
+            lanes = slice(first * size, (first + n_columns) * size)
+            pad = (0, width - n_columns * size)
+            dense = np.zeros((net.n_inputs, width), np.int16)
+            dense[synapses[lanes].T, np.arange(n_columns * size)] = weights[lanes].T
+            self._blocks.append(
+                _Block(
+                    first,
+                    n_columns,
+                    dense,
+                    np.pad(thresholds[lanes], pad, constant_values=_NEVER),
+                    np.pad(noise_keys[lanes], pad),
+                    np.pad(phases[lanes], pad),
+                )
+            )
+        self._n_columns = net.n_columns
+
+    def _run(
+        self,
+        trains: SpikeTrains,
+        labels: NDArray[np.int32],
+        numbers: NDArray[np.int64],
+        response: Response,
+    ) -> None:
+        net, p = self.network, self.network.parameters
+        if self._n_columns != net.n_columns:
+            self._lay_out()
+        state = _State(
+            net.resources.reshape(-1, net.n_synapses),
+            net.stability.reshape(-1),
+            net.synapses.reshape(-1, net.n_synapses),
+        )
+        constants = _Constants(
+            n_columns=net.n_columns,
+            size=p.microcolumns,
+            noise=np.uint32(p.noise),
+            gain=p.potentiation,
+            loss=p.relative_depression * p.potentiation,
+            stability_rate=p.stability_rate,
+            low=np.float32(-p.min_weight),
+            span=np.float32(p.max_weight + p.min_weight),
+            excess=p.threshold_excess,
+            silent=p.silent_synapses,
+        )
+        moments = keys(numbers[:, None], np.arange(ALL_STEPS))
+        stream = trains.inputs, trains.offsets, trains.patterns, labels, moments
+
+        def run(block: _Block) -> None:
+            _present(block, *stream, state, constants, response)
+
+        if self.n_threads == 1 or len(trains) < 8:
+            for block in self._blocks:
+                run(block)
+        else:
+            with ThreadPoolExecutor(self.n_threads) as pool:
+                list(pool.map(run, self._blocks))
+
+
+@_compiled
+def _present(
+    block: Any,
+    inputs: Any,
+    offsets: Any,
+    patterns: Any,
+    labels: Any,
+    moments: Any,
+    state: Any,
+    constants: Any,
+    response: Any,
+) -> None:
+    """Present a whole stream to one block, and learn it if there are labels."""
+    n_inputs, width = block.weights.shape
+    learns = len(labels) > 0
+    noisy = constants.noise > BASE_THRESHOLD * UNIT / TAU
+    lane_patterns = np.empty((patterns.shape[1], width), np.int32)
+    for lane in range(width):
+        lane_patterns[:, lane] = patterns[block.phases[lane]]
+    total = np.empty(width, np.int32)
+    currents = np.zeros((ALL_STEPS, width), np.int32)
+    potential = np.empty(width, np.int32)
+    peak = np.empty(width, np.int32)
+    block_end = np.empty(width, np.int32)
+    trains = np.empty(width, np.int32)
+    forced = np.empty(width, np.bool_)
+    groups = np.empty(n_inputs, np.uint16)
+    mine = np.empty(state.synapses.shape[1], np.uint16)
+    fresh = np.empty(state.synapses.shape[1], np.int16)
+    for index in range(len(offsets)):
+        bounds = offsets[index]
+        _sum_currents(inputs, bounds, lane_patterns, block.weights, total, currents)
+        potential[:] = 0
+        peak[:] = 0
+        block_end[:] = -1
+        trains[:] = 0
+        forced[:] = False
+        # In silence nothing fires, but by strong noise or where a loser kept a high potential.
+        steps = ALL_STEPS if noisy else (LABEL_STEP + 1 if learns else STEPS)
+        step = 0
+        while step < steps:
+            moment = moments[index, step]
+            if _integrate(
+                step, currents[step], moment, constants.noise, block, potential, peak, block_end
+            ):
+                _compete(step, constants.size, block, potential, block_end, trains)
+            if learns and step == LABEL_STEP:
+                _force(labels[index], constants, block, potential, block_end, trains, forced)
+            step += 1
+            if step == STEPS and (potential > block.thresholds).any():
+                steps = ALL_STEPS
+        if learns:
+            _mark(inputs, bounds, groups)
+            label = labels[index]
+            for lane in range(block.n_columns * constants.size):
+                if trains[lane]:
+                    _learn(
+                        lane,
+                        label,
+                        groups,
+                        lane_patterns[:, lane],
+                        mine,
+                        fresh,
+                        constants,
+                        block,
+                        state,
+                        block_end,
+                        trains,
+                        forced,
+                    )
+        else:
+            _answer(index, constants.size, block, peak, trains, response)
+
+
+@_compiled
+def _sum_currents(
+    inputs: Any, bounds: Any, lane_patterns: Any, weights: Any, total: Any, currents: Any
+) -> None:
+    """Sum the weights of the inputs that spike, for each of the presentation steps."""
+    width = len(total)
+    currents[:STEPS] = 0
+    for group in range(len(lane_patterns)):
+        total[:] = 0
+        place, end = bounds[group], bounds[group + 1]
+        # Four rows at a time, or the loop waits for its own sums.
+        while place + 4 <= end:
+            a, b = weights[inputs[place]], weights[inputs[place + 1]]
+            c, d = weights[inputs[place + 2]], weights[inputs[place + 3]]
+            for lane in range(width):
+                total[lane] += (
+                    np.int32(a[lane]) + np.int32(b[lane]) + np.int32(c[lane]) + np.int32(d[lane])
+                )
+            place += 4
+        while place < end:
+            a = weights[inputs[place]]
+            for lane in range(width):
+                total[lane] += a[lane]
+            place += 1
+        pattern = lane_patterns[group]
+        for step in range(STEPS):
+            current = currents[step]
+            for lane in range(width):
+                current[lane] += total[lane] & -(pattern[lane] >> step & 1)
+
+
+@_compiled
+def _integrate(
+    step: Any,
+    current: Any,
+    moment: Any,
+    amplitude: Any,
+    block: Any,
+    potential: Any,
+    peak: Any,
+    block_end: Any,
+) -> bool:
+    """Advance every neuron by one step, and tell whether any can fire."""
+    hot = False
+    thresholds, noise_keys = block.thresholds, block.noise_keys
+    for lane in range(len(potential)):
+        is_open = block_end[lane] < step
+        drive = np.int32(current[lane] + rules.noise(noise_keys[lane], moment, amplitude))
+        after = np.int32(rules.integrate(potential[lane], drive if is_open else np.int32(0)))
+        potential[lane] = after
+        peak[lane] = max(peak[lane], after if step < STEPS else np.int32(0))
+        hot |= is_open & (after > thresholds[lane])
+    return hot
+
+
+@_compiled
+def _compete(step: int, size: int, block: Any, potential: Any, block_end: Any, trains: Any) -> None:
+    """Let the neuron with the highest potential fire in each column that has one able to."""
+    for column in range(block.n_columns):
+        winner = -1
+        for lane in range(column * size, (column + 1) * size):
+            able = block_end[lane] < step and potential[lane] > block.thresholds[lane]
+            if able and (winner < 0 or potential[lane] > potential[winner]):
+                winner = lane
+        if winner >= 0:
+            _fire(step, winner, size, potential, block_end, trains)
+
+
+@_compiled
+def _fire(step: int, winner: int, size: int, potential: Any, block_end: Any, trains: Any) -> None:
+    """Let a neuron fire: it is reset, and blocks the others of its column."""
+    trains[winner] |= 1 << step
+    potential[winner] = 0
+    first = winner // size * size
+    for lane in range(first, first + size):
+        if lane != winner:
+            block_end[lane] = step + MEMORY
+
+
+@_compiled
+def _force(
+    label: int, constants: Any, block: Any, potential: Any, block_end: Any, trains: Any, forced: Any
+) -> None:
+    """Let BIASGATE force a neuron to fire in each column of the label that stayed silent."""
+    size = constants.size
+    first = (label - block.column) % constants.n_columns
+    for column in range(first, block.n_columns, constants.n_columns):
+        winner = column * size
+        silent = True
+        for lane in range(column * size, (column + 1) * size):
+            silent &= trains[lane] == 0
+            if potential[lane] > potential[winner]:
+                winner = lane
+        if silent:
+            forced[winner] = True
+            _fire(LABEL_STEP, winner, size, potential, block_end, trains)
+
+
+@_compiled
+def _mark(inputs: Any, bounds: Any, groups: Any) -> None:
+    """Note for each input the groups that it spikes with, as a bit mask."""
+    groups[:] = 0
+    for group in range(len(bounds) - 1):
+        for place in range(bounds[group], bounds[group + 1]):
+            groups[inputs[place]] |= np.uint16(1 << group)
+
+
+@_compiled
+def _learn(
+    lane: int,
+    label: int,
+    groups: Any,
+    pattern: Any,
+    mine: Any,
+    fresh: Any,
+    constants: Any,
+    block: Any,
+    state: Any,
+    block_end: Any,
+    trains: Any,
+    forced: Any,
+) -> None:
+    """Apply a presentation's plasticity to a neuron that fired, and rewrite its weights."""
+    neuron = block.column * constants.size + lane
+    synapses, resources = state.synapses[neuron], state.resources[neuron]
+    for synapse in range(len(synapses)):
+        mine[synapse] = groups[synapses[synapse]]
+    train = trains[lane]
+    unforced = train & ~(1 << LABEL_STEP) if forced[lane] else train
+    start = rules.first_spike(train)
+    while unforced:
+        start, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
+        active = _groups_within((2 << end) - 1, pattern)
+        change = -constants.stability_rate * constants.loss
+        _change(neuron, -constants.loss, change, active, mine, constants, state)
+        unforced = unforced >> (end + 1) << (end + 1)
+    labelled = (block.column + lane // constants.size) % constants.n_columns == label
+    remembered = rules.recent(DOPAMINE_STEP)
+    if labelled and block_end[lane] < DOPAMINE_STEP and train & remembered:
+        active = _groups_within(remembered, pattern)
+        factor = -1.0 if forced[lane] else rules.dopamine_stability(DOPAMINE_STEP - start)
+        change = constants.stability_rate * constants.gain * factor
+        _change(neuron, constants.gain, change, active, mine, constants, state)
+    positive = 0
+    for synapse in range(len(synapses)):
+        fresh[synapse] = np.int16(rules.weight(resources[synapse], constants.low, constants.span))
+    for synapse in range(len(synapses)):
+        positive += max(fresh[synapse], 0)
+    for synapse in range(len(synapses)):
+        block.weights[synapses[synapse], lane] = fresh[synapse]
+    block.thresholds[lane] = rules.threshold(constants.excess, positive)
+
+
+@_compiled
+def _groups_within(window: int, pattern: Any) -> Any:
+    """Return the bit mask of the groups whose inputs spike at one of the steps of a window."""
+    found = 0
+    for group in range(len(pattern)):
+        if pattern[group] & window:
+            found |= 1 << group
+    return np.uint16(found)
+
+
+@_compiled
+def _change(
+    neuron: int,
+    amount: float,
+    stability_change: float,
+    active: Any,
+    mine: Any,
+    constants: Any,
+    state: Any,
+) -> None:
+    """Change the resources of a neuron's active synapses, and renormalise."""
+    resources = state.resources[neuron]
+    stability = np.float64(state.stability[neuron])
+    n_active = 0
+    for synapse in range(len(mine)):
+        n_active += (mine[synapse] & active) != 0
+    gain = amount * rules.plasticity(stability)
+    given = rules.renormalisation(gain, n_active, len(mine), constants.silent)
+    up, down = np.float32(gain - given), np.float32(-given)
+    for synapse in range(len(mine)):
+        resources[synapse] += up if mine[synapse] & active else down
+    state.stability[neuron] = rules.changed_stability(stability, stability_change)
+
+
+@_compiled
+def _answer(index: int, size: int, block: Any, peak: Any, trains: Any, response: Any) -> None:
+    """Write the OUT spikes and the highest potential of each column."""
+    for column in range(block.n_columns):
+        spikes = 0
+        highest = np.float32(0)
+        for lane in range(column * size, (column + 1) * size):
+            train = trains[lane]
+            while train:
+                train &= train - 1
+                spikes += 1
+            highest = max(highest, np.float32(peak[lane]) / np.float32(block.thresholds[lane]))
+        response.spikes[index, block.column + column] = spikes
+        response.peaks[index, block.column + column] = highest

@@ -1,0 +1,149 @@
+"""The state of an ensemble of CoLaNET networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead.coding import STEPS
+from spikehead.colanet.parameters import UNIT, CoLaNETParameters
+from spikehead.colanet.rules import initial_resource, threshold, weight
+from spikehead.randomness import keys, mix
+
+_NOISE, _SYNAPSES = 1, 2  # what a random key is for
+
+
+class Network:
+    """An ensemble of CoLaNET networks, each with one column a class: what learning changes.
+
+    Weights and thresholds follow from the resources and are not kept. A neuron's number is
+    ``column * microcolumns + microcolumn``, so that adding classes moves none.
+
+    Parameters
+    ----------
+    parameters : CoLaNETParameters
+        Hyperparameters, the same for every member.
+    n_inputs : int
+        Number of inputs.
+    n_columns : int, default=0
+        Number of columns, one a class.
+    n_members : int, default=15
+        Networks in the ensemble; they see the same stream and learn independently.
+    seed : int, default=0
+        From 0 to 2**32 - 1: decides noise and synapses.
+
+    Attributes
+    ----------
+    resources : ndarray of float32, shape (n_members, n_neurons, n_synapses)
+        Synaptic resources.
+    stability : ndarray of float32, shape (n_members, n_neurons)
+        Stability of each L neuron.
+    synapses : ndarray of int32, shape (n_members, n_neurons, n_synapses)
+        Input of each synapse, ascending.
+    phases : ndarray of int64, shape (n_members,)
+        Where each member's even spread starts, in tenths of a spike.
+    presentations : int
+        Presentations learned so far; the next one is number ``presentations + 1``.
+    """
+
+    def __init__(
+        self,
+        parameters: CoLaNETParameters,
+        n_inputs: int,
+        n_columns: int = 0,
+        n_members: int = 15,
+        seed: int = 0,
+    ) -> None:
+        self.parameters = parameters
+        self.n_inputs = n_inputs
+        self.n_members = n_members
+        self.seed = seed
+        self.n_synapses = min(n_inputs, parameters.max_synapses)
+        parameters.check_overflow(self.n_synapses)
+        self.presentations = 0
+        self.phases = np.arange(n_members) * STEPS // n_members
+        self.resources = np.empty((n_members, 0, self.n_synapses), np.float32)
+        self.stability = np.empty((n_members, 0), np.float32)
+        self.synapses = np.empty((n_members, 0, self.n_synapses), np.int32)
+        self.add_columns(n_columns)
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of L neurons of a member."""
+        return self.resources.shape[1]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of a member, one a class."""
+        return self.n_neurons // self.parameters.microcolumns
+
+    def add_columns(self, n_columns: int) -> None:
+        """Add columns that know nothing yet; what was learned stays as it is."""
+        neurons = range(self.n_neurons, self.n_neurons + n_columns * self.parameters.microcolumns)
+        shape = (self.n_members, len(neurons), self.n_synapses)
+        start = initial_resource(self.parameters.max_weight, self.parameters.min_weight)
+        self.resources = _extended(self.resources, np.full(shape, start, np.float32))
+        self.stability = _extended(self.stability, np.zeros(shape[:2], np.float32))
+        self.synapses = _extended(self.synapses, self._drawn_synapses(neurons))
+
+    def noise_keys(self) -> NDArray[np.uint32]:
+        """Return the key of each neuron's noise, shape (n_members, n_neurons)."""
+        return self._keys(_NOISE, np.arange(self.n_neurons))
+
+    def weights(self) -> NDArray[np.int16]:
+        """Return the weights in steps of 2**-12, in the shape of `resources`."""
+        low = np.float32(-self.parameters.min_weight)
+        span = np.float32(self.parameters.max_weight + self.parameters.min_weight)
+        return np.asarray(weight(self.resources, low, span), np.int16)
+
+    def thresholds(self) -> NDArray[np.int32]:
+        """Return the thresholds in steps of 2**-12, shape (n_members, n_neurons)."""
+        positive = np.maximum(self.weights(), 0).sum(axis=2, dtype=np.int64)
+        excess = self.parameters.threshold_excess
+        found = [threshold(excess, int(total)) for total in positive.flat]
+        return np.asarray(found, np.int32).reshape(self.stability.shape)
+
+    def weight_map(self, column: int, member: int = 0) -> NDArray[np.float32]:
+        """Return the weights of a column's L neurons from every input, in plain numbers.
+
+        Parameters
+        ----------
+        column : int
+            Which column.
+        member : int, default=0
+            Which member of the ensemble.
+
+        Returns
+        -------
+        ndarray of float32, shape (microcolumns, n_inputs)
+            Zero where a neuron has no synapse.
+        """
+        size = self.parameters.microcolumns
+        neurons = slice(column * size, (column + 1) * size)
+        dense = np.zeros((size, self.n_inputs), np.float32)
+        weights = self.weights()[member, neurons] / np.float32(UNIT)
+        np.put_along_axis(dense, self.synapses[member, neurons], weights, axis=1)
+        return dense
+
+    def _keys(self, purpose: int, neurons: NDArray[Any]) -> NDArray[np.uint32]:
+        return keys(self.seed, purpose, np.arange(self.n_members)[:, None], neurons)
+
+    def _drawn_synapses(self, neurons: range) -> NDArray[np.int32]:
+        """Draw each neuron's inputs: those with the lowest hashes, in ascending order."""
+        inputs = np.arange(self.n_inputs, dtype=np.uint64)
+        if self.n_synapses == self.n_inputs:
+            shape = (self.n_members, len(neurons), self.n_inputs)
+            return np.broadcast_to(inputs.astype(np.int32), shape)
+        neuron_keys = self._keys(_SYNAPSES, np.array(neurons))
+        drawn = np.empty((*neuron_keys.shape, self.n_synapses), np.int32)
+        numbers = keys(inputs)
+        for place, key in np.ndenumerate(neuron_keys):
+            lot = mix(numbers ^ key).astype(np.uint64) << np.uint64(32) | inputs
+            drawn[place] = np.sort(np.argpartition(lot, self.n_synapses - 1)[: self.n_synapses])
+        return drawn
+
+
+def _extended(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([old, new], axis=1)

@@ -1,0 +1,156 @@
+"""The hyperparameters of CoLaNET and the constants of its clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from spikehead.coding import STEPS
+
+SILENT_STEPS = 5
+"""Steps without input at the end of a presentation."""
+
+ALL_STEPS = STEPS + SILENT_STEPS
+"""All steps of a presentation."""
+
+LABEL_STEP = 10
+"""Step of the label's spike, counted from 0: the 11th (the hybrid paper, section 3.1)."""
+
+DOPAMINE_STEP = 13
+"""Step of the dopamine spike, counted from 0: three steps after the label."""
+
+MEMORY = 10
+"""Steps over which a spike is remembered: gaps in a tight sequence, blocking, dopamine, gating."""
+
+TAU = 9
+"""Membrane time constant in steps."""
+
+UNIT = 4096
+"""Steps of weight and potential in 1.0: every membrane is an integer multiple of 2**-12."""
+
+BASE_THRESHOLD = 8.531
+"""Threshold of an L neuron without positive weights."""
+
+
+@dataclass(frozen=True)
+class CoLaNETParameters:
+    """Hyperparameters of one CoLaNET network; the defaults are Table 1 of the hybrid paper.
+
+    Parameters
+    ----------
+    potentiation : float, default=0.0986409
+        Resource that dopamine adds to a recently active synapse (DWPOS).
+    relative_depression : float, default=0.504279665
+        Resource that an unforced firing takes, as a fraction of `potentiation` (RELDWNEG).
+    stability_rate : float, default=0.0644199
+        Change of stability per unit of resource change (STABILITYRESOURCECHANGERATIO).
+    max_weight : float, default=1.18684
+        Upper bound of a weight, never reached (MAXWEIGHT).
+    min_weight : float, default=1.65234
+        Magnitude of the lowest weight: weights start from ``-min_weight`` (MINWEIGHT).
+    microcolumns : int, default=1
+        L neurons in a column (NLEARNINGGROUPS).
+    threshold_excess : float, default=0.0019573
+        Threshold added per unit of positive weight (WTHREXCESS).
+    silent_synapses : int, default=1222
+        Unconnected synapses that share in renormalisation; -1 turns it off (NSILENTSYNAPSES).
+    saturation : float, default=2.07474
+        Activation from which an input spikes at every step (SATURATION).
+    stochastic_stimulation : float, default=0.016
+        Upper bound of the uniform noise that each L neuron receives at each step. Table 1 does
+        not give it; the default is the value that the specification reports for MNIST.
+    max_synapses : int, default=1000
+        Plastic synapses of an L neuron at most; drawn at random where there are more inputs.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its range; the sentence names it.
+    """
+
+    potentiation: float = 0.0986409
+    relative_depression: float = 0.504279665
+    stability_rate: float = 0.0644199
+    max_weight: float = 1.18684
+    min_weight: float = 1.65234
+    microcolumns: int = 1
+    threshold_excess: float = 0.0019573
+    silent_synapses: int = 1222
+    saturation: float = 2.07474
+    stochastic_stimulation: float = 0.016
+    max_synapses: int = 1000
+
+    def __post_init__(self) -> None:
+        """Check every value against its range."""
+        for field in fields(self):
+            value, (low, high) = getattr(self, field.name), _RANGES[field.name]
+            whole = isinstance(field.default, int)
+            kind = "a whole number" if whole else "a number"
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or (whole and not float(value).is_integer()) or not low <= value <= high:
+                raise ValueError(
+                    f"{field.name} must be {kind} from {low:g} to {high:g}, not {value!r}"
+                )
+            object.__setattr__(self, field.name, int(value) if whole else float(value))
+        if self.silent_synapses == 0:
+            raise ValueError(
+                "silent_synapses must be positive, or -1 for no renormalisation, not 0"
+            )
+
+    @property
+    def noise(self) -> int:
+        """Number of values that the noise of a step can take, in steps of 1 / `UNIT`."""
+        return round(self.stochastic_stimulation * UNIT)
+
+    def check_overflow(self, n_synapses: int) -> None:
+        """Refuse a network whose integer membranes could overflow.
+
+        Parameters
+        ----------
+        n_synapses : int
+            Plastic synapses of an L neuron.
+
+        Raises
+        ------
+        ValueError
+            If `n_synapses` spikes at once, step after step, could exceed 32 bits.
+        """
+        strongest = max(self.max_weight, self.min_weight)
+        limit = (2**31 - 1) / (TAU + 1) / UNIT
+        if n_synapses * strongest + self.stochastic_stimulation > limit:
+            most = math.floor((limit - self.stochastic_stimulation) / strongest)
+            raise ValueError(
+                f"max_synapses: {n_synapses} synapses of weights up to {strongest:g} could overflow "
+                f"a 32-bit membrane; with these weights it can be at most {most}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> CoLaNETParameters:
+        """Make parameters from values by name; a name that does not exist is refused."""
+        unknown = sorted(set(values) - set(_RANGES))
+        if unknown:
+            raise ValueError(
+                f"{unknown[0]} is not a hyperparameter; there are {', '.join(_RANGES)}"
+            )
+        return cls(**values)
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "potentiation": (0.0, 1e3),
+    "relative_depression": (0.0, 1e3),
+    "stability_rate": (0.0, 1e3),
+    # Below 8 = 2**15 / UNIT, so that a weight fits into 16 bits.
+    "max_weight": (1e-3, 7.99),
+    "min_weight": (0.0, 7.99),
+    "microcolumns": (1, 1000),
+    "threshold_excess": (0.0, 1.0),
+    "silent_synapses": (-1, 1e6),
+    "saturation": (1e-9, 1e9),
+    "stochastic_stimulation": (0.0, 8.0),
+    "max_synapses": (1, 1e6),
+}

@@ -1,0 +1,41 @@
+"""Counter-based random numbers: each is a hash of what it is for, so any engine can repeat it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+from numpy.typing import NDArray
+
+
+@register_jitable
+def mix(x: Any) -> Any:
+    """Return a 32-bit hash of unsigned 32-bit integers: the finaliser "lowbias32" (C. Wellons).
+
+    Takes NumPy arrays of uint32, and scalars where Numba compiles it.
+    """
+    x = np.uint32(x ^ (x >> np.uint32(16)))
+    x = np.uint32(x * np.uint32(0x7FEB352D))
+    x = np.uint32(x ^ (x >> np.uint32(15)))
+    x = np.uint32(x * np.uint32(0x846CA68B))
+    return np.uint32(x ^ (x >> np.uint32(16)))
+
+
+def keys(*numbers: Any) -> NDArray[np.uint32]:
+    """Return the hash of a chain of numbers.
+
+    Parameters
+    ----------
+    *numbers : int or array of int
+        Non-negative numbers below 2**32; arrays are broadcast against each other.
+
+    Returns
+    -------
+    ndarray of uint32
+        In the broadcast shape, with at least one dimension.
+    """
+    key = np.zeros(1, np.uint32)
+    for number in numbers:
+        key = mix(key ^ np.asarray(number, np.uint32)) + np.uint32(0x9E3779B9)
+    return key
