@@ -75,6 +75,12 @@ class _State(NamedTuple):
     synapses: NDArray[np.int32]
 
 
+_NO_RESPONSE = Response(np.empty((0, 0), np.uint8), np.empty((0, 0), np.float32))
+_NO_STATE = _State(
+    np.empty((0, 0), np.float32), np.empty(0, np.float32), np.empty((0, 0), np.int32)
+)
+
+
 class _Constants(NamedTuple):
     n_columns: int  # of a member
     size: int  # neurons of a column
@@ -115,8 +121,13 @@ class CPUEngine:
             The column of each presentation's class.
         """
         numbers = self.network.presentations + 1 + np.arange(len(trains))
-        nothing = Response(np.empty((0, 0), np.uint8), np.empty((0, 0), np.float32))
-        self._run(trains, labels.astype(np.int32), numbers, nothing)
+        net = self.network
+        state = _State(
+            net.resources.reshape(-1, net.n_synapses),
+            net.stability.reshape(-1),
+            net.synapses.reshape(-1, net.n_synapses),
+        )
+        self._run(trains, labels.astype(np.int32), numbers, state, _NO_RESPONSE)
         self.network.presentations += len(trains)
 
     def respond(self, trains: SpikeTrains) -> Response:
@@ -124,7 +135,8 @@ class CPUEngine:
         n_members, n_columns = self.network.n_members, self.network.n_columns
         flat = len(trains), n_members * n_columns
         response = Response(np.empty(flat, np.uint8), np.empty(flat, np.float32))
-        self._run(trains, np.empty(0, np.int32), np.zeros(len(trains), np.int64), response)
+        numbers = np.zeros(len(trains), np.int64)
+        self._run(trains, np.empty(0, np.int32), numbers, _NO_STATE, response)
         shape = len(trains), n_members, n_columns
         return Response(response.spikes.reshape(shape), response.peaks.reshape(shape))
 
@@ -164,16 +176,12 @@ class CPUEngine:
         trains: SpikeTrains,
         labels: NDArray[np.int32],
         numbers: NDArray[np.int64],
+        state: _State,
         response: Response,
     ) -> None:
         net, p = self.network, self.network.parameters
         if self._n_columns != net.n_columns:
             self._lay_out()
-        state = _State(
-            net.resources.reshape(-1, net.n_synapses),
-            net.stability.reshape(-1),
-            net.synapses.reshape(-1, net.n_synapses),
-        )
         constants = _Constants(
             n_columns=net.n_columns,
             size=p.microcolumns,

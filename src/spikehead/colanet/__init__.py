@@ -1,0 +1,6 @@
+"""CoLaNET: the spiking head. Knows nothing of photos, encoders or files."""
+
+from spikehead.colanet.classifier import CoLaNETClassifier
+from spikehead.colanet.parameters import CoLaNETParameters
+
+__all__ = ["CoLaNETClassifier", "CoLaNETParameters"]

@@ -1,0 +1,472 @@
+"""CoLaNETClassifier: the spiking head with scikit-learn's interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from spikehead.coding import STEPS, SpikeTrains, bernoulli_trains, even_trains, event_trains
+from spikehead.colanet.cpu import CPUEngine
+from spikehead.colanet.network import Network
+from spikehead.colanet.parameters import CoLaNETParameters
+
+CODINGS = ("even", "bernoulli", "events")
+
+AUTO_PERCENTILE = 99.5
+"""Percentile of the first batch's positive activations that ``saturation="auto"`` takes."""
+
+_BATCH = 2048  # presentations coded at a time, which bounds memory
+_TIE = 1e-9  # below any difference between votes; potentials decide within it
+
+
+class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A spiking classifier that learns each example once, by local plasticity.
+
+    An ensemble of CoLaNET networks, each with a column of leaky integrate-and-fire neurons per
+    class. Activations are rate-coded into spikes; anti-Hebbian and dopamine-modulated plasticity
+    change synaptic resources as the examples stream by. There are no epochs and no gradients, and
+    learning in pieces (`partial_fit`) gives bit for bit what learning at once (`fit`) gives. The
+    order of the examples is the order of learning; nothing is shuffled.
+
+    The defaults of the hyperparameters are Table 1 of the hybrid ANN-SNN paper.
+
+    Parameters
+    ----------
+    potentiation : float, default=0.0986409
+        Resource that dopamine adds to a recently active synapse (DWPOS).
+    relative_depression : float, default=0.504279665
+        Resource that an unforced firing takes, as a fraction of `potentiation` (RELDWNEG).
+    stability_rate : float, default=0.0644199
+        Change of stability per unit of resource change (STABILITYRESOURCECHANGERATIO).
+    max_weight : float, default=1.18684
+        Upper bound of a weight (MAXWEIGHT).
+    min_weight : float, default=1.65234
+        Magnitude of the lowest weight (MINWEIGHT).
+    microcolumns : int, default=1
+        L neurons per class (NLEARNINGGROUPS): more of them tell sub-classes apart.
+    threshold_excess : float, default=0.0019573
+        Threshold added per unit of positive weight (WTHREXCESS).
+    silent_synapses : int, default=1222
+        Unconnected synapses that share in renormalisation; -1 turns it off (NSILENTSYNAPSES).
+    saturation : float or "auto", default=2.07474
+        Activation from which an input spikes at every step (SATURATION). ``"auto"`` takes the
+        99.5th percentile of the positive activations in the first batch, and keeps it.
+    stochastic_stimulation : float, default=0.016
+        Upper bound of the noise that each L neuron receives at each step.
+    max_synapses : int, default=1000
+        Plastic synapses of an L neuron at most; drawn at random where there are more inputs.
+    members : int, default=15
+        Networks in the ensemble.
+    coding : {"even", "bernoulli", "events"}, default="even"
+        How activations become spikes: spread evenly, by chance, or not at all - ``"events"``
+        takes spikes as they are, of shape (n_samples, 10, n_features).
+    grow : bool, default=False
+        Whether `partial_fit` adds a class when it meets a new label, instead of refusing it.
+    n_threads : int, optional
+        Default: as many as this process may use. The result is the same for any number.
+    random_state : int, RandomState instance or None, default=0
+        Decides noise and synapses.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, in the order of the columns: sorted, then as they were added.
+    n_features_in_ : int
+        Number of inputs.
+    network_ : Network
+        The state of the ensemble.
+    parameters_ : CoLaNETParameters
+        The hyperparameters in force.
+
+    References
+    ----------
+    D. Larionov et al., "Hybrid ANN-SNN Pipeline with Local Plasticity", arXiv:2606.20151.
+    M. Kiselev, "CoLaNET - a spiking neural network with columnar layered architecture for
+    classification", arXiv:2409.01230.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from spikehead import CoLaNETClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> head = CoLaNETClassifier(saturation=16).fit(X[:1500], y[:1500])
+    >>> head.predict(X[1500:1503])
+    array([1, 7, 4])
+    """
+
+    classes_: NDArray[Any]
+    n_features_in_: int
+    network_: Network
+    parameters_: CoLaNETParameters
+
+    def __init__(
+        self,
+        *,
+        potentiation: float = CoLaNETParameters.potentiation,
+        relative_depression: float = CoLaNETParameters.relative_depression,
+        stability_rate: float = CoLaNETParameters.stability_rate,
+        max_weight: float = CoLaNETParameters.max_weight,
+        min_weight: float = CoLaNETParameters.min_weight,
+        microcolumns: int = CoLaNETParameters.microcolumns,
+        threshold_excess: float = CoLaNETParameters.threshold_excess,
+        silent_synapses: int = CoLaNETParameters.silent_synapses,
+        saturation: float | str = CoLaNETParameters.saturation,
+        stochastic_stimulation: float = CoLaNETParameters.stochastic_stimulation,
+        max_synapses: int = CoLaNETParameters.max_synapses,
+        members: int = 15,
+        coding: str = "even",
+        grow: bool = False,
+        n_threads: int | None = None,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.potentiation = potentiation
+        self.relative_depression = relative_depression
+        self.stability_rate = stability_rate
+        self.max_weight = max_weight
+        self.min_weight = min_weight
+        self.microcolumns = microcolumns
+        self.threshold_excess = threshold_excess
+        self.silent_synapses = silent_synapses
+        self.saturation = saturation
+        self.stochastic_stimulation = stochastic_stimulation
+        self.max_synapses = max_synapses
+        self.members = members
+        self.coding = coding
+        self.grow = grow
+        self.n_threads = n_threads
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: ArrayLike) -> CoLaNETClassifier:
+        """Forget everything, then learn a stream, each example once and in order.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Non-negative activations; with ``coding="events"`` an array of 0 and 1 of shape
+            (n_samples, 10, n_features).
+        y : array of shape (n_samples,)
+            Class labels.
+
+        Returns
+        -------
+        CoLaNETClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the data or a hyperparameter is not as described, or there is only one class
+            and the classifier does not `grow`.
+        """
+        X = self._checked(X, reset=True)
+        labels = _labels(y, X.shape[0])
+        self._start(X, np.unique(labels))
+        self._learn(X, labels)
+        return self
+
+    def partial_fit(
+        self, X: Any, y: ArrayLike, classes: ArrayLike | None = None
+    ) -> CoLaNETClassifier:
+        """Learn more of the stream, each example once and in order.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+        y : array of shape (n_samples,)
+            Class labels.
+        classes : array of shape (n_classes,), optional
+            All classes of the stream. Needed at the first call, unless the classifier grows.
+
+        Returns
+        -------
+        CoLaNETClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`; or if `classes` is missing at the first call, differs from the known
+            classes at a later one, or lacks a label of `y`.
+        """
+        first = not hasattr(self, "network_")
+        X = self._checked(X, reset=first)
+        labels = _labels(y, X.shape[0])
+        if first:
+            if classes is None and not self.grow:
+                raise ValueError(
+                    "the first call of partial_fit needs classes, all labels of the stream; "
+                    "or set grow=True to add classes as they come"
+                )
+            self._start(X, np.unique(labels if classes is None else _labels(classes)))
+        elif classes is not None and not np.array_equal(np.unique(classes), np.sort(self.classes_)):
+            raise ValueError(
+                f"classes {_names(np.unique(classes))} differ from those of earlier calls, "
+                f"{_names(self.classes_)}; add_classes adds new ones"
+            )
+        new = np.setdiff1d(labels, self.classes_) if _alike(labels, self.classes_) else labels
+        if new.size and not self.grow:
+            raise ValueError(
+                f"label {_names(new[:1])} is not among the classes {_names(self.classes_)}; "
+                f"add it with add_classes, or set grow=True"
+            )
+        if new.size:
+            self.add_classes(new)
+        self._learn(X, labels)
+        return self
+
+    def add_classes(self, labels: ArrayLike) -> CoLaNETClassifier:
+        """Add columns for new classes; what was learned stays as it is.
+
+        Parameters
+        ----------
+        labels : array of shape (n_new,)
+            Labels that are not yet among `classes_`, of the same type.
+
+        Returns
+        -------
+        CoLaNETClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If a label is known already, or of another type.
+        """
+        check_is_fitted(self)
+        new = _labels(labels)
+        if not _alike(new, self.classes_):
+            raise ValueError(
+                f"label {_names(new[:1])} is of another type than the classes "
+                f"{_names(self.classes_)}; use one type for all labels"
+            )
+        known = new[np.isin(new, self.classes_)]
+        if known.size:
+            raise ValueError(f"class {_names(known[:1])} is known already")
+        new = new[np.sort(np.unique(new, return_index=True)[1])]
+        self.classes_ = np.concatenate([self.classes_, new])
+        self.network_.add_columns(len(new))
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the class of each example.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        columns = self._scores(X).argmax(axis=1)
+        return np.asarray(self.classes_[columns])
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return each class's share of the ensemble's vote.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Rows add up to 1. Where no neuron fired, shares of the potentials instead.
+        """
+        scores = self._scores(X)
+        totals = scores.sum(axis=1, keepdims=True)
+        even = np.full_like(scores, 1 / len(self.classes_))
+        return np.asarray(np.divide(scores, totals, out=even, where=totals > 0))
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the mean share of each class in the members' OUT spikes.
+
+        Ties are resolved, in steps below any difference between votes, by the highest potential
+        over threshold (specification, section 5).
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            For two classes: the score of the second less that of the first.
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the engine, which follows from the network."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_engine"}
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn what is accepted."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.input_tags.sparse = True
+        # Two features, as in scikit-learn's toy problems, are too few to drive a neuron.
+        tags.classifier_tags.poor_score = True
+        return tags
+
+    # ------------------------------------------------------------ the way of the data
+
+    def _start(self, X: Any, classes: NDArray[Any]) -> None:
+        """Make a network that knows nothing yet."""
+        if len(classes) < 2 and not self.grow:
+            raise ValueError(
+                f"there is only one class, {_names(classes)}: a classifier needs at least two, "
+                f"or grow=True"
+            )
+        saturation = _auto_saturation(X) if self.saturation == "auto" else self.saturation
+        names = set(CoLaNETParameters.__dataclass_fields__) - {"saturation"}
+        hyperparameters = {name: getattr(self, name) for name in names}
+        self.parameters_ = CoLaNETParameters(**hyperparameters, saturation=saturation)  # type: ignore[arg-type]
+        if not isinstance(self.members, (int, np.integer)) or not 1 <= self.members <= 1000:
+            raise ValueError(f"members must be a whole number from 1 to 1000, not {self.members!r}")
+        seed = self.random_state
+        if not isinstance(seed, (int, np.integer)):
+            seed = check_random_state(seed).randint(2**31)
+        self.classes_ = classes
+        self.network_ = Network(
+            self.parameters_, self.n_features_in_, len(classes), int(self.members), int(seed)
+        )
+
+    def _learn(self, X: Any, labels: NDArray[Any]) -> None:
+        column_of = {label: column for column, label in enumerate(self.classes_.tolist())}
+        columns = np.array([column_of[label] for label in labels.tolist()], np.int32)
+        engine = self._running_engine()
+        for batch in _batches(X):
+            first = self.network_.presentations + 1
+            engine.learn(self._coded(X[batch], first, advance=True), columns[batch])
+
+    def _scores(self, X: Any) -> NDArray[np.float64]:
+        check_is_fitted(self)
+        X = self._checked(X, reset=False)
+        engine = self._running_engine()
+        scores = np.empty((X.shape[0], len(self.classes_)))
+        for batch in _batches(X):
+            spikes, peaks = engine.respond(self._coded(X[batch], 0, advance=False))
+            totals = np.maximum(spikes.sum(axis=2, keepdims=True), 1)
+            votes = (spikes / totals).mean(axis=1)
+            highest = peaks.sum(axis=1, dtype=np.float64)
+            scores[batch] = np.round(votes / _TIE) * _TIE + highest / (1 + highest) * _TIE
+        return scores
+
+    def _running_engine(self) -> CPUEngine:
+        engine: CPUEngine | None = getattr(self, "_engine", None)
+        if engine is None or engine.network is not self.network_:
+            engine = self._engine = CPUEngine(self.network_, self.n_threads)
+        return engine
+
+    def _coded(self, X: Any, first: int, *, advance: bool) -> SpikeTrains:
+        if self.coding == "events":
+            return event_trains(X)
+        dense = X.toarray() if sparse.issparse(X) else X
+        saturation = self.parameters_.saturation
+        if self.coding == "even":
+            return even_trains(dense, saturation)
+        seed = self.network_.seed
+        return bernoulli_trains(dense, saturation, seed=seed, first=first, advance=advance)
+
+    # ------------------------------------------------------------ checks
+
+    def _checked(self, X: Any, *, reset: bool) -> Any:
+        """Return the data in a form to compute with, or say in one sentence what is wrong."""
+        if self.coding not in CODINGS:
+            raise ValueError(f"coding must be one of {', '.join(CODINGS)}, not {self.coding!r}")
+        if self.coding == "events":
+            return self._checked_events(X, reset=reset)
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float32, np.float64],
+            ensure_all_finite=False,
+        )
+        _check_activations(X)
+        return X
+
+    def _checked_events(self, X: Any, *, reset: bool) -> NDArray[np.bool_]:
+        X = np.asarray(X)
+        if X.ndim != 3 or X.shape[1] != STEPS or not np.isin(X, (0, 1)).all():
+            raise ValueError(
+                f'with coding="events", X must hold 0 and 1 in the shape (n_samples, {STEPS}, '
+                f"n_features), not {X.dtype} in the shape {X.shape}"
+            )
+        if reset:
+            self.n_features_in_ = X.shape[2]
+        elif X.shape[2] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[2]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input"
+            )
+        return np.asarray(X, bool)
+
+
+def _batches(X: Any) -> Iterator[slice]:
+    for start in range(0, X.shape[0], _BATCH):
+        yield slice(start, start + _BATCH)
+
+
+def _auto_saturation(X: Any) -> float:
+    values = X.data if sparse.issparse(X) else X
+    positive = values[values > 0]
+    return float(np.percentile(positive, AUTO_PERCENTILE)) if positive.size else 1.0
+
+
+def _check_activations(X: Any) -> None:
+    values = X.data if sparse.issparse(X) else X
+    if not np.isfinite(values).all():
+        raise ValueError("X holds NaN or infinity; every activation must be a finite number")
+    if (values < 0).any():
+        raise ValueError(
+            "Negative values in data passed to X; activations must not be negative: set negative "
+            "ones to zero with np.maximum(X, 0), or split each feature into two, its positive and "
+            "its negative part"
+        )
+
+
+def _labels(y: ArrayLike | None, n_examples: int | None = None) -> NDArray[Any]:
+    """Return labels as a one-dimensional array of one type, one for each example."""
+    if y is None:
+        raise ValueError("CoLaNETClassifier requires y to be passed, but the target y is None")
+    kinds = {_kind(label) for label in y} if isinstance(y, (list, tuple)) else set()
+    array = column_or_1d(y, warn=True)
+    if array.dtype == object:
+        kinds = {_kind(label) for label in array}
+    if len(kinds) > 1:
+        raise ValueError(f"labels must be of one type, not of {' and '.join(sorted(kinds))}")
+    check_classification_targets(array)
+    if n_examples is not None and len(array) != n_examples:
+        raise ValueError(f"X has {n_examples} examples but y has {len(array)} labels")
+    return np.asarray(array)
+
+
+def _kind(label: Any) -> str:
+    for kind, name in ((str, "text"), (bool, "true or false"), (np.bool_, "true or false")):
+        if isinstance(label, kind):
+            return name
+    return "number" if np.isscalar(label) else type(label).__name__
+
+
+def _alike(some: NDArray[Any], others: NDArray[Any]) -> bool:
+    return {_kind(label) for label in some} == {_kind(label) for label in others}
+
+
+def _names(labels: Sequence[Any] | NDArray[Any]) -> str:
+    return ", ".join(repr(label) for label in np.asarray(labels).tolist())
