@@ -121,8 +121,8 @@ class CoLaNETParameters:
         if n_synapses * strongest + self.stochastic_stimulation > limit:
             most = math.floor((limit - self.stochastic_stimulation) / strongest)
             raise ValueError(
-                f"max_synapses: {n_synapses} synapses of weights up to {strongest:g} could overflow "
-                f"a 32-bit membrane; with these weights it can be at most {most}"
+                f"max_synapses: {n_synapses} synapses of weights up to {strongest:g} could "
+                f"overflow a 32-bit membrane; with these weights it can be at most {most}"
             )
 
     def to_dict(self) -> dict[str, Any]:
