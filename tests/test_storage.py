@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -382,6 +381,8 @@ def test_missing_permissions(model: Path) -> None:
         assert refusal(PermissionError, model) == (
             f"cannot read {model / 'model.json'}: Permission denied"
         )
+        model.chmod(0)
+        assert "cannot read" in refusal(PermissionError, model)
     finally:
         model.chmod(0o700)
         (model / "model.json").chmod(0o600)
@@ -543,17 +544,36 @@ SAVE_FOR_EVER = """
 
 @posix
 def test_kill_at_random_moments(tmp_path: Path, encoder: Path) -> None:
-    folder, chance = tmp_path / "m", random.Random(0)
-    for _ in range(12):
-        child = in_a_child(SAVE_FOR_EVER, folder, encoder, 1)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(chance.uniform(0, 0.1))
-        child.kill()
-        child.communicate()
-        if storage.is_model(folder):
-            stored = storage.load(folder)
-            assert (stored.arrays["w"] == stored.description["n"]).all()
+    child = in_a_child(
+        """
+        import itertools, os, random, signal, sys, time
+        import numpy as np
+        from spikehead import storage
+
+        folder, encoder = sys.argv[1:]
+        chance = random.Random(0)
+        n = 0
+        for _ in range(50):
+            process = os.fork()
+            if process == 0:
+                for n in itertools.count(n + 1):
+                    storage.save(folder, {"n": n}, {"w": np.full(200_000, n)},
+                                 attachments={"encoder": encoder} if n % 2 else None, readme=str(n))
+            time.sleep(chance.uniform(0, 0.05))
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            if storage.is_model(folder):
+                stored = storage.load(folder)
+                assert stored.description["n"] >= n
+                n = stored.description["n"]
+                assert (stored.arrays["w"] == n).all()
+        print(n)
+        """,
+        tmp_path / "m",
+        encoder,
+    )
+    assert int(child.communicate()[0]) > 0
+    assert child.returncode == 0
 
 
 @posix

@@ -68,7 +68,8 @@ class StoredModel:
 
 def is_model(folder: str | Path) -> bool:
     """Return whether the folder says that it holds a model: it has a ``model.json``."""
-    return (Path(folder) / _MANIFEST).is_file()
+    with _explained(f"cannot read {folder}"):
+        return (Path(folder) / _MANIFEST).is_file()
 
 
 def check_destination(folder: str | Path) -> None:
@@ -253,9 +254,9 @@ def _deserialised(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     """Return the checked content of ``model.json``."""
     path = folder / _MANIFEST
-    if not folder.exists():
-        raise FileNotFoundError(f"{folder} does not exist: give the folder of a saved model")
-    if not path.is_file():
+    if not is_model(folder):
+        if not folder.exists():
+            raise FileNotFoundError(f"{folder} does not exist: give the folder of a saved model")
         raise FileNotFoundError(
             f"{folder} is not a spikehead model (it has no {_MANIFEST}): "
             "give the folder of a saved model"
