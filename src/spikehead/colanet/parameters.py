@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from typing import Any
 
 from spikehead.coding import STEPS
@@ -87,7 +88,7 @@ class CoLaNETParameters:
             value, (low, high) = getattr(self, field.name), _RANGES[field.name]
             whole = isinstance(field.default, int)
             kind = "a whole number" if whole else "a number"
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            number = isinstance(value, Real) and not isinstance(value, bool)
             if not number or (whole and not float(value).is_integer()) or not low <= value <= high:
                 raise ValueError(
                     f"{field.name} must be {kind} from {low:g} to {high:g}, not {value!r}"
