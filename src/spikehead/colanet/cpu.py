@@ -413,7 +413,8 @@ def _learn(
     unforced = train & ~(1 << LABEL_STEP) if forced[lane] else train
     start = rules.first_spike(train)
     while unforced:
-        start, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
+        begin, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
+        start = begin if begin <= DOPAMINE_STEP else start
         active = _groups_within((2 << end) - 1, pattern)
         change = -constants.stability_rate * constants.loss
         _change(neuron, -constants.loss, change, active, mine, constants, state)

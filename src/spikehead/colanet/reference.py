@@ -225,7 +225,8 @@ def _learn(
         unforced = train & ~(1 << LABEL_STEP) if forced else train
         start = rules.first_spike(train)
         while unforced:
-            start, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
+            begin, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
+            start = begin if begin <= DOPAMINE_STEP else start
             window = slice(end + 1)
             stability = -p.stability_rate * loss
             _change(network, member, now, neuron, "anti-Hebbian", window, -loss, stability)
