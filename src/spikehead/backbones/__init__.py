@@ -1,0 +1,1 @@
+"""Where frozen encoders are made: in torch, which the extra `train` installs."""
