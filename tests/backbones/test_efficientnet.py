@@ -151,7 +151,7 @@ def test_gives_what_timm_gives(timm, name):
 
 
 def test_a_foreign_name_is_refused():
-    with pytest.raises(ValueError, match="'fc.weight' is not the name of an EfficientNet"):
+    with pytest.raises(ValueError, match=r"'fc\.weight' is not the name of an EfficientNet"):
         from_timm({"blocks.0.0.bn1.weight": torch.ones(1), "fc.weight": torch.ones(1)})
 
 
