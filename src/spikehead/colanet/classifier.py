@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from spikehead.coding import STEPS, SpikeTrains, bernoulli_trains, even_trains, event_trains
 from spikehead.colanet.cpu import CPUEngine
@@ -78,7 +78,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, in the order of the columns: sorted, then as they were added.
+        Class labels, in the order of the columns: sorted where they were given at once, then as
+        they came.
     n_features_in_ : int
         Number of inputs.
     network_ : Network
@@ -200,24 +201,30 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         first = not hasattr(self, "network_")
         X = self._checked(X, reset=first)
         labels = _labels(y, X.shape[0])
-        if first:
-            if classes is None and not self.grow:
-                raise ValueError(
-                    "the first call of partial_fit needs classes, all labels of the stream; "
-                    "or set grow=True to add classes as they come"
-                )
-            self._start(X, np.unique(labels if classes is None else _labels(classes)))
-        elif classes is not None and not np.array_equal(np.unique(classes), np.sort(self.classes_)):
+        if not first:
+            known = self.classes_
+        elif classes is not None:
+            known = np.unique(_labels(classes))
+        elif self.grow:
+            known = _distinct(labels)
+        else:
+            raise ValueError(
+                "the first call of partial_fit needs classes, all labels of the stream; "
+                "or set grow=True to add classes as they come"
+            )
+        if classes is not None and not np.array_equal(np.unique(classes), np.sort(known)):
             raise ValueError(
                 f"classes {_names(np.unique(classes))} differ from those of earlier calls, "
-                f"{_names(self.classes_)}; add_classes adds new ones"
+                f"{_names(known)}; add_classes adds new ones"
             )
-        new = np.setdiff1d(labels, self.classes_) if _alike(labels, self.classes_) else labels
+        new = labels[~np.isin(labels, known)] if _alike(labels, known) else labels
         if new.size and not self.grow:
             raise ValueError(
-                f"label {_names(new[:1])} is not among the classes {_names(self.classes_)}; "
+                f"label {_names(new[:1])} is not among the classes {_names(known)}; "
                 f"add it with add_classes, or set grow=True"
             )
+        if first:
+            self._start(X, known)
         if new.size:
             self.add_classes(new)
         self._learn(X, labels)
@@ -251,7 +258,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         known = new[np.isin(new, self.classes_)]
         if known.size:
             raise ValueError(f"class {_names(known[:1])} is known already")
-        new = new[np.sort(np.unique(new, return_index=True)[1])]
+        new = _distinct(new)
         self.classes_ = np.concatenate([self.classes_, new])
         self.network_.add_columns(len(new))
         return self
@@ -331,6 +338,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"there is only one class, {_names(classes)}: a classifier needs at least two, "
                 f"or grow=True"
             )
+        if isinstance(self.saturation, str) and self.saturation != "auto":
+            raise ValueError(f'saturation must be a number or "auto", not {self.saturation!r}')
         saturation = _auto_saturation(X) if self.saturation == "auto" else self.saturation
         names = set(CoLaNETParameters.__dataclass_fields__) - {"saturation"}
         hyperparameters = {name: getattr(self, name) for name in names}
@@ -340,6 +349,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = check_random_state(seed).randint(2**31)
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"random_state must be from 0 to 4294967295, not {seed}")
         self.classes_ = classes
         self.network_ = Network(
             self.parameters_, self.n_features_in_, len(classes), int(self.members), int(seed)
@@ -402,8 +413,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return X
 
     def _checked_events(self, X: Any, *, reset: bool) -> NDArray[np.bool_]:
-        X = np.asarray(X)
-        if X.ndim != 3 or X.shape[1] != STEPS or not np.isin(X, (0, 1)).all():
+        X = check_array(X, dtype=None, allow_nd=True, ensure_all_finite=False, estimator=self)
+        if X.ndim != 3 or X.shape[1] != STEPS or not X.size or not np.isin(X, (0, 1)).all():
             raise ValueError(
                 f'with coding="events", X must hold 0 and 1 in the shape (n_samples, {STEPS}, '
                 f"n_features), not {X.dtype} in the shape {X.shape}"
@@ -425,7 +436,7 @@ def _batches(X: Any) -> Iterator[slice]:
 
 def _auto_saturation(X: Any) -> float:
     values = X.data if sparse.issparse(X) else X
-    positive = values[values > 0]
+    positive = values[values > 0].astype(np.float64)
     return float(np.percentile(positive, AUTO_PERCENTILE)) if positive.size else 1.0
 
 
@@ -455,6 +466,11 @@ def _labels(y: ArrayLike | None, n_examples: int | None = None) -> NDArray[Any]:
     if n_examples is not None and len(array) != n_examples:
         raise ValueError(f"X has {n_examples} examples but y has {len(array)} labels")
     return np.asarray(array)
+
+
+def _distinct(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return each label once, in the order in which they come."""
+    return np.asarray(labels[np.sort(np.unique(labels, return_index=True)[1])])
 
 
 def _kind(label: Any) -> str:
