@@ -1,0 +1,20 @@
+"""Frozen encoders at work: photos -> activations, and their cache. None of it needs torch."""
+
+from spikehead.encoders.cache import ActivationCache, default_cache_folder
+from spikehead.encoders.encoder import Encoder
+from spikehead.encoders.onnx import OnnxEncoder
+from spikehead.encoders.pixels import Pixels
+from spikehead.encoders.registry import open_encoder, restore_encoder
+from spikehead.encoders.stream import EncodedBatch, encode_photos
+
+__all__ = [
+    "ActivationCache",
+    "EncodedBatch",
+    "Encoder",
+    "OnnxEncoder",
+    "Pixels",
+    "default_cache_folder",
+    "encode_photos",
+    "open_encoder",
+    "restore_encoder",
+]

@@ -1,0 +1,261 @@
+"""Encoders in ONNX files, run by ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from spikehead.encoders.encoder import fingerprint, usable_cpus
+from spikehead.images import Preprocessing
+
+_FILE = "encoder"
+_OUTPUT = "activations"
+_SILENT = 4  # what ONNX Runtime would log, it also raises
+
+
+class OnnxEncoder:
+    """An encoder in an ONNX file.
+
+    The network takes float32 pixels, shape (batch, channels, height, width), and gives activations,
+    shape (batch, n_activations); of several outputs, the one named ``activations``.
+
+    How it takes photos stands in a JSON file beside it, ``model.json`` for ``model.onnx``::
+
+        {"preprocessing": {"resize": 256, "crop": 224, ...}, "saturation": 2.5}
+
+    with the fields of `Preprocessing` and, where it is known, the activation that counts as full
+    rate. Without that file the preprocessing is the usual one of ImageNet, for photos of the side
+    that the network asks for (224 if it takes any), cut out of 8/7 of it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ONNX file; it holds its weights itself.
+    name : str, optional
+        How users name the encoder. Default: ``onnx:`` and the path.
+    preprocessing : Preprocessing, optional
+        In place of the JSON file, which is then not read.
+    saturation : float, optional
+        The activation that counts as full rate, where `preprocessing` is given.
+    n_threads : int, optional
+        Threads to compute with; the activations do not depend on it. Default: as many as this
+        process may use.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    ValueError
+        If the file is not a network of that form, or the JSON file is not as above.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        name: str | None = None,
+        preprocessing: Preprocessing | None = None,
+        saturation: float | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        path = Path(path)
+        self.name = name or f"onnx:{path}"
+        self.files = {_FILE: path}
+        model = _read(path)
+        self._n_threads = n_threads or usable_cpus()
+        self._session = _session(path, model, self._n_threads)
+        self._input, shape = _input(path, self._session)
+        self._output = _output(path, self._session)
+        if preprocessing is None:
+            preprocessing, saturation = _settings(path, shape)
+        self.preprocessing = preprocessing
+        self.saturation = saturation
+        self.fingerprint = fingerprint("onnx 1", preprocessing, model)
+        # Photo by photo unless the network insists: activations must not depend on neighbours.
+        self._batch = shape[0] or 1
+        self.n_activations = self._try_out(path, shape)
+
+    @classmethod
+    def from_dict(
+        cls,
+        description: Mapping[str, Any],
+        files: Mapping[str, Path],
+        *,
+        n_threads: int | None = None,
+    ) -> OnnxEncoder:
+        """Return the encoder that `to_dict` described.
+
+        Parameters
+        ----------
+        description : mapping
+            What `to_dict` returned.
+        files : mapping of str to Path
+            Where its `files` lie now.
+        n_threads : int, optional
+            Threads to compute with.
+        """
+        return cls(
+            files[_FILE],
+            name=description["name"],
+            preprocessing=Preprocessing.from_dict(description["preprocessing"]),
+            saturation=description["saturation"],
+            n_threads=n_threads,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `restore_encoder` needs beside `files`."""
+        return {
+            "kind": "onnx",
+            "name": self.name,
+            "preprocessing": self.preprocessing.to_dict(),
+            "saturation": self.saturation,
+        }
+
+    def encode(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the activations, negative ones as zero, shape (n_photos, n_activations).
+
+        Parameters
+        ----------
+        pixels : ndarray of float32, shape (n_photos, channels, height, width)
+            Photos, as `preprocessing` makes them.
+
+        Raises
+        ------
+        ValueError
+            If the network gives an activation that is not finite.
+        """
+        batches = [pixels[i : i + self._batch] for i in range(0, len(pixels), self._batch)]
+        with ThreadPoolExecutor(self._n_threads) as callers:
+            rows = list(callers.map(self._run, batches))
+        activations = np.concatenate([np.empty((0, self.n_activations), np.float32), *rows])
+        if not np.isfinite(activations).all():
+            raise ValueError(
+                f"the encoder {self.name} gives activations that are not finite (infinity or NaN): "
+                "check its preprocessing and how it was exported"
+            )
+        return np.maximum(activations, 0, out=activations)
+
+    def _run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the network gives for a batch, or for the beginning of one."""
+        n = len(pixels)
+        batch = np.pad(pixels, ((0, self._batch - n), (0, 0), (0, 0), (0, 0)))
+        activations = self._session.run([self._output], {self._input: batch})[0]
+        return np.asarray(activations[:n], np.float32)
+
+    def _try_out(self, path: Path, shape: Sequence[int | None]) -> int:
+        """Return the number of activations, found by running the network once."""
+        side = self.preprocessing.crop
+        given = (self._batch, self.preprocessing.channels, side, side)
+        if any(size not in (None, own) for size, own in zip(shape, given, strict=True)):
+            raise ValueError(
+                f"{path} takes pixels of shape {_shown(shape)}, but its preprocessing gives "
+                f"{_shown((None, *given[1:]))}: correct it in {_settings_path(path)}"
+            )
+        try:
+            activations = self._run(np.zeros(given, np.float32))
+        except Exception as error:  # ONNX Runtime's errors have no base of their own
+            raise ValueError(f"{path} cannot be run: {_first_line(error)}") from error
+        if activations.ndim != 2 or len(activations) != self._batch:
+            raise ValueError(
+                f"{path} gives an output of shape {_shown(activations.shape)}, but an encoder "
+                "gives (batch, activations): end it with global average pooling"
+            )
+        return int(activations.shape[1])
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}: give the path of an ONNX file")
+    return path.read_bytes()
+
+
+def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _SILENT
+    options.intra_op_num_threads = n_threads
+    # Threads that spin while they wait would take the time of those that decode photos.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no base of their own
+        reason = _first_line(error)
+        if "External data" in reason:
+            raise ValueError(
+                f"{path} keeps its weights in another file: export it as one file"
+            ) from error
+        raise ValueError(f"{path} is not an ONNX file that can be run here: {reason}") from error
+
+
+def _input(path: Path, session: onnxruntime.InferenceSession) -> tuple[str, list[int | None]]:
+    """Return the name and the shape of the input; None where any number will do."""
+    inputs = session.get_inputs()
+    if len(inputs) == 1 and inputs[0].type == "tensor(float)" and len(inputs[0].shape) == 4:
+        sizes = inputs[0].shape
+        return inputs[0].name, [n if isinstance(n, int) and n > 0 else None for n in sizes]
+    given = ", ".join(f"{node.type} of shape {_shown(node.shape)}" for node in inputs)
+    raise ValueError(
+        f"{path} takes {given or 'no input'}: "
+        "an encoder takes one tensor(float) of shape (batch, channels, height, width)"
+    )
+
+
+def _output(path: Path, session: onnxruntime.InferenceSession) -> str:
+    names: list[str] = [node.name for node in session.get_outputs()]
+    if len(names) == 1:
+        return names[0]
+    if _OUTPUT not in names:
+        raise ValueError(
+            f"{path} has the outputs {', '.join(names)}: name the one to use {_OUTPUT!r}"
+        )
+    return _OUTPUT
+
+
+def _settings_path(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _settings(path: Path, shape: Sequence[int | None]) -> tuple[Preprocessing, float | None]:
+    """Return preprocessing and saturation, from the file beside the network if there is one."""
+    settings_path = _settings_path(path)
+    if not settings_path.is_file():
+        return _usual_preprocessing(path, shape), None
+    try:
+        settings = json.loads(settings_path.read_bytes())
+        preprocessing = Preprocessing.from_dict(settings["preprocessing"])
+        saturation = settings.get("saturation")
+        if saturation is not None and not 0 < saturation < float("inf"):
+            raise ValueError(f"saturation must be above 0, not {saturation}")
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError(
+            f'{settings_path} must be like {{"preprocessing": {{"resize": 256, "crop": 224}}, '
+            '"saturation": 2.5}'
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"{settings_path}: {error}") from error
+    return preprocessing, saturation
+
+
+def _usual_preprocessing(path: Path, shape: Sequence[int | None]) -> Preprocessing:
+    _, channels, height, width = shape
+    if channels not in (None, 3) or height != width:
+        raise ValueError(
+            f"{path} takes pixels of shape {_shown(shape)}, which is not usual: "
+            f"describe its preprocessing in {_settings_path(path)}"
+        )
+    side = height or Preprocessing.crop
+    return Preprocessing(resize=round(side * 8 / 7), crop=side)
+
+
+def _shown(shape: Sequence[int | str | None]) -> str:
+    return f"({', '.join('any' if size is None else str(size) for size in shape)})"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
