@@ -1,5 +1,6 @@
 """A spiking head that learns online, in one pass, on top of any frozen vision encoder."""
 
 from spikehead.colanet import CoLaNETClassifier, CoLaNETParameters
+from spikehead.pipeline import HybridClassifier
 
-__all__ = ["CoLaNETClassifier", "CoLaNETParameters"]
+__all__ = ["CoLaNETClassifier", "CoLaNETParameters", "HybridClassifier"]

@@ -263,6 +263,43 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.network_.add_columns(len(new))
         return self
 
+    def resume(
+        self,
+        classes: ArrayLike,
+        resources: NDArray[np.float32],
+        stability: NDArray[np.float32],
+        *,
+        n_inputs: int,
+        presentations: int,
+    ) -> CoLaNETClassifier:
+        """Take up the state of an earlier classifier that had the same hyperparameters.
+
+        Parameters
+        ----------
+        classes : array of shape (n_classes,)
+            Its `classes_`.
+        resources, stability : ndarray of float32
+            Those of its `network_`.
+        n_inputs : int
+            Its `n_features_in_`.
+        presentations : int
+            Those of its `network_`.
+
+        Returns
+        -------
+        CoLaNETClassifier
+            Itself; it answers and goes on learning as the earlier one would have.
+
+        Raises
+        ------
+        ValueError
+            If the state is not of these hyperparameters.
+        """
+        self.n_features_in_ = n_inputs
+        self._make_network(_labels(classes), self.saturation)
+        self.network_.restore(resources, stability, presentations)
+        return self
+
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the class of each example.
 
@@ -341,9 +378,12 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(self.saturation, str) and self.saturation != "auto":
             raise ValueError(f'saturation must be a number or "auto", not {self.saturation!r}')
         saturation = _auto_saturation(X) if self.saturation == "auto" else self.saturation
+        self._make_network(classes, saturation)
+
+    def _make_network(self, classes: NDArray[Any], saturation: Any) -> None:
         names = set(CoLaNETParameters.__dataclass_fields__) - {"saturation"}
         hyperparameters = {name: getattr(self, name) for name in names}
-        self.parameters_ = CoLaNETParameters(**hyperparameters, saturation=saturation)  # type: ignore[arg-type]
+        self.parameters_ = CoLaNETParameters(**hyperparameters, saturation=saturation)
         if not isinstance(self.members, (int, np.integer)) or not 1 <= self.members <= 1000:
             raise ValueError(f"members must be a whole number from 1 to 1000, not {self.members!r}")
         seed = self.random_state

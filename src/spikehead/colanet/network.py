@@ -88,6 +88,33 @@ class Network:
         self.stability = _extended(self.stability, np.zeros(shape[:2], np.float32))
         self.synapses = _extended(self.synapses, self._drawn_synapses(neurons))
 
+    def restore(
+        self,
+        resources: NDArray[np.float32],
+        stability: NDArray[np.float32],
+        presentations: int,
+    ) -> None:
+        """Take up an earlier state.
+
+        Parameters
+        ----------
+        resources, stability : ndarray of float32
+            In the shapes of the attributes.
+        presentations : int
+            Presentations learned.
+
+        Raises
+        ------
+        ValueError
+            If the shapes are not those of this network, or values are not finite.
+        """
+        for name, new in (("resources", resources), ("stability", stability)):
+            shape = getattr(self, name).shape
+            if new.shape != shape or new.dtype != np.float32 or not np.isfinite(new).all():
+                raise ValueError(f"{name} must be finite float32 values in the shape {shape}")
+        self.resources, self.stability = resources, stability
+        self.presentations = presentations
+
     def noise_keys(self) -> NDArray[np.uint32]:
         """Return the key of each neuron's noise, shape (n_members, n_neurons)."""
         return self._keys(_NOISE, np.arange(self.n_neurons))

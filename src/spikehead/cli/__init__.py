@@ -1,0 +1,37 @@
+"""The command line: one file a command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from spikehead.cli.console import fail
+from spikehead.cli.demo import demo
+from spikehead.cli.evaluate import evaluate
+from spikehead.cli.info import info
+from spikehead.cli.learn import learn
+from spikehead.cli.predict import predict
+
+app = typer.Typer(
+    help="A spiking head that learns online, in one pass, on top of any frozen vision encoder.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="Every command takes --debug, which shows the traceback of an error.",
+)
+for command in (demo, learn, predict, evaluate, info):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    try:
+        app([argument for argument in arguments if argument != "--debug"], prog_name="spikehead")
+    except (ValueError, OSError, ImportError, MemoryError) as error:
+        if debug:
+            raise
+        fail(error)

@@ -1,0 +1,89 @@
+"""What the commands share: where they write, options, progress, and how they fail."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from spikehead.encoders import ActivationCache, Encoder
+from spikehead.pipeline import HybridClassifier
+
+out = Console(highlight=False)
+messages = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads to use.  [default: all]", show_default=False)
+]
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        help="Folder for activations.  [default: SPIKEHEAD_CACHE, or the user's cache folder]",
+        show_default=False,
+    ),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no activations on disk.")]
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON document for other programs."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+
+
+def open_cache(folder: Path | None, no_cache: bool, encoder: Encoder) -> ActivationCache | None:
+    """Return the cache that the options ask for."""
+    return None if no_cache else ActivationCache(encoder, folder)
+
+
+def load_model(
+    folder: Path, cache_folder: Path | None, no_cache: bool, threads: int | None
+) -> HybridClassifier:
+    """Load a model, with the cache and threads that the options ask for."""
+    model = HybridClassifier.load(folder, n_threads=threads)
+    model.cache = open_cache(cache_folder, no_cache, model.encoder)
+    return model
+
+
+def progress() -> Progress:
+    """Return a progress bar on the error stream, so that output stays clean."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=messages,
+        transient=True,
+    )
+
+
+def list_skipped(skipped: list[tuple[Path, str]]) -> None:
+    """List the photos that could not be read."""
+    if skipped:
+        noun = "photo" if len(skipped) == 1 else "photos"
+        messages.print(f"Skipped {len(skipped)} {noun} that cannot be read:")
+        for path, reason in skipped:
+            messages.print(f"  {path}: {reason}", markup=False, soft_wrap=True)
+
+
+def fail(error: BaseException) -> NoReturn:
+    """Print an error in one sentence, and exit with 1."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename:
+        text = f"{error.filename}: the disk is full; free some space and run the command again"
+    messages.print("[bold red]Error:[/] ", end="")
+    messages.print(text, markup=False, soft_wrap=True)
+    sys.exit(1)

@@ -1,0 +1,153 @@
+"""spikehead demo: the whole pipeline on embedded data, with pictures of what happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from spikehead import storage
+from spikehead.cli import console
+from spikehead.coding import even_trains
+from spikehead.colanet import reference
+from spikehead.colanet.parameters import DOPAMINE_STEP, LABEL_STEP, CoLaNETParameters
+from spikehead.drawing import spike_raster, weight_map
+from spikehead.evaluation.metrics import evaluate_photos
+from spikehead.images import Photo, find_photos, read_photo, split
+from spikehead.pipeline import HybridClassifier
+
+SIDE = 8
+LATE_CLASS = "9"
+
+# Found by a random search on a validation part of the digits; the test part was not used.
+PARAMETERS = CoLaNETParameters(
+    potentiation=0.5398625,
+    relative_depression=0.804123,
+    stability_rate=0.0323004,
+    max_weight=0.9863462,
+    min_weight=2.3232819,
+    microcolumns=10,
+    threshold_excess=0.0865513,
+    silent_synapses=69,
+    saturation=1.0,
+    stochastic_stimulation=0.1,
+)
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where photos, model and pictures go.")] = Path(
+        "spikehead-demo"
+    ),
+    threads: console.Threads = None,
+    as_json: console.Json = False,
+) -> None:
+    """Teach a model handwritten digits, measure it, and teach it one more class afterwards.
+
+    The 1,797 digits come with scikit-learn; each of the training photos is learned once.
+    """
+    storage.check_destination(folder / "model")
+    console.messages.print(f"Writing 1,797 photos of digits to {folder / 'photos'} ...")
+    _write_digits(folder / "photos")
+    train, test = folder / "photos" / "train", folder / "photos" / "test"
+    early = [photo for photo in find_photos(train) if photo.label != LATE_CLASS]
+    late = [photo for photo in find_photos(train) if photo.label == LATE_CLASS]
+
+    model = HybridClassifier(f"pixels:{SIDE}", parameters=PARAMETERS, n_threads=threads)
+    _learn(model, early, "Learning nine digits, each photo once ...")
+    before = _accuracy_by_class(model, test)
+    _learn(model, late, f"Learning one more class, {LATE_CLASS}, from its own photos alone ...")
+    after = evaluate_photos(model, test)
+    model.save(folder / "model")
+    shown = find_photos(test)[-1].path
+    pictures = _draw(model, shown, folder)
+
+    document = {
+        "accuracy": after.accuracy,
+        "photos_learned": model.head.network_.presentations,
+        "photos_tested": after.n_photos,
+        "accuracy_on_nine_classes": before,
+        "accuracy_on_the_added_class": after.recall(LATE_CLASS),
+        "model": str(folder / "model"),
+        "pictures": [str(path) for path in pictures],
+    }
+    if as_json:
+        console.print_json(document)
+    else:
+        _print(document, folder, shown)
+
+
+def _write_digits(folder: Path) -> None:
+    """Write scikit-learn's digits as labelled folders of photos, split into two parts."""
+    images, labels = load_digits(return_X_y=True)
+    train, test = split([str(label) for label in labels])
+    for part, indices in (("train", train), ("test", test)):
+        for index in indices:
+            target = folder / part / str(labels[index])
+            target.mkdir(parents=True, exist_ok=True)
+            grey = np.rint(images[index].reshape(SIDE, SIDE) * (255 / 16)).astype(np.uint8)
+            Image.fromarray(grey).save(target / f"{index:04}.png")
+
+
+def _learn(model: HybridClassifier, photos: list[Photo], message: str) -> None:
+    console.messages.print(message)
+    model.learn([photo.path for photo in photos], [photo.label for photo in photos])
+
+
+def _accuracy_by_class(model: HybridClassifier, test: Path) -> float:
+    """Return the accuracy on the photos of the classes that the model knows."""
+    result = evaluate_photos(model, test)
+    known = sum(result.photos(label) for label in model.classes)
+    return result.n_right / known
+
+
+def _draw(model: HybridClassifier, photo: Path, folder: Path) -> list[Path]:
+    """Draw the spikes behind one decision, and the weights that were learned."""
+    network, size = model.head.network_, PARAMETERS.microcolumns
+    pixels = model.encoder.preprocessing(read_photo(photo))[None]
+    activations = model.encoder.encode(pixels)
+    trains = even_trains(activations, network.parameters.saturation)
+    seen = reference.run(network, trains)[0]
+    ratios = seen[0].potentials / seen[0].thresholds
+    (answer,) = model.classify([photo])
+    raster = spike_raster(
+        seen[0].input,
+        sum(member.out(size).astype(int) for member in seen),
+        title=f"Why {answer.label}? Spikes of {photo.parent.name}/{photo.name}",
+        class_names=model.classes,
+        predicted=model.classes.index(str(answer.label)),
+        true=model.classes.index(photo.parent.name),
+        potentials=ratios.reshape(len(ratios), -1, size).max(axis=2),
+        marks={"label": LABEL_STEP, "dopamine": DOPAMINE_STEP},
+    )
+    weights = weight_map(
+        np.concatenate([network.weight_map(c)[:1] for c in range(network.n_columns)]).reshape(
+            -1, SIDE, SIDE
+        ),
+        labels=model.classes,
+        title="Weights of the first neuron of each class, in the first member",
+    )
+    paths = [folder / "spikes.png", folder / "weights.png"]
+    for picture, path in zip((raster, weights), paths, strict=True):
+        picture.save(path)
+    return paths
+
+
+def _print(document: dict[str, Any], folder: Path, shown: Path) -> None:
+    spikes, weights = document["pictures"]
+    console.out.print(
+        f"""
+Accuracy: {document["accuracy"]:.1%} of {document["photos_tested"]} test photos, after \
+{document["photos_learned"]} training photos, each seen once.
+Nine classes before {LATE_CLASS} was added: {document["accuracy_on_nine_classes"]:.1%}. \
+The added class: {document["accuracy_on_the_added_class"]:.1%}.
+
+Pictures: {spikes} (why it decided so) and {weights} (what it learned)
+Go on:    spikehead predict {folder / "model"} {shown}
+          spikehead evaluate {folder / "model"} {folder / "photos" / "test"}
+          spikehead learn YOUR-PHOTOS --model YOUR-MODEL""",
+        soft_wrap=True,
+    )

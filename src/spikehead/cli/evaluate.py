@@ -1,0 +1,56 @@
+"""spikehead evaluate: how often the model is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from spikehead.cli import console
+from spikehead.evaluation.metrics import Evaluation, evaluate_photos
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    threads: console.Threads = None,
+    cache: console.CacheFolder = None,
+    no_cache: console.NoCache = False,
+    as_json: console.Json = False,
+) -> None:
+    """Measure the model on labelled photos that it has not learned; nothing is learned."""
+    classifier = console.load_model(model, cache, no_cache, threads)
+    with console.progress() as progress:
+        task = progress.add_task("Evaluating", total=None)
+        result = evaluate_photos(
+            classifier,
+            photos,
+            on_photo=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    if as_json:
+        console.print_json(result.to_dict())
+        return
+    console.list_skipped(result.skipped)
+    _print(result)
+
+
+def _print(result: Evaluation) -> None:
+    table = Table("class", "photos", "right", "most often taken for", box=None)
+    for column in (1, 2):
+        table.columns[column].justify = "right"
+    for label in result.labels:
+        wrong = result.most_confused(label)
+        confused = f"{wrong[0]} ({wrong[1]})" if wrong else ""
+        table.add_row(label, str(result.photos(label)), f"{result.recall(label):.1%}", confused)
+    console.out.print(table)
+    if result.unknown_classes:
+        names = ", ".join(result.unknown_classes)
+        console.out.print(f"The model does not know {names}; those photos count as wrong.")
+    low, high = result.confidence_interval
+    console.out.print(
+        f"Accuracy {result.accuracy:.2%} ({result.n_right} of {result.n_photos} photos; "
+        f"95 % confidence {low:.1%} to {high:.1%})",
+        soft_wrap=True,
+    )

@@ -1,0 +1,48 @@
+"""spikehead info: what a model knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from spikehead.cli import console
+from spikehead.pipeline import HybridClassifier
+
+
+def info(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    as_json: console.Json = False,
+) -> None:
+    """Show what a model knows: classes, encoder, hyperparameters, size."""
+    document = _document(model, HybridClassifier.load(model))
+    if as_json:
+        console.print_json(document)
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in document.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {item}" for key, item in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(value)
+        table.add_row(name.replace("_", " "), str(value))
+    console.out.print(table)
+
+
+def _document(folder: Path, model: HybridClassifier) -> dict[str, Any]:
+    network = model.head.network_
+    neurons = network.n_members * network.n_neurons
+    return {
+        "model": str(folder),
+        "classes": model.classes,
+        "photos_learned": network.presentations,
+        "encoder": model.encoder.to_dict(),
+        "activations": network.n_inputs,
+        "members": network.n_members,
+        "neurons": neurons,
+        "synapses": neurons * network.n_synapses,
+        "hyperparameters": network.parameters.to_dict(),
+        "bytes_on_disk": sum(path.stat().st_size for path in folder.iterdir()),
+    }

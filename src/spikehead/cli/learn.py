@@ -1,0 +1,144 @@
+"""spikehead learn: teach a model photos, each once; again later, to go on."""
+
+from __future__ import annotations
+
+import json
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spikehead import storage
+from spikehead.cli import console
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.encoders import open_encoder
+from spikehead.pipeline import HybridClassifier, Lesson
+
+SAVE_EVERY = 10.0
+"""Seconds between saves while learning: what a killed process loses at most."""
+
+
+class Order(str, Enum):
+    """Orders of the stream."""
+
+    SHUFFLED = "shuffled"
+    AS_GIVEN = "as-given"
+
+
+def learn(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    model: Annotated[Path, typer.Option(help="Model folder; made where there is none.")],
+    encoder: Annotated[
+        str | None, typer.Option(help="Encoder of a new model.  [default: pixels]")
+    ] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(help="JSON file of hyperparameters for a new model.  [default: Table 1]"),
+    ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Networks in a new model's ensemble.  [default: 15]"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of a new model.  [default: 0]")
+    ] = None,
+    order: Annotated[
+        Order, typer.Option(help="Order of learning; as-given is class after class.")
+    ] = Order.SHUFFLED,
+    threads: console.Threads = None,
+    cache: console.CacheFolder = None,
+    no_cache: console.NoCache = False,
+    as_json: console.Json = False,
+) -> None:
+    """Learn photos, each once; run it again with more photos or classes to go on.
+
+    A photo that the model has learned under the same label is left out, so a run that was stopped
+    goes on where it was when the same command is given again.
+    """
+    storage.check_destination(model)
+    options = {"encoder": encoder, "parameters": parameters, "members": members, "seed": seed}
+    given = {name: value for name, value in options.items() if value is not None}
+    if storage.is_model(model):
+        if given:
+            raise typer.BadParameter(
+                f"{model} exists, and these are settled when a model is made; leave them out, or "
+                "name another model folder.",
+                param_hint=", ".join(f"--{name}" for name in given),
+            )
+        classifier = console.load_model(model, cache, no_cache, threads)
+    else:
+        classifier = _new_model(given, threads)
+        classifier.cache = console.open_cache(cache, no_cache, classifier.encoder)
+
+    started = saved = time.monotonic()
+    lesson = Lesson()
+    try:
+        with console.progress() as progress:
+            task = progress.add_task("Learning", total=None)
+
+            def on_batch(now: Lesson) -> None:
+                nonlocal lesson, saved
+                lesson = now
+                progress.update(task, completed=now.done, total=now.total)
+                if now.learned and time.monotonic() - saved > SAVE_EVERY:
+                    classifier.save(model)
+                    saved = time.monotonic()
+
+            lesson = classifier.learn(photos, order=order.value, on_batch=on_batch)
+    except KeyboardInterrupt:
+        if lesson.learned:
+            classifier.save(model)
+        console.messages.print(
+            f"Stopped after {lesson.done} photos; give the same command again to go on."
+        )
+        raise typer.Exit(130) from None
+    classifier.save(model)
+    _report(model, classifier, lesson, time.monotonic() - started, as_json)
+
+
+def _new_model(given: dict[str, Any], threads: int | None) -> HybridClassifier:
+    encoder = open_encoder(given.pop("encoder", "pixels"))
+    if "parameters" in given:
+        given["parameters"] = read_parameters(given["parameters"])
+    return HybridClassifier(encoder, **given, n_threads=threads)
+
+
+def read_parameters(path: Path) -> CoLaNETParameters:
+    """Read hyperparameters from a JSON file."""
+    try:
+        return CoLaNETParameters.from_dict(json.loads(path.read_text("utf-8")))
+    except (TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
+        raise ValueError(f"{path} is not a JSON object of hyperparameters") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _report(
+    model: Path, classifier: HybridClassifier, lesson: Lesson, seconds: float, as_json: bool
+) -> None:
+    if as_json:
+        console.print_json(
+            {
+                "model": str(model),
+                "learned": lesson.learned,
+                "known": lesson.known,
+                "new_classes": lesson.new_classes,
+                "classes": classifier.classes,
+                "skipped": [{"photo": str(p), "reason": reason} for p, reason in lesson.skipped],
+                "seconds": round(seconds, 3),
+            }
+        )
+        return
+    console.list_skipped(lesson.skipped)
+    known = f" ({lesson.known} were known already)" if lesson.known else ""
+    console.out.print(
+        f"Learned {lesson.learned} photos{known} in {seconds:.1f} s; {model} knows "
+        f"{len(classifier.classes)} classes.",
+        soft_wrap=True,
+    )
+    if len(classifier.classes) == 1:
+        console.out.print(
+            f"With one class its answer is always {classifier.classes[0]!r}; teach it another."
+        )

@@ -1,0 +1,53 @@
+"""spikehead predict: what is on photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from spikehead.cli import console
+from spikehead.pipeline import Answer
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos.")],
+    top: Annotated[int, typer.Option(min=1, help="Classes to show for each photo.")] = 1,
+    threads: console.Threads = None,
+    cache: console.CacheFolder = None,
+    no_cache: console.NoCache = False,
+    as_json: console.Json = False,
+) -> None:
+    """Name the class of each photo, with its share of the ensemble's vote.
+
+    The exit code is 1 if a photo cannot be read; the others are answered all the same.
+    """
+    classifier = console.load_model(model, cache, no_cache, threads)
+    answers = list(classifier.classify(photos))
+    if as_json:
+        console.print_json([_document(answer, classifier.classes) for answer in answers])
+    else:
+        _print_table(answers, classifier.classes, top)
+        console.list_skipped([(a.path, a.problem) for a in answers if a.label is None])
+    if any(answer.label is None for answer in answers):
+        raise typer.Exit(1)
+
+
+def _document(answer: Answer, classes: list[str]) -> dict[str, Any]:
+    if answer.label is None:
+        return {"photo": str(answer.path), "error": answer.problem}
+    shares = dict(zip(classes, answer.shares.round(6).tolist(), strict=True))
+    return {"photo": str(answer.path), "class": answer.label, "shares": shares}
+
+
+def _print_table(answers: list[Answer], classes: list[str], top: int) -> None:
+    table = Table("photo", "class", "share", box=None)
+    for answer in answers:
+        for place, column in enumerate((-answer.shares).argsort(kind="stable")[:top]):
+            path = str(answer.path) if place == 0 else ""
+            table.add_row(path, classes[column], f"{answer.shares[column]:.0%}")
+    if table.row_count:
+        console.out.print(table)

@@ -1,0 +1,140 @@
+"""Accuracy of a model on labelled photos."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikehead.images import find_photos
+from spikehead.pipeline import HybridClassifier, none_readable
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the predictions of a model compare with the labels.
+
+    Attributes
+    ----------
+    counts : dict of (str, str) to int
+        Number of photos by label and prediction.
+    unknown_classes : list of str
+        Labels that the model does not know; their photos count as wrong.
+    skipped : list of (Path, str)
+        Photos that could not be read, and why; they do not count.
+    """
+
+    counts: dict[tuple[str, str], int]
+    unknown_classes: list[str]
+    skipped: list[tuple[Path, str]]
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the photos, sorted."""
+        return sorted({label for label, _ in self.counts})
+
+    @property
+    def n_photos(self) -> int:
+        """Number of photos that were read."""
+        return sum(self.counts.values())
+
+    @property
+    def n_right(self) -> int:
+        """Number of photos whose prediction is their label."""
+        return sum(n for (label, answer), n in self.counts.items() if label == answer)
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of the photos that are right."""
+        return self.n_right / self.n_photos
+
+    @property
+    def confidence_interval(self) -> tuple[float, float]:
+        """The 95 % confidence interval of the accuracy, by Wilson's score."""
+        n, p, z = self.n_photos, self.accuracy, 1.959964
+        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return max(centre - half, 0.0), min(centre + half, 1.0)
+
+    def photos(self, label: str) -> int:
+        """Return the number of photos of a class."""
+        return sum(n for (true, _), n in self.counts.items() if true == label)
+
+    def recall(self, label: str) -> float:
+        """Return the fraction of a class's photos that are right."""
+        return self.counts.get((label, label), 0) / self.photos(label)
+
+    def most_confused(self, label: str) -> tuple[str, int] | None:
+        """Return the class that a class is most often taken for, and how often."""
+        wrong = [
+            (-n, answer)
+            for (true, answer), n in self.counts.items()
+            if true == label and answer != label
+        ]
+        return (min(wrong)[1], -min(wrong)[0]) if wrong else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "accuracy": self.accuracy,
+            "confidence_interval": list(self.confidence_interval),
+            "photos": self.n_photos,
+            "right": self.n_right,
+            "classes": {
+                label: {"photos": self.photos(label), "recall": self.recall(label)}
+                for label in self.labels
+            },
+            "confusions": [
+                {"class": label, "predicted": answer, "photos": n}
+                for (label, answer), n in sorted(self.counts.items())
+                if label != answer
+            ],
+            "unknown_classes": self.unknown_classes,
+            "skipped": [{"photo": str(path), "reason": reason} for path, reason in self.skipped],
+        }
+
+
+def evaluate_photos(
+    model: HybridClassifier,
+    folder: str | Path,
+    *,
+    on_photo: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Compare a model's predictions with the labels of photos.
+
+    Parameters
+    ----------
+    model : HybridClassifier
+        Learns nothing here.
+    folder : str or Path
+        A folder with a sub-folder for each class.
+    on_photo : callable, optional
+        Called with the number of photos done and of all photos, to show progress.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    ValueError
+        If there is no readable photo.
+    """
+    photos = find_photos(folder)
+    counts: Counter[tuple[str, str]] = Counter()
+    skipped = []
+    answers = model.classify(photo.path for photo in photos)
+    for done, (photo, answer) in enumerate(zip(photos, answers, strict=True), start=1):
+        if answer.label is None:
+            skipped.append((photo.path, answer.problem))
+        else:
+            counts[photo.label, answer.label] += 1
+        if on_photo:
+            on_photo(done, len(photos))
+    if not counts:
+        raise ValueError(none_readable(skipped))
+    unknown = {label for label, _ in counts} - set(model.classes)
+    return Evaluation(dict(counts), sorted(unknown), skipped)

@@ -1,0 +1,436 @@
+"""HybridClassifier: a frozen encoder and a spiking head, from photos to class names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead import storage
+from spikehead.colanet.classifier import CoLaNETClassifier
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.encoders import (
+    ActivationCache,
+    EncodedBatch,
+    Encoder,
+    encode_photos,
+    open_encoder,
+    restore_encoder,
+)
+from spikehead.images import Photo, find_photos
+
+ORDERS = ("shuffled", "as-given")
+
+_KEY_BYTES = 16  # of the hash by which a photo and its label are remembered
+
+
+@dataclass
+class Lesson:
+    """What one call of `HybridClassifier.learn` did.
+
+    Attributes
+    ----------
+    total : int
+        Photos of the lesson.
+    learned : int
+        Photos learned so far.
+    known : int
+        Photos that had been learned before under the same label, and were not learned again.
+    new_classes : list of str
+        Classes met for the first time.
+    skipped : list of (Path, str)
+        Photos that could not be read, and why.
+    """
+
+    total: int = 0
+    learned: int = 0
+    known: int = 0
+    new_classes: list[str] = field(default_factory=list)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """Number of photos that were dealt with so far."""
+        return self.learned + self.known + len(self.skipped)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says of one photo.
+
+    Attributes
+    ----------
+    path : Path
+        The photo.
+    label : str or None
+        Its class, or None where it could not be read.
+    shares : ndarray of float64, shape (n_classes,)
+        Each class's share of the vote; empty where the photo could not be read.
+    problem : str
+        Why it could not be read, or nothing.
+    """
+
+    path: Path
+    label: str | None
+    shares: NDArray[np.float64]
+    problem: str = ""
+
+
+class HybridClassifier:
+    """Classifies photos: a frozen encoder, and a spiking head that goes on learning.
+
+    Parameters
+    ----------
+    encoder : str or Encoder, default="pixels"
+        As `spikehead.encoders.open_encoder` takes it, or an encoder of your own.
+    parameters : CoLaNETParameters, optional
+        Default: Table 1 of the hybrid paper, with the saturation that the encoder knows, if any.
+    members : int, default=15
+        Networks in the ensemble.
+    seed : int, default=0
+        Decides noise, synapses, and the order of a shuffled stream.
+    cache : ActivationCache, optional
+        Where activations are kept. Default: nowhere.
+    n_threads : int, optional
+        Default: as many as this process may use.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        The encoder.
+    head : CoLaNETClassifier
+        The spiking head.
+    classes : list of str
+        The classes known so far.
+
+    Examples
+    --------
+    >>> model = HybridClassifier("pixels:8")  # doctest: +SKIP
+    >>> model.learn("photos")  # one folder a class  # doctest: +SKIP
+    >>> model.predict(["a.jpg"])  # doctest: +SKIP
+    ['cat']
+    """
+
+    def __init__(
+        self,
+        encoder: str | Encoder = "pixels",
+        *,
+        parameters: CoLaNETParameters | None = None,
+        members: int = 15,
+        seed: int = 0,
+        cache: ActivationCache | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.encoder = (
+            open_encoder(encoder, n_threads=n_threads) if isinstance(encoder, str) else encoder
+        )
+        if parameters is None:
+            saturation = self.encoder.saturation or CoLaNETParameters.saturation
+            parameters = CoLaNETParameters(saturation=saturation)
+        self.cache = cache
+        self.head = CoLaNETClassifier(
+            **parameters.to_dict(),
+            members=members,
+            random_state=seed,
+            n_threads=n_threads,
+            grow=True,
+        )
+        self._seed = seed
+        self._lessons: dict[bytes, None] = {}
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes known so far, in the order of the columns."""
+        return [str(name) for name in getattr(self.head, "classes_", ())]
+
+    def learn(
+        self,
+        photos: str | Path | Sequence[str | Path],
+        labels: Sequence[str] | None = None,
+        *,
+        order: str = "shuffled",
+        on_batch: Callable[[Lesson], None] | None = None,
+    ) -> Lesson:
+        """Learn photos, each once; a photo learned before under the same label is left out.
+
+        Parameters
+        ----------
+        photos : path or sequence of paths
+            A folder with a sub-folder for each class; or photos, with `labels`.
+        labels : sequence of str, optional
+            The class of each photo.
+        order : {"shuffled", "as-given"}, default="shuffled"
+            Shuffled by the model's seed, or as given (of a folder: class after class).
+        on_batch : callable, optional
+            Called after each batch with the lesson so far: to show progress, or to save.
+
+        Returns
+        -------
+        Lesson
+            What was learned and what was skipped.
+
+        Raises
+        ------
+        ValueError
+            If there is no readable photo, or the arguments do not fit each other.
+        """
+        stream = self._stream(photos, labels, order)
+        lesson = Lesson(total=len(stream))
+        for batch in encode_photos([photo.path for photo in stream], self.encoder, self.cache):
+            lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
+            self._learn_batch(batch, stream, lesson)
+            if on_batch:
+                on_batch(lesson)
+        if len(lesson.skipped) == len(stream):
+            raise ValueError(none_readable(lesson.skipped))
+        return lesson
+
+    def classify(self, photos: Iterable[str | Path]) -> Iterator[Answer]:
+        """Answer photo by photo, in order; one that cannot be read gets an answer that says so.
+
+        Parameters
+        ----------
+        photos : iterable of paths
+            Photos.
+
+        Yields
+        ------
+        Answer
+        """
+        self._check_taught()
+        paths = [Path(photo) for photo in photos]
+        for batch in encode_photos(paths, self.encoder, self.cache):
+            answers = {
+                index: Answer(paths[index], None, np.empty(0), problem)
+                for index, problem in batch.problems.items()
+            }
+            if batch.indices:
+                shares = self.head.predict_proba(batch.activations)
+                for index, share in zip(batch.indices, shares, strict=True):
+                    answers[index] = Answer(paths[index], self.classes[share.argmax()], share)
+            yield from (answers[index] for index in sorted(answers))
+
+    def predict(self, photos: Iterable[str | Path]) -> list[str]:
+        """Return the class of each photo.
+
+        Parameters
+        ----------
+        photos : iterable of paths
+            Photos.
+
+        Raises
+        ------
+        ValueError
+            If a photo cannot be read.
+        """
+        return [self.classes[row.argmax()] for row in self.predict_proba(photos)]
+
+    def predict_proba(self, photos: Iterable[str | Path]) -> NDArray[np.float64]:
+        """Return each class's share of the vote, shape (n_photos, n_classes).
+
+        Parameters
+        ----------
+        photos : iterable of paths
+            Photos.
+
+        Raises
+        ------
+        ValueError
+            If a photo cannot be read.
+        """
+        rows = []
+        for answer in self.classify(photos):
+            if answer.problem:
+                raise ValueError(f"{answer.path}: {answer.problem}")
+            rows.append(answer.shares)
+        return np.array(rows).reshape(len(rows), len(self.classes))
+
+    def save(self, folder: str | Path) -> None:
+        """Save the model to a folder; a crash at any moment leaves the old one whole.
+
+        Parameters
+        ----------
+        folder : str or Path
+            A model folder, an empty folder, or one that does not exist yet.
+
+        Raises
+        ------
+        ValueError
+            If the model has learned nothing yet.
+        OSError
+            If the folder holds other things, or cannot be written; the sentence says what to do.
+        """
+        self._check_taught()
+        network = self.head.network_
+        description = {
+            "encoder": self.encoder.to_dict(),
+            "fingerprint": self.encoder.fingerprint,
+            "classes": self.classes,
+            "hyperparameters": self.head.parameters_.to_dict(),
+            "members": network.n_members,
+            "seed": network.seed,
+            "inputs": network.n_inputs,
+            "presentations": network.presentations,
+        }
+        arrays: dict[str, NDArray[Any]] = {
+            "resources": network.resources,
+            "stability": network.stability,
+            "lessons": np.frombuffer(b"".join(self._lessons), np.uint8).reshape(-1, _KEY_BYTES),
+        }
+        storage.save(
+            folder,
+            description,
+            arrays,
+            attachments=self.encoder.files,
+            readme=_model_card(Path(folder).name, description),
+        )
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        cache: ActivationCache | None = None,
+        n_threads: int | None = None,
+    ) -> HybridClassifier:
+        """Load a model; it answers and goes on learning as if it had never stopped.
+
+        Parameters
+        ----------
+        folder : str or Path
+            The model folder.
+        cache : ActivationCache, optional
+            Where activations are kept. Default: nowhere.
+        n_threads : int, optional
+            Default: as many as this process may use.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If the folder is missing, is not a model, or was changed.
+        """
+        stored = storage.load(folder)
+        try:
+            return cls._restored(stored, cache, n_threads)
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"{folder} is not a whole model: {error} is missing or wrong"
+            ) from None
+
+    @classmethod
+    def _restored(
+        cls, stored: storage.StoredModel, cache: ActivationCache | None, n_threads: int | None
+    ) -> HybridClassifier:
+        description, arrays = stored.description, stored.arrays
+        model = cls(
+            restore_encoder(description["encoder"], stored.attachments, n_threads=n_threads),
+            parameters=CoLaNETParameters.from_dict(description["hyperparameters"]),
+            members=description["members"],
+            seed=description["seed"],
+            cache=cache,
+            n_threads=n_threads,
+        )
+        if model.encoder.fingerprint != description["fingerprint"]:
+            raise ValueError(
+                f"{model.encoder.name} is not the encoder that the model learned with: restore the "
+                "model from a copy"
+            )
+        model.head.resume(
+            np.array(description["classes"]),
+            arrays["resources"],
+            arrays["stability"],
+            n_inputs=model.encoder.n_activations,
+            presentations=description["presentations"],
+        )
+        model._lessons = dict.fromkeys(map(bytes, arrays["lessons"]))
+        return model
+
+    # ------------------------------------------------------------ the way of the data
+
+    def _stream(
+        self, photos: str | Path | Sequence[str | Path], labels: Sequence[str] | None, order: str
+    ) -> list[Photo]:
+        if order not in ORDERS:
+            raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {order!r}")
+        if isinstance(photos, (str, Path)):
+            if labels is not None:
+                raise ValueError("a folder of photos brings its own labels; leave labels out")
+            stream = find_photos(photos)
+        elif labels is None or len(labels) != len(photos) or not len(photos):
+            raise ValueError("photos need labels: name a folder, or give as many labels as photos")
+        else:
+            stream = [
+                Photo(Path(photo), str(label)) for photo, label in zip(photos, labels, strict=True)
+            ]
+        if order == "shuffled":
+            shuffled = np.random.RandomState(self._seed).permutation(len(stream))
+            stream = [stream[i] for i in shuffled]
+        return stream
+
+    def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Lesson) -> None:
+        """Learn those of a batch that are new."""
+        new: dict[bytes, int] = {}
+        for place, (index, digest) in enumerate(zip(batch.indices, batch.digests, strict=True)):
+            key = _key(digest, stream[index].label)
+            if key not in self._lessons and key not in new:
+                new[key] = place
+        lesson.known += len(batch.indices) - len(new)
+        if not new:
+            return
+        # All classes of the lesson at once: where batches end must not decide their order.
+        classes = sorted({photo.label for photo in stream} - set(self.classes))
+        places = list(new.values())
+        activations = batch.activations[places]
+        labels = [stream[batch.indices[place]].label for place in places]
+        if not self.classes:
+            self.head.partial_fit(activations, labels, classes=classes)
+        else:
+            if classes:
+                self.head.add_classes(classes)
+            self.head.partial_fit(activations, labels)
+        self._lessons.update(dict.fromkeys(new))
+        lesson.new_classes += classes
+        lesson.learned += len(new)
+
+    def _check_taught(self) -> None:
+        if not self.classes:
+            raise ValueError("the model has learned nothing yet; teach it with learn")
+
+
+def _key(digest: bytes, label: str) -> bytes:
+    """Return what a photo and its label are remembered by."""
+    return hashlib.blake2b(digest + os.fsencode(label), digest_size=_KEY_BYTES).digest()
+
+
+def none_readable(skipped: list[tuple[Path, str]]) -> str:
+    """Return the sentence for photos of which not one can be read."""
+    path, problem = skipped[0]
+    return f"none of the {len(skipped)} photos can be read; the first is {path}: {problem}"
+
+
+def _model_card(name: str, description: Mapping[str, Any]) -> str:
+    """Return the text of the model folder's README.md."""
+    encoder, classes = description["encoder"], description["classes"]
+    values = "\n".join(f"| {k} | {v} |" for k, v in description["hyperparameters"].items())
+    return f"""# {name}
+
+An image classifier made with spikehead: a frozen encoder and a spiking head (CoLaNET) that learned
+{description["presentations"]} photos, each once, and can go on learning.
+
+- Classes ({len(classes)}): {", ".join(classes)}
+- Encoder: {encoder["kind"]}, {description["inputs"]} activations
+- Ensemble: {description["members"]} networks, seed {description["seed"]}
+
+| hyperparameter | value |
+|---|---|
+{values}
+
+Use it with `spikehead predict`, measure it with `spikehead evaluate`, teach it more with
+`spikehead learn`. Its accuracy is that on the photos you measure it with; none is claimed here.
+"""
