@@ -109,6 +109,21 @@ def test_a_duplicate_predicts_and_goes_on_learning_bit_for_bit(duplicate: Any, c
     assert (other.decision_function(X) == one.decision_function(X)).all()
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("coding", ["even", "bernoulli"])
+def test_a_state_is_taken_up_bit_for_bit(order: Any, coding: str) -> None:
+    one = head(coding=coding).fit(X_DIGITS[:160], NAMES[:160])
+    net, more = one.network_, (X_DIGITS[160:], NAMES[160:])
+    state = [np.array(array, order=order) for array in (net.resources, net.stability)]
+    for array in state:
+        array.setflags(write=False)
+    other = head(coding=coding).resume(
+        one.classes_, *state, n_inputs=64, presentations=net.presentations
+    )
+    assert (other.predict_proba(X_DIGITS) == one.predict_proba(X_DIGITS)).all()
+    assert_same(other.partial_fit(*more), one.partial_fit(*more))
+
+
 # ---------------------------------------------------------------- what it learns
 
 

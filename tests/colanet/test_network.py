@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -88,6 +90,28 @@ def test_adding_columns_keeps_what_was_learned() -> None:
     assert (network.resources[:, :2].ravel() == np.arange(20)).all()
     assert network.stability.tolist() == [[1, 2, 0], [3, 4, 0]]
     assert not network.weights()[:, 2].any()
+
+
+@pytest.mark.parametrize("name", ["resources", "stability"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda array: array[:, :-1],
+        lambda array: array.astype(np.float64),
+        lambda array: np.where(array >= 0, np.float32("nan"), array),
+        lambda array: np.where(array >= 0, np.float32("inf"), array),
+    ],
+    ids=["shape", "type", "nan", "infinity"],
+)
+def test_a_state_of_another_network_is_refused(name: str, spoil: Any) -> None:
+    network = Network(CoLaNETParameters(), n_inputs=5, n_columns=3, n_members=2)
+    state = {"resources": network.resources, "stability": network.stability}
+    state[name] = spoil(state[name])
+    with pytest.raises(ValueError, match=f"^{name} ") as error:
+        network.restore(**state, presentations=7)
+    shape = {"resources": "(2, 3, 5)", "stability": "(2, 3)"}[name]
+    assert str(error.value) == f"{name} must be finite float32 values in the shape {shape}"
+    assert network.presentations == 0
 
 
 def test_seed_members_and_neurons_have_noise_of_their_own() -> None:

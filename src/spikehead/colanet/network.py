@@ -99,7 +99,7 @@ class Network:
         Parameters
         ----------
         resources, stability : ndarray of float32
-            In the shapes of the attributes.
+            In the shapes of the attributes; copied.
         presentations : int
             Presentations learned.
 
@@ -112,7 +112,7 @@ class Network:
             shape = getattr(self, name).shape
             if new.shape != shape or new.dtype != np.float32 or not np.isfinite(new).all():
                 raise ValueError(f"{name} must be finite float32 values in the shape {shape}")
-        self.resources, self.stability = resources, stability
+        self.resources, self.stability = resources.copy(), stability.copy()
         self.presentations = presentations
 
     def noise_keys(self) -> NDArray[np.uint32]:
