@@ -299,15 +299,20 @@ class EfficientNet(nn.Module):
             ConvNormActivation(channels, self.activations, 1, architecture=architecture)
         )
         self.features = nn.Sequential(*features)
+        self.features.apply(_initialise)
+        self.replace_head(classes)
+
+    def replace_head(self, classes: int) -> None:
+        """Put a new classifier of `classes` outputs in place, or, with 0, none."""
         self.classifier = (
             nn.Sequential(
-                nn.Dropout(architecture.dropout, inplace=True),
+                nn.Dropout(self.architecture.dropout, inplace=True),
                 nn.Linear(self.activations, classes),
             )
             if classes
             else nn.Identity()
         )
-        self.apply(_initialise)
+        self.classifier.apply(_initialise)
 
     def encode(self, image: Tensor) -> Tensor:
         """Return the pooled activations, [batch, activations], of images [batch, 3, R, R]."""

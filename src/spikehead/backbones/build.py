@@ -1,0 +1,97 @@
+"""Encoders by name: pretrained weights in, an ONNX file in the cache out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from spikehead.backbones.export import Precision, export
+from spikehead.backbones.weights import OFFICIAL_WEIGHTS, PREPROCESSING, pretrained
+from spikehead.encoders.cache import default_cache_folder
+from spikehead.images import Preprocessing
+
+__all__ = ["build", "built_file"]
+
+_TIMM = "timm:"
+
+
+def built_file(name: str, precision: Precision = "float32") -> Path:
+    """Return where the encoder `name` lies once it is built; looking there needs no torch."""
+    stem = name.replace(":", "-").replace("/", "-")
+    suffix = "" if precision == "float32" else f"-{precision}"
+    return default_cache_folder() / "encoders" / f"{stem}{suffix}.onnx"
+
+
+def build(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    precision: Precision = "float32",
+    calibration: NDArray[np.float32] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Return the ONNX file of a pretrained encoder, made unless it is there already.
+
+    Parameters
+    ----------
+    name : str
+        ``"efficientnet_b0"`` to ``"efficientnet_b7"``, or ``"timm:NAME"`` for any model of timm.
+    weights : path, optional
+        Take this file instead of downloading one, and build anew.
+    precision, calibration
+        As in `export`.
+    progress : callable, optional
+        Called with the bytes downloaded and the bytes in all; not for timm.
+
+    Raises
+    ------
+    ValueError
+        If there is no such encoder, or the weights are not its own.
+    FileNotFoundError, ConnectionError
+        If the weights do not exist or cannot be downloaded.
+    ImportError
+        If timm is asked for and not installed.
+    """
+    file = built_file(name, precision)
+    if file.exists() and weights is None:
+        return file
+    if name.startswith(_TIMM):
+        encoder, preprocessing = _from_timm(name.removeprefix(_TIMM), weights)
+    elif name in OFFICIAL_WEIGHTS:
+        encoder = pretrained(name, weights=weights, progress=progress)
+        encoder.replace_head(0)
+        preprocessing = PREPROCESSING[name]
+    else:
+        known = ", ".join(OFFICIAL_WEIGHTS)
+        raise ValueError(f"there is no encoder {name!r} to build; there are {known} and timm:NAME")
+    export(encoder, file, preprocessing, precision=precision, calibration=calibration)
+    return file
+
+
+def _from_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, Preprocessing]:
+    try:
+        timm = import_module("timm")
+    except ImportError as error:
+        raise ImportError(
+            f"the encoder timm:{name} needs timm ({error}): pip install timm"
+        ) from error
+    if not timm.is_model(name):
+        raise ValueError(f"timm has no model {name!r}: timm.list_models() gives their names")
+    model: nn.Module = timm.create_model(
+        name, pretrained=weights is None, checkpoint_path=str(weights or ""), num_classes=0
+    )
+    config: dict[str, Any] = timm.data.resolve_model_data_config(model)
+    crop = int(config["input_size"][-1])
+    return model, Preprocessing(
+        resize=round(crop / config["crop_pct"]),
+        crop=crop,
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        interpolation=config["interpolation"],
+    )

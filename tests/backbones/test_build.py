@@ -1,0 +1,65 @@
+"""Encoders by name: built once, kept in the cache, and refused in a sentence."""
+
+import sys
+import types
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spikehead.backbones.build import build, built_file
+from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
+from spikehead.encoders import OnnxEncoder
+from spikehead.images import Preprocessing
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_builds_from_a_file_once_and_keeps_it(tmp_path, cache):
+    torch.manual_seed(0)
+    network = EfficientNet(VARIANTS["efficientnet_b0"]).eval()
+    torch.save(network.state_dict(), tmp_path / "b0.pth")
+    file = build("efficientnet_b0", weights=tmp_path / "b0.pth")
+    assert file == built_file("efficientnet_b0") == cache / "encoders" / "efficientnet_b0.onnx"
+    (tmp_path / "b0.pth").unlink()
+    assert build("efficientnet_b0") == file
+    encoder = OnnxEncoder(file)
+    assert encoder.n_activations == 1280
+    assert encoder.preprocessing == Preprocessing(resize=256, crop=224)
+
+
+def test_builds_any_model_of_timm(cache, monkeypatch):
+    torch.manual_seed(0)
+    network = EfficientNet(replace(VARIANTS["efficientnet_cifar"], width=0.25), classes=0)
+    config = {
+        "input_size": (3, 32, 32),
+        "crop_pct": 0.8,
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.25, 0.25, 0.25),
+        "interpolation": "bilinear",
+    }
+    timm = types.ModuleType("timm")
+    timm.is_model = lambda name: name == "owl.small"
+    timm.create_model = lambda name, **options: network
+    timm.data = types.SimpleNamespace(resolve_model_data_config=lambda model: config)
+    monkeypatch.setitem(sys.modules, "timm", timm)
+    file = build("timm:owl.small", precision="float16")
+    assert file == cache / "encoders" / "timm-owl.small-float16.onnx"
+    encoder = OnnxEncoder(file)
+    assert encoder.preprocessing == Preprocessing(
+        resize=40, crop=32, mean=(0.5,) * 3, std=(0.25,) * 3, interpolation="bilinear"
+    )
+    with pytest.raises(ValueError, match="timm has no model 'owl'"):
+        build("timm:owl")
+
+
+def test_bad_names_are_refused_in_a_sentence(monkeypatch):
+    with pytest.raises(ValueError, match="there is no encoder 'resnet' to build; there are effic"):
+        build("resnet")
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ImportError, match=r"the encoder timm:vit needs timm .*: pip install timm"):
+        build("timm:vit")
