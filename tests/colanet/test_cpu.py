@@ -210,6 +210,25 @@ def test_columns_can_be_added_while_it_learns(added: int, n_threads: int) -> Non
     assert_same_answer(engine, slow, trains)
 
 
+@pytest.mark.parametrize("learns", [True, False])
+def test_a_loser_that_is_still_high_fires_in_silence(learns: bool) -> None:
+    # Both get about 50 in the first step; the loser keeps 14 until its block ends at step 11.
+    p = CoLaNETParameters(microcolumns=2, max_weight=7.0, stochastic_stimulation=0.0)
+    slow = Network(p, n_inputs=8, n_columns=2, n_members=1)
+    slow.resources[0, 0], slow.resources[0, 1] = 110, 120
+    fast = copy.deepcopy(slow)
+    spikes = np.zeros((1, STEPS, 8), bool)
+    spikes[0, 0] = True
+    trains, label = event_trains(spikes), np.array([0], np.int32)
+    now = reference.run(slow, trains, label if learns else None)[0][0]
+    assert np.argwhere(now.spikes).tolist() == [[0, 1], [11, 0]]
+    engine = CPUEngine(fast, 1)
+    if learns:
+        engine.learn(trains, label)
+        assert_same_state(fast, slow)
+    assert_same_answer(engine, slow, trains)
+
+
 def test_an_answer_does_not_depend_on_the_others() -> None:
     network, X, labels = learning(4, stochastic_stimulation=2.0)
     engine = CPUEngine(network, 2)
