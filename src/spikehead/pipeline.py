@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -388,19 +391,36 @@ class HybridClassifier:
         places = list(new.values())
         activations = batch.activations[places]
         labels = [stream[batch.indices[place]].label for place in places]
-        if not self.classes:
-            self.head.partial_fit(activations, labels, classes=classes)
-        else:
-            if classes:
-                self.head.add_classes(classes)
-            self.head.partial_fit(activations, labels)
-        self._lessons.update(dict.fromkeys(new))
-        lesson.new_classes += classes
-        lesson.learned += len(new)
+        with _uninterrupted():
+            if not self.classes:
+                self.head.partial_fit(activations, labels, classes=classes)
+            else:
+                if classes:
+                    self.head.add_classes(classes)
+                self.head.partial_fit(activations, labels)
+            self._lessons.update(dict.fromkeys(new))
+            lesson.new_classes += classes
+            lesson.learned += len(new)
 
     def _check_taught(self) -> None:
         if not self.classes:
             raise ValueError("the model has learned nothing yet; teach it with learn")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off Ctrl-C until the block is done, so that no batch is learned by half."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupts = []
+    handler = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
+    if interrupts:
+        raise KeyboardInterrupt
 
 
 def _key(digest: bytes, label: str) -> bytes:

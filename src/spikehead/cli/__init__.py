@@ -6,12 +6,8 @@ import sys
 
 import typer
 
-from spikehead.cli.console import fail
-from spikehead.cli.demo import demo
-from spikehead.cli.evaluate import evaluate
-from spikehead.cli.info import info
-from spikehead.cli.learn import learn
-from spikehead.cli.predict import predict
+from spikehead.cli import demo, evaluate, info, learn, predict
+from spikehead.cli.console import fail, messages
 
 app = typer.Typer(
     help="A spiking head that learns online, in one pass, on top of any frozen vision encoder.",
@@ -21,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     epilog="Every command takes --debug, which shows the traceback of an error.",
 )
-for command in (demo, learn, predict, evaluate, info):
+for command in (demo.demo, learn.learn, predict.predict, evaluate.evaluate, info.info):
     app.command()(command)
 
 
@@ -35,3 +31,6 @@ def main() -> None:
         if debug:
             raise
         fail(error)
+    except KeyboardInterrupt:
+        messages.print("Stopped.")
+        sys.exit(130)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from spikehead.encoders import ActivationCache, Encoder
+from spikehead.encoders import ActivationCache
 from spikehead.pipeline import HybridClassifier
 
 out = Console(highlight=False)
@@ -44,18 +46,16 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
 
 
-def open_cache(folder: Path | None, no_cache: bool, encoder: Encoder) -> ActivationCache | None:
-    """Return the cache that the options ask for."""
-    return None if no_cache else ActivationCache(encoder, folder)
-
-
-def load_model(
-    folder: Path, cache_folder: Path | None, no_cache: bool, threads: int | None
-) -> HybridClassifier:
-    """Load a model, with the cache and threads that the options ask for."""
-    model = HybridClassifier.load(folder, n_threads=threads)
-    model.cache = open_cache(cache_folder, no_cache, model.encoder)
-    return model
+@contextmanager
+def at_work(
+    model: HybridClassifier, cache_folder: Path | None, no_cache: bool
+) -> Iterator[HybridClassifier]:
+    """Let a model work with the cache that the options ask for."""
+    if no_cache:
+        yield model
+        return
+    with ActivationCache(model.encoder, cache_folder) as model.cache:
+        yield model
 
 
 def progress() -> Progress:
@@ -67,6 +67,7 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=messages,
         transient=True,
+        disable=not messages.is_terminal,
     )
 
 

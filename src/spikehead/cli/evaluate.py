@@ -10,6 +10,7 @@ from rich.table import Table
 
 from spikehead.cli import console
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos
+from spikehead.pipeline import HybridClassifier
 
 
 def evaluate(
@@ -21,8 +22,8 @@ def evaluate(
     as_json: console.Json = False,
 ) -> None:
     """Measure the model on labelled photos that it has not learned; nothing is learned."""
-    classifier = console.load_model(model, cache, no_cache, threads)
-    with console.progress() as progress:
+    classifier = HybridClassifier.load(model, n_threads=threads)
+    with console.at_work(classifier, cache, no_cache), console.progress() as progress:
         task = progress.add_task("Evaluating", total=None)
         result = evaluate_photos(
             classifier,

@@ -67,13 +67,19 @@ def learn(
                 "name another model folder.",
                 param_hint=", ".join(f"--{name}" for name in given),
             )
-        classifier = console.load_model(model, cache, no_cache, threads)
+        classifier = HybridClassifier.load(model, n_threads=threads)
     else:
         classifier = _new_model(given, threads)
-        classifier.cache = console.open_cache(cache, no_cache, classifier.encoder)
+    started = time.monotonic()
+    with console.at_work(classifier, cache, no_cache):
+        lesson = _learn(classifier, photos, model, order)
+    _report(model, classifier, lesson, time.monotonic() - started, as_json)
 
-    started = saved = time.monotonic()
+
+def _learn(classifier: HybridClassifier, photos: Path, model: Path, order: Order) -> Lesson:
+    """Learn, and save now and then, at the end, and when stopped."""
     lesson = Lesson()
+    saved = time.monotonic()
     try:
         with console.progress() as progress:
             task = progress.add_task("Learning", total=None)
@@ -86,7 +92,7 @@ def learn(
                     classifier.save(model)
                     saved = time.monotonic()
 
-            lesson = classifier.learn(photos, order=order.value, on_batch=on_batch)
+            classifier.learn(photos, order=order.value, on_batch=on_batch)
     except KeyboardInterrupt:
         if lesson.learned:
             classifier.save(model)
@@ -95,7 +101,7 @@ def learn(
         )
         raise typer.Exit(130) from None
     classifier.save(model)
-    _report(model, classifier, lesson, time.monotonic() - started, as_json)
+    return lesson
 
 
 def _new_model(given: dict[str, Any], threads: int | None) -> HybridClassifier:

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from spikehead.cli import console
-from spikehead.pipeline import Answer
+from spikehead.pipeline import Answer, HybridClassifier
 
 
 def predict(
@@ -25,8 +25,9 @@ def predict(
 
     The exit code is 1 if a photo cannot be read; the others are answered all the same.
     """
-    classifier = console.load_model(model, cache, no_cache, threads)
-    answers = list(classifier.classify(photos))
+    classifier = HybridClassifier.load(model, n_threads=threads)
+    with console.at_work(classifier, cache, no_cache):
+        answers = list(classifier.classify(photos))
     if as_json:
         console.print_json([_document(answer, classifier.classes) for answer in answers])
     else:
