@@ -73,6 +73,8 @@ def test_counts_are_the_rounded_fractions(sixty_fourths: Any, saturation: float)
     found = spike_counts(sixty_fourths / 64, saturation)
     assert found.dtype == np.uint8
     assert found.tolist() == expected
+    trains = even_trains(sixty_fourths[None] / 64, saturation)
+    assert trains.raster(0).sum(axis=0).tolist() == expected
 
 
 @given(activations(st.floats(-10, 1e6, width=32)), st.floats(1e-3, 1e4))

@@ -181,6 +181,15 @@ def test_probabilities_add_up_and_agree_with_predictions(n_classes: int, noise: 
         assert (found.classes_[scores.argmax(axis=1)] == predicted).all()
 
 
+@pytest.mark.parametrize("coding", ["even", "bernoulli", "events"])
+def test_an_answer_does_not_depend_on_the_others(coding: str) -> None:
+    X = coded_digits(coding)
+    found = head(coding=coding, stochastic_stimulation=0.5).fit(X, Y_DIGITS[:N])
+    together = found.decision_function(X)
+    assert (found.decision_function(X[::-1]) == together[::-1]).all()
+    assert (found.decision_function(X[7:8]) == together[7:8]).all()
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.016])
 def test_a_silent_example_gets_the_same_class_always(noise: float) -> None:
     found = head(stochastic_stimulation=noise).fit(X_DIGITS[:N], NAMES[:N])

@@ -229,6 +229,25 @@ def test_a_loser_that_is_still_high_fires_in_silence(learns: bool) -> None:
     assert_same_answer(engine, slow, trains)
 
 
+def test_age_counts_from_the_sequence_that_dopamine_meets() -> None:
+    # Inhibited after its spike at step 3, the neuron may fire again by noise alone, at step 14.
+    p = CoLaNETParameters(max_weight=7.0, min_weight=1.0, stochastic_stimulation=2.5)
+    start = Network(p, n_inputs=22, n_columns=1, n_members=1)
+    start.resources[0, 0] = [1e5] * 2 + [0.0] * 20
+    spikes = np.zeros((1, STEPS, 22), bool)
+    spikes[0, 3, :2] = spikes[0, 4:, 2:] = True
+    trains, label = event_trains(spikes), np.array([0], np.int32)
+    for start.presentations in range(1000):
+        slow = copy.deepcopy(start)
+        now = reference.run(slow, trains, label)[0][0]
+        if np.flatnonzero(now.spikes).tolist() == [3, 14]:
+            break
+    else:
+        pytest.fail("no noise gave the spikes that this test is about")
+    CPUEngine(start, 1).learn(trains, label)
+    assert_same_state(start, slow)
+
+
 def test_an_answer_does_not_depend_on_the_others() -> None:
     network, X, labels = learning(4, stochastic_stimulation=2.0)
     engine = CPUEngine(network, 2)
