@@ -229,7 +229,8 @@ def _grouped_by_count(
     inputs = np.empty(total, np.int32)
     nexts = np.empty(STEPS + 1, np.int64)
     for p in range(n_presentations):
-        nexts[1:] = offsets[p, :STEPS]
+        for k in range(STEPS):
+            nexts[k + 1] = offsets[p, k]
         for i in range(n_inputs):
             k = counts[p, i]
             if k > 0:

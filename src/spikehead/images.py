@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import stat
 import warnings
 from collections import defaultdict
@@ -55,10 +56,11 @@ _MAX_BYTES = 256 << 20
 # Resizing the short side of a longer strip would need more memory than the strip itself.
 _MAX_ASPECT = 100
 
+# By how a file begins.
 _DECODERS: dict[bytes, Callable[[BytesIO], ImageFile.ImageFile]] = {
-    b"\xff\xd8\xff": JpegImageFile,
-    b"\x89PNG\r\n\x1a\n": PngImageFile,
-    b"RIFF": WebPImageFile,
+    rb"\xff\xd8\xff": JpegImageFile,
+    rb"\x89PNG\r\n\x1a\n": PngImageFile,
+    rb"RIFF....WEBP": WebPImageFile,
 }
 
 # How to turn a photo upright, by its EXIF orientation.
@@ -237,7 +239,7 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
     if not content:
         raise UnreadablePhoto("it is empty")
     try:
-        decoder = next(_DECODERS[start] for start in _DECODERS if content.startswith(start))
+        decoder = next(_DECODERS[start] for start in _DECODERS if re.match(start, content, re.S))
     except StopIteration:
         raise UnreadablePhoto("it is not a JPEG, PNG or WebP photo") from None
     try:
@@ -258,8 +260,6 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
 def _check_size(width: int, height: int) -> None:
     if width * height > _MAX_PIXELS:
         raise UnreadablePhoto(_TOO_LARGE)
-    if min(width, height) < 1:
-        raise UnreadablePhoto("it has no pixels")
     if max(width, height) > _MAX_ASPECT * min(width, height):
         raise UnreadablePhoto(
             f"it is a strip of {width} x {height} pixels, longer than {_MAX_ASPECT} times its width"

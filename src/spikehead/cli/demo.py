@@ -111,25 +111,25 @@ def _draw(model: HybridClassifier, photo: Path, folder: Path) -> list[Path]:
     pixels = model.encoder.preprocessing(read_photo(photo))[None]
     activations = model.encoder.encode(pixels)
     trains = even_trains(activations, network.parameters.saturation)
-    seen = reference.run(network, trains)[0]
-    ratios = seen[0].potentials / seen[0].thresholds
+    seen = reference.run(network, trains)[0][0]
+    ratios = seen.potentials / seen.thresholds
     (answer,) = model.classify([photo])
     raster = spike_raster(
-        seen[0].input,
-        sum(member.out(size).astype(int) for member in seen),
-        title=f"Why {answer.label}? Spikes of {photo.parent.name}/{photo.name}",
+        seen.input,
+        seen.out(size),
+        title=f"Why {answer.label}? The spikes of {photo.parent.name}/{photo.name} in one member",
         class_names=model.classes,
         predicted=model.classes.index(str(answer.label)),
         true=model.classes.index(photo.parent.name),
         potentials=ratios.reshape(len(ratios), -1, size).max(axis=2),
         marks={"label": LABEL_STEP, "dopamine": DOPAMINE_STEP},
     )
+    columns = [network.weight_map(column) for column in range(network.n_columns)]
+    most_trained = [column[np.abs(column).sum(axis=1).argmax()] for column in columns]
     weights = weight_map(
-        np.concatenate([network.weight_map(c)[:1] for c in range(network.n_columns)]).reshape(
-            -1, SIDE, SIDE
-        ),
+        np.reshape(most_trained, (-1, SIDE, SIDE)),
         labels=model.classes,
-        title="Weights of the first neuron of each class, in the first member",
+        title="The weights of each class's most trained neuron, in the same member",
     )
     paths = [folder / "spikes.png", folder / "weights.png"]
     for picture, path in zip((raster, weights), paths, strict=True):

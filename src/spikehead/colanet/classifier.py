@@ -502,7 +502,8 @@ def _labels(y: ArrayLike | None, n_examples: int | None = None) -> NDArray[Any]:
         kinds = {_kind(label) for label in array}
     if len(kinds) > 1:
         raise ValueError(f"labels must be of one type, not of {' and '.join(sorted(kinds))}")
-    check_classification_targets(array)
+    if array.dtype.kind not in "biuUS":  # a costly check, and those types always pass it
+        check_classification_targets(array)
     if n_examples is not None and len(array) != n_examples:
         raise ValueError(f"X has {n_examples} examples but y has {len(array)} labels")
     return np.asarray(array)

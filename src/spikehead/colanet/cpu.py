@@ -31,7 +31,7 @@ from spikehead.colanet.parameters import (
 )
 from spikehead.randomness import keys
 
-BLOCK = 128
+BLOCK = 112
 """Neurons of a block at most, unless one column has more: its weights stay in a core's cache."""
 
 LANES = 16
@@ -150,9 +150,11 @@ class CPUEngine:
         """Cut the columns of all members into blocks; derive weights and thresholds."""
         net, size = self.network, self.network.parameters.microcolumns
         total = net.n_members * net.n_columns
-        n_blocks = max(self.n_threads, -(-total * size // BLOCK))
+        # Every thread gets equally many blocks.
+        n_blocks = self.n_threads * max(-(-total * size // (self.n_threads * BLOCK)), 1)
         per_block = max(-(-total // n_blocks), 1)
-        width = -(-per_block * size // LANES) * LANES
+        # An odd number of lane groups spreads a neuron's weights over all sets of the cache.
+        width = (-(-per_block * size // LANES) | 1) * LANES
         neurons = net.n_members * net.n_neurons
         synapses = net.synapses.reshape(neurons, -1)
         weights = net.weights().reshape(neurons, -1)
@@ -232,7 +234,8 @@ def _present(
     noisy = constants.noise > BASE_THRESHOLD * UNIT / TAU
     lane_patterns = np.empty((patterns.shape[1], width), np.int32)
     for lane in range(width):
-        lane_patterns[:, lane] = patterns[block.phases[lane]]
+        for group in range(len(lane_patterns)):
+            lane_patterns[group, lane] = patterns[block.phases[lane], group]
     total = np.empty(width, np.int32)
     currents = np.zeros((ALL_STEPS, width), np.int32)
     potential = np.empty(width, np.int32)
@@ -246,11 +249,11 @@ def _present(
     for index in range(len(offsets)):
         bounds = offsets[index]
         _sum_currents(inputs, bounds, lane_patterns, block.weights, total, currents)
-        potential[:] = 0
-        peak[:] = 0
-        block_end[:] = -1
-        trains[:] = 0
-        forced[:] = False
+        potential.fill(0)
+        peak.fill(0)
+        block_end.fill(-1)
+        trains.fill(0)
+        forced.fill(False)
         # In silence nothing fires, but by strong noise or where a loser kept a high potential.
         steps = ALL_STEPS if noisy else (LABEL_STEP + 1 if learns else STEPS)
         step = 0
@@ -263,7 +266,7 @@ def _present(
             if learns and step == LABEL_STEP:
                 _force(labels[index], constants, block, potential, block_end, trains, forced)
             step += 1
-            if step == STEPS and (potential > block.thresholds).any():
+            if step == STEPS and _any_above(potential, block.thresholds):
                 steps = ALL_STEPS
         if learns:
             _mark(inputs, bounds, groups)
@@ -294,9 +297,9 @@ def _sum_currents(
 ) -> None:
     """Sum the weights of the inputs that spike, for each of the presentation steps."""
     width = len(total)
-    currents[:STEPS] = 0
+    currents.fill(0)
     for group in range(len(lane_patterns)):
-        total[:] = 0
+        total.fill(0)
         place, end = bounds[group], bounds[group + 1]
         # Four rows at a time, or the loop waits for its own sums.
         while place + 4 <= end:
@@ -341,6 +344,14 @@ def _integrate(
         peak[lane] = max(peak[lane], after if step < STEPS else np.int32(0))
         hot |= is_open & (after > thresholds[lane])
     return hot
+
+
+@_compiled
+def _any_above(potential: Any, thresholds: Any) -> bool:
+    above = False
+    for lane in range(len(potential)):
+        above |= potential[lane] > thresholds[lane]
+    return above
 
 
 @_compiled
@@ -389,7 +400,7 @@ def _force(
 @_compiled
 def _mark(inputs: Any, bounds: Any, groups: Any) -> None:
     """Note for each input the groups that it spikes with, as a bit mask."""
-    groups[:] = 0
+    groups.fill(0)
     for group in range(len(bounds) - 1):
         for place in range(bounds[group], bounds[group + 1]):
             groups[inputs[place]] |= np.uint16(1 << group)

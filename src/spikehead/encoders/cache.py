@@ -151,7 +151,6 @@ class ActivationCache:
             self._connection = sqlite3.connect(self.path, timeout=_TIMEOUT, check_same_thread=False)
             self._connection.executescript(
                 """
-                PRAGMA journal_mode = WAL;
                 PRAGMA synchronous = NORMAL;
                 CREATE TABLE IF NOT EXISTS activations
                     (digest BLOB PRIMARY KEY, activations BLOB NOT NULL, checksum INTEGER NOT NULL);
@@ -165,8 +164,7 @@ class ActivationCache:
             self._connection = None
         aside = self.path.with_suffix(".damaged")
         self.path.replace(aside)
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
         warnings.warn(
             f"the activation cache {self.path} is damaged ({error}): it was set aside as "
             f"{aside.name}, and photos are encoded again",

@@ -140,14 +140,14 @@ class OnnxEncoder:
                 f"the encoder {self.name} gives activations that are not finite (infinity or NaN): "
                 "check its preprocessing and how it was exported"
             )
-        return np.maximum(activations, 0, out=activations)
+        return activations.clip(min=0)
 
     def _run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the network gives for a batch, or for the beginning of one."""
         n = len(pixels)
         batch = np.pad(pixels, ((0, self._batch - n), (0, 0), (0, 0), (0, 0)))
-        activations = self._session.run([self._output], {self._input: batch})[0]
-        return np.asarray(activations[:n], np.float32)
+        (activations,) = self._session.run([self._output], {self._input: batch})
+        return np.array(activations[:n], np.float32)
 
     def _try_out(self, path: Path, shape: Sequence[int | None]) -> int:
         """Return the number of activations, found by running the network once."""
