@@ -1,0 +1,46 @@
+import re
+import shutil
+
+import pytest
+
+from spikehead.encoders import open_encoder, restore_encoder
+
+
+@pytest.mark.parametrize("name", ["pixels", "pixels:8"])
+def test_pixels_by_name(name):
+    assert open_encoder(name).name == name
+
+
+def test_onnx_by_name(save_network):
+    path = save_network()
+    encoder = open_encoder(f"onnx:{path}", n_threads=1)
+    assert encoder.name == f"onnx:{path}"
+    assert encoder.n_activations == 5
+
+
+@pytest.mark.parametrize("name", ["", "pixel", "pixels:", "pixels:x", "pixels:-1", "onnx", "onnx:"])
+def test_an_unknown_name_lists_what_there_is(name):
+    message = f"there is no encoder {name!r}: choose pixels, pixels:SIDE or onnx:PATH"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        open_encoder(name)
+
+
+def test_an_encoder_is_restored_from_its_description_and_files(save_network, tmp_path):
+    path = save_network()
+    path.with_suffix(".json").write_text(
+        '{"preprocessing": {"resize": 9, "crop": 8, "std": [1, 1, 1]}, "saturation": 3}'
+    )
+    for original in (open_encoder("pixels:8"), open_encoder(f"onnx:{path}")):
+        files = {
+            role: shutil.move(file, tmp_path / f"{role}-0123.onnx")
+            for role, file in original.files.items()
+        }
+        restored = restore_encoder(original.to_dict(), files)
+        for attribute in ("name", "fingerprint", "n_activations", "preprocessing", "saturation"):
+            assert getattr(restored, attribute) == getattr(original, attribute)
+
+
+def test_an_encoder_of_the_future():
+    message = "^the model's encoder is of the unknown kind 'retina': upgrade spikehead$"
+    with pytest.raises(ValueError, match=message):
+        restore_encoder({"kind": "retina"}, {})
