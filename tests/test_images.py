@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 
 from spikehead.images import (
     Photo,
@@ -287,6 +287,14 @@ class TestReadPhoto:
             damaged[draw.draw(st.integers(0, len(damaged) - 1))] = draw.draw(st.integers(0, 255))
         with suppress(UnreadablePhoto):
             assert read_photo(bytes(damaged)).mode == "RGB"
+
+    def test_a_photo_that_does_not_fit_into_memory_is_refused(self, monkeypatch):
+        def fail(image):
+            raise MemoryError
+
+        monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+        with pytest.raises(UnreadablePhoto, match=r"^it is damaged: MemoryError$"):
+            read_photo(content(noise(), "JPEG"))
 
     def test_what_is_no_readable_file_is_refused(self, tmp_path, monkeypatch):
         with pytest.raises(UnreadablePhoto, match=r"^it does not exist$"):

@@ -254,7 +254,7 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
     except Image.DecompressionBombError as error:  # some decoders look at the size themselves
         raise UnreadablePhoto(_TOO_LARGE) from error
     except Exception as error:  # decoders raise nearly every type on hostile content
-        raise UnreadablePhoto(f"it is damaged: {error or type(error).__name__}") from error
+        raise UnreadablePhoto(f"it is damaged: {str(error) or type(error).__name__}") from error
 
 
 def _check_size(width: int, height: int) -> None:

@@ -123,7 +123,8 @@ def test_of_several_outputs_the_one_named_activations(save_network, pixels):
         ),
     ],
 )
-def test_an_unsuitable_network_is_explained(save_network, options, message):
+def test_an_unsuitable_network_is_explained(save_network, options, message, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where ONNX Runtime would look for weights in other files
     path = save_network(**options)
     expected = f"{path} {message.replace('{path}', str(path.with_suffix('')))}"
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):

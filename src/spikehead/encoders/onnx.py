@@ -182,6 +182,9 @@ def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceS
     options.intra_op_num_threads = n_threads
     # Threads that spin while they wait would take the time of those that decode photos.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weights in other files would escape the fingerprint; nothing can lie below a file.
+    folder = "session.model_external_initializers_file_folder_path"
+    options.add_session_config_entry(folder, str(path.resolve()))
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no base of their own
