@@ -10,16 +10,12 @@ The test images are touched once, after the last epoch.
 from __future__ import annotations
 
 import argparse
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
-from spikehead.backbones.data import Augmentation, ImageArrays
+from spikehead.backbones.data import Augmentation, ImageArrays, read_archives
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
 from spikehead.backbones.training import Recipe, evaluate, train
 
@@ -39,18 +35,6 @@ RECIPE = Recipe(
 )
 
 
-def read(archives: list[Path]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the images [images, 32, 32, 3] and their class numbers, in the order of names."""
-    images, names = [], []
-    for archive in archives:
-        with zipfile.ZipFile(archive) as opened:
-            for member in sorted(opened.namelist()):
-                if member.endswith(".webp"):
-                    images.append(np.asarray(Image.open(io.BytesIO(opened.read(member)))))
-                    names.append(member.split("/")[0])
-    return np.stack(images), np.unique(names, return_inverse=True)[1]
-
-
 def main() -> None:
     """Train, report each epoch, and test."""
     parser = argparse.ArgumentParser()
@@ -61,12 +45,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    images, labels = read(sorted(options.cifar10.glob("train*.zip")))
+    images, labels, classes = read_archives(sorted(options.cifar10.glob("train*.zip")))
     order = np.random.default_rng(0).permutation(len(images))
     held_out, kept = np.split(order, [VALIDATION_IMAGES])
     torch.manual_seed(0)
     model = train(
-        EfficientNet(VARIANTS["efficientnet_cifar"], classes=10),
+        EfficientNet(VARIANTS["efficientnet_cifar"], len(classes)),
         ImageArrays(images[kept], labels[kept]),
         ImageArrays(images[held_out], labels[held_out]),
         RECIPE,
@@ -74,7 +58,8 @@ def main() -> None:
         device=options.device,
         report=lambda epoch: print(epoch, flush=True),
     )
-    test = ImageArrays(*read([options.cifar10 / "test.zip"]))
+    test_images, test_labels, _ = read_archives([options.cifar10 / "test.zip"])
+    test = ImageArrays(test_images, test_labels)
     print("test loss and accuracy", *evaluate(model, test, device=options.device))
 
 

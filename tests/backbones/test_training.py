@@ -1,6 +1,8 @@
 """The trainer: it learns, its interruptions leave no trace, and its schedules are the paper's."""
 
 import csv
+import io
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from spikehead.backbones.data import Augmentation, ImageArrays, read_folder
+from spikehead.backbones.data import Augmentation, ImageArrays, read_archives, read_folder
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
 from spikehead.backbones.training import FINE_TUNING, PAPER, Recipe, evaluate, train
 from spikehead.images import Preprocessing
@@ -239,3 +241,29 @@ def test_a_damaged_photo_is_named(tmp_path):
     training, _, _ = read_folder(tmp_path / "photos", Preprocessing(resize=20, crop=16))
     with pytest.raises(ValueError, match=r"\.jpg cannot be used: .*; repair or remove it$"):
         training.batch(np.arange(2), None)
+
+
+def zipped(file, images):
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, image in images.items():
+            buffer = io.BytesIO()
+            image.save(buffer, "WEBP", lossless=True)
+            archive.writestr(name, buffer.getvalue())
+
+
+def test_archives_are_read_in_order(tmp_path):
+    red, blue = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
+    zipped(tmp_path / "1.zip", {"sea/b.webp": blue, "rose/a.webp": red})
+    zipped(tmp_path / "2.zip", {"rose/z.webp": red})
+    images, labels, classes = read_archives([tmp_path / "2.zip", tmp_path / "1.zip"])
+    assert images[:, 0, 0].tolist() == [[255, 0, 0], [255, 0, 0], [0, 0, 255]]
+    assert [classes[label] for label in labels] == ["rose", "rose", "sea"]
+
+
+def test_archives_of_several_sizes_are_refused(tmp_path):
+    sizes = {"a/1.webp": Image.new("RGB", (4, 4)), "a/2.webp": Image.new("RGB", (5, 4))}
+    zipped(tmp_path / "1.zip", sizes)
+    with pytest.raises(ValueError, match=r"images of one size; they hold 4 x 4, 5 x 4$"):
+        read_archives([tmp_path / "1.zip"])
+    with pytest.raises(ValueError, match=r"images of one size; they hold none$"):
+        read_archives([])

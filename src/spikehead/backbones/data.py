@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ __all__ = [
     "ImageSource",
     "PhotoFiles",
     "normalised",
+    "read_archives",
     "read_folder",
 ]
 
@@ -196,6 +198,45 @@ def read_folder(
         for part in split(names, validation_fraction, seed)
     )
     return training, validation, classes.tolist()
+
+
+def read_archives(
+    archives: Sequence[str | Path],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]:
+    """Read small images of one size from zip files that hold ``CLASS/NAME`` files.
+
+    Parameters
+    ----------
+    archives : sequence of path
+        In the order in which their images shall come; within each the names decide.
+
+    Returns
+    -------
+    images : array of uint8, [images, R, R, 3]
+    labels : array of int, [images]
+    classes : list of str
+        What the labels stand for.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, an image cannot be read, or they differ in size.
+    """
+    images, names = [], []
+    for archive in archives:
+        with zipfile.ZipFile(archive) as opened:
+            for member in sorted(name for name in opened.namelist() if not name.endswith("/")):
+                try:
+                    images.append(np.asarray(read_photo(opened.read(member))))
+                except UnreadablePhoto as error:
+                    raise ValueError(f"{member} in {archive} cannot be used: {error}") from error
+                names.append(member.split("/")[0])
+    sizes = {image.shape for image in images}
+    if len(sizes) != 1:
+        found = ", ".join(f"{width} x {height}" for height, width, _ in sorted(sizes)) or "none"
+        raise ValueError(f"the archives must hold images of one size; they hold {found}")
+    classes, labels = np.unique(names, return_inverse=True)
+    return np.stack(images), labels, classes.tolist()
 
 
 @dataclass(frozen=True)
