@@ -299,20 +299,19 @@ class EfficientNet(nn.Module):
             ConvNormActivation(channels, self.activations, 1, architecture=architecture)
         )
         self.features = nn.Sequential(*features)
-        self.features.apply(_initialise)
-        self.replace_head(classes)
+        self.classifier = self._head(classes)
+        self.apply(_initialise)
 
     def replace_head(self, classes: int) -> None:
         """Put a new classifier of `classes` outputs in place, or, with 0, none."""
-        self.classifier = (
-            nn.Sequential(
-                nn.Dropout(self.architecture.dropout, inplace=True),
-                nn.Linear(self.activations, classes),
-            )
-            if classes
-            else nn.Identity()
-        )
+        self.classifier = self._head(classes)
         self.classifier.apply(_initialise)
+
+    def _head(self, classes: int) -> nn.Module:
+        if not classes:
+            return nn.Identity()
+        dropout = nn.Dropout(self.architecture.dropout, inplace=True)
+        return nn.Sequential(dropout, nn.Linear(self.activations, classes))
 
     def encode(self, image: Tensor) -> Tensor:
         """Return the pooled activations, [batch, activations], of images [batch, 3, R, R]."""
