@@ -267,3 +267,20 @@ def test_archives_of_several_sizes_are_refused(tmp_path):
         read_archives([tmp_path / "1.zip"])
     with pytest.raises(ValueError, match=r"images of one size; they hold none$"):
         read_archives([])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": "lion"}, "optimizer must be rmsprop, sgd or adamw, not 'lion'"),
+        ({"schedule": "step"}, "schedule must be exponential or cosine, not 'step'"),
+        ({"batch_size": 0}, "batch_size must be above 0, not 0"),
+        (
+            {"epochs": 3, "warmup_epochs": 3},
+            r"warmup_epochs must be at least 0 and less than epochs \(3\), not 3",
+        ),
+    ],
+)
+def test_impossible_recipes_are_refused(change, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        replace(PAPER, **change)

@@ -22,6 +22,12 @@ from spikehead.backbones.data import Augmentation, ImageSource, normalised
 
 __all__ = ["FINE_TUNING", "PAPER", "Epoch", "Recipe", "evaluate", "train"]
 
+_CHOICES = {
+    "optimizer": ("rmsprop", "sgd", "adamw"),
+    "schedule": ("exponential", "cosine"),
+    "precision": ("float32", "bfloat16"),
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -50,6 +56,11 @@ class Recipe:
     augmentation : Augmentation
     seed : int, default 0
         Fixes the order of the images and all random changes.
+
+    Raises
+    ------
+    ValueError
+        If a value is not possible.
     """
 
     epochs: int
@@ -64,6 +75,22 @@ class Recipe:
     precision: Literal["float32", "bfloat16"] = "float32"
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}, "
+                    f"not {getattr(self, name)!r}"
+                )
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        if not 0 <= self.warmup_epochs < self.epochs:
+            raise ValueError(
+                f"warmup_epochs must be at least 0 and less than epochs ({self.epochs}), "
+                f"not {self.warmup_epochs}"
+            )
 
     def learning_rate_at(self, epoch: float) -> float:
         """Return the learning rate after `epoch` epochs, which may be a fraction."""
