@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 from collections.abc import Iterator
@@ -83,8 +82,8 @@ def list_skipped(skipped: list[tuple[Path, str]]) -> None:
 def fail(error: BaseException) -> NoReturn:
     """Print an error in one sentence, and exit with 1."""
     text = str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename:
-        text = f"{error.filename}: the disk is full; free some space and run the command again"
+    if isinstance(error, OSError) and error.strerror:
+        text = ": ".join(filter(None, (error.filename, error.strerror.lower())))
     messages.print("[bold red]Error:[/] ", end="")
     messages.print(text, markup=False, soft_wrap=True)
     sys.exit(1)

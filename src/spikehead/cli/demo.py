@@ -23,16 +23,16 @@ from spikehead.pipeline import HybridClassifier
 SIDE = 8
 LATE_CLASS = "9"
 
-# Found by a random search on a validation part of the digits; the test part was not used.
+# Found by a random search on parts of the training digits; the test part was not used.
 PARAMETERS = CoLaNETParameters(
-    potentiation=0.5398625,
-    relative_depression=0.804123,
-    stability_rate=0.0323004,
-    max_weight=0.9863462,
-    min_weight=2.3232819,
+    potentiation=0.125,
+    relative_depression=0.8191,
+    stability_rate=0.03186,
+    max_weight=0.5961,
+    min_weight=0.5806,
     microcolumns=10,
-    threshold_excess=0.0865513,
-    silent_synapses=69,
+    threshold_excess=0.0398,
+    silent_synapses=22,
     saturation=1.0,
     stochastic_stimulation=0.1,
 )
