@@ -1,0 +1,1 @@
+"""Tuning: a genetic search and a stochastic descent over CoLaNET's hyperparameters."""
