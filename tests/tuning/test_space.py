@@ -34,7 +34,7 @@ def test_the_default_space_is_the_nine_of_the_paper_with_the_published_ranges():
 
 
 def test_table_1_lies_in_the_published_space():
-    space = SearchSpace.of(np.array([2.0, 2.2]))
+    space = SearchSpace.of(np.linspace(0, 2.2))
     positions = space.positions(CoLaNETParameters().to_dict())
     assert np.all((positions >= 0) & (positions <= 1))
 

@@ -1,0 +1,540 @@
+"""The study: a search whose every step is kept, so that it can stop anywhere and go on.
+
+Each round of candidates follows from the seed and the outcomes of the rounds before, and nothing
+else. A study that is opened again therefore proposes the same rounds, and evaluates only what its
+storage does not hold yet. Several processes may work on one study: each claims a candidate before
+it evaluates it, and renews its claims while it lives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numba
+
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.tuning.candidates import Outcome, Round
+from spikehead.tuning.descent import StochasticDescent
+from spikehead.tuning.genetic import GeneticSearch
+from spikehead.tuning.population import Experiment, cost
+from spikehead.tuning.space import SearchSpace, Values
+
+try:
+    import optuna
+    from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import FrozenTrial, Trial, TrialState
+    from sqlalchemy.exc import SQLAlchemyError
+except ModuleNotFoundError:
+    raise ImportError(
+        "tuning needs Optuna; install it with: pip install 'spikehead[tune]'"
+    ) from None
+
+CLAIM_RENEWED = 15.0
+"""Seconds after which a process renews its claims on the candidates that it evaluates."""
+
+CLAIM_LAPSES = 120.0
+"""Seconds after which a claim that was not renewed is void: its process, or its host, is gone."""
+
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+_AHEAD = 1  # candidates that wait for a thread, so that none waits for the storage
+_POLL = 1.0  # seconds between two looks at what other processes do
+_CANDIDATE, _CLAIM, _SETTINGS = "candidate", "claim", "settings"
+
+
+class NamedRound(NamedTuple):
+    """A round of the search.
+
+    Attributes
+    ----------
+    kind : {"genetic", "descent"}
+        Who proposed it.
+    outcomes : sequence of Outcome
+        Its candidates, in the order in which they were proposed.
+    """
+
+    kind: str
+    outcomes: Round
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search does: generations of the genetic search, then rounds of descent.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        Where to search.
+    genetic : GeneticSearch
+        The genetic search.
+    descent : StochasticDescent
+        The descent from its best candidate.
+    seed : int, default=0
+        Decides every draw; not negative.
+    """
+
+    space: SearchSpace
+    genetic: GeneticSearch = field(default_factory=GeneticSearch)
+    descent: StochasticDescent = field(default_factory=StochasticDescent)
+    seed: int = 0
+
+    def propose(self, rounds: Sequence[NamedRound]) -> tuple[str, list[Values]]:
+        """Return the kind and the candidates of the next round; none where the search is over."""
+        before = [one.outcomes for one in rounds if one.kind == "genetic"]
+        after = [one.outcomes for one in rounds if one.kind == "descent"]
+        if not after and len(before) < self.genetic.generations:
+            bred = self.genetic.propose(self.space, before, self.seed)
+            if bred:
+                return "genetic", bred
+        if len(after) < self.descent.rounds:
+            return "descent", self.descent.propose(self.space, before, after, self.seed)
+        return "descent", []
+
+    def bars(self, rounds: Sequence[NamedRound], experiment: Experiment) -> list[float]:
+        """Return what the next round's candidates must reach at each rung.
+
+        Whoever does worse than every parent did at the same point is hopeless; in the first
+        generation, whoever is no better than always giving the commonest class.
+        """
+        generations = [one.outcomes for one in rounds if one.kind == "genetic"]
+        parents = self.genetic.pool(generations) if generations else []
+        rungs = [one.rungs for one in parents if one.complete]
+        if not rungs:
+            return [experiment.better_than_nothing] * experiment.n_rungs
+        return [min(column) for column in zip(*rungs, strict=True)]
+
+    @property
+    def n_experiments(self) -> int:
+        """Candidates of the whole search, at most."""
+        return self.genetic.n_candidates + self.descent.rounds * self.descent.neighbours
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan, ready for JSON."""
+        return {
+            "space": self.space.to_dict(),
+            "genetic": vars(self.genetic).copy(),
+            "descent": vars(self.descent).copy(),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a study ends before its plan is done.
+
+    Parameters
+    ----------
+    experiments : int, optional
+        Candidates evaluated, those of earlier calls included.
+    seconds : float, optional
+        Time spent evaluating, that of earlier calls included. Candidates under way are finished.
+
+    Raises
+    ------
+    ValueError
+        If a limit is not positive.
+    """
+
+    experiments: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the limits."""
+        for name in ("experiments", "seconds"):
+            limit = getattr(self, name)
+            if limit is not None and not limit > 0:
+                raise ValueError(f"the budget in {name} must be above 0, not {limit}")
+
+    def room(self, experiments: int, seconds: float) -> int:
+        """Return how many more candidates may begin after some experiments and seconds."""
+        if self.seconds is not None and seconds >= self.seconds:
+            return 0
+        return sys.maxsize if self.experiments is None else max(self.experiments - experiments, 0)
+
+
+class Study:
+    """A search in an Optuna storage.
+
+    Parameters
+    ----------
+    storage : str
+        An Optuna storage: a database URL such as ``sqlite:///study.sqlite`` or
+        ``postgresql://host/database``, or ``journal:`` and a file.
+    name : str
+        Name of the study in the storage.
+    plan : Plan
+        What it does.
+    settings : mapping
+        All that decides the outcomes beside the plan, ready for JSON: a study goes on only with
+        the settings that it began with.
+
+    Raises
+    ------
+    ValueError
+        If the storage holds a study of this name with another plan or other settings.
+    OSError
+        If the storage cannot be used, now or later.
+    """
+
+    def __init__(self, storage: str, name: str, plan: Plan, settings: Mapping[str, Any]) -> None:
+        self.plan = plan
+        self._sampler = _Proposed()
+        self._distributions = _distributions(plan.space)
+        self._mine: dict[int, Trial] = {}
+        with _usable_storage():
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            self._study = optuna.create_study(
+                storage=_opened(storage),
+                study_name=name,
+                sampler=self._sampler,
+                direction="maximize",
+                load_if_exists=True,
+            )
+            self._check_settings({**settings, **plan.to_dict()})
+
+    def run(
+        self,
+        experiment: Experiment,
+        budget: Budget | None = None,
+        *,
+        n_workers: int | None = None,
+        on_outcome: Callable[[int, float], None] | None = None,
+    ) -> None:
+        """Search until the plan is done or the budget is used up.
+
+        Parameters
+        ----------
+        experiment : Experiment
+            Evaluates the candidates.
+        budget : Budget, optional
+            When to end before.
+        n_workers : int, optional
+            Candidates evaluated at the same time, a thread each. Default: as many as this process
+            may use. Outcomes do not depend on it.
+        on_outcome : callable, optional
+            Called now and then with the number of finished candidates and the highest accuracy.
+        """
+        rounds: list[NamedRound] = []
+        with _usable_storage(), _Pool(experiment, n_workers or numba.get_num_threads()) as pool:
+            try:
+                while True:
+                    kind, candidates = self.plan.propose(rounds)
+                    pool.bars = self.plan.bars(rounds, experiment)
+                    proposal = _Proposal(len(rounds), kind, candidates)
+                    outcomes = self._run_round(proposal, pool, budget or Budget(), on_outcome)
+                    if outcomes:
+                        rounds.append(NamedRound(kind, outcomes))
+                    if not candidates or len(outcomes) < len(candidates):
+                        return
+            finally:
+                for number in self._mine:
+                    self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+                self._mine.clear()
+
+    @property
+    def rounds(self) -> list[NamedRound]:
+        """All rounds so far; the last one may be incomplete."""
+        found: dict[tuple[int, str], dict[int, Outcome]] = {}
+        with _usable_storage():
+            trials = self._study.get_trials(deepcopy=False, states=_FINISHED)
+        for trial in trials:
+            candidate = trial.user_attrs[_CANDIDATE]
+            one = found.setdefault((candidate["round"], candidate["kind"]), {})
+            one.setdefault(candidate["place"], _outcome(trial))
+        return [
+            NamedRound(kind, [one[place] for place in sorted(one)])
+            for (_, kind), one in sorted(found.items())
+        ]
+
+    @property
+    def seconds(self) -> float:
+        """Time in which at least one of the finished candidates was being evaluated."""
+        with _usable_storage():
+            return _seconds(self._study.get_trials(deepcopy=False))
+
+    def importance(self) -> dict[str, float]:
+        """Return the share of each searched hyperparameter in how the accuracy varies.
+
+        Functional ANOVA on the candidates that were measured to the end (Hutter et al., 2014);
+        empty where there are too few of them, or all are equally good.
+        """
+        with _usable_storage():
+            trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            if len({trial.value for trial in trials}) < 2:
+                return {}
+            evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self.plan.seed)
+            found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+        return {name: float(share) for name, share in found.items()}
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What `note` has kept."""
+        with _usable_storage():
+            return dict(self._study.user_attrs)
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep something with the study, ready for JSON."""
+        with _usable_storage():
+            self._study.set_user_attr(name, value)
+
+    # ------------------------------------------------------------ one round
+
+    def _run_round(
+        self,
+        proposal: _Proposal,
+        pool: _Pool,
+        budget: Budget,
+        on_outcome: Callable[[int, float], None] | None,
+    ) -> list[Outcome]:
+        """Evaluate what nobody has; return the outcomes, in the order of the candidates."""
+        everyone = [self.plan.space.parameters(values) for values in proposal.candidates]
+        longest_first = sorted(range(len(everyone)), key=lambda place: -cost(everyone[place]))
+        running: dict[Future[tuple[float, ...]], Trial] = {}
+        while True:
+            now = self._survey(proposal.number)
+            if on_outcome:
+                on_outcome(now.n_finished, now.best)
+            free = [p for p in longest_first if p not in now.done and p not in now.taken]
+            room = budget.room(now.n_finished + len(running), now.seconds)
+            for place in free[: min(pool.size + _AHEAD - len(running), room)]:
+                trial = self._claimed(proposal, place)
+                if trial:
+                    running[pool.submit(everyone[place])] = trial
+            if running:
+                finished, _ = wait(running, CLAIM_RENEWED, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    self._keep(running.pop(future), future, pool)
+                self._renew_claims()
+            elif now.taken and room:
+                time.sleep(_POLL)  # for candidates that other processes have
+            elif not free or not room:
+                return [now.done[place] for place in sorted(now.done)]
+
+    def _survey(self, number: int) -> _Survey:
+        """Look at what is done, and void claims that have lapsed."""
+        done: dict[int, Outcome] = {}
+        taken: dict[int, int] = {}
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in trials:
+            if trial.state is TrialState.RUNNING and self._lapsed(trial):
+                self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+                continue
+            candidate = trial.user_attrs.get(_CANDIDATE, {})
+            if candidate.get("round") != number:
+                continue
+            if trial.state in _FINISHED:
+                done.setdefault(candidate["place"], _outcome(trial))
+            elif trial.state is TrialState.RUNNING:
+                taken.setdefault(candidate["place"], trial.number)
+        finished = [trial for trial in trials if trial.state in _FINISHED]
+        best = max((trial.value or 0.0 for trial in finished), default=0.0)
+        return _Survey(done, taken, len(finished), best, _seconds(finished))
+
+    def _claimed(self, proposal: _Proposal, place: int) -> Trial | None:
+        """Claim a candidate; None if another process was faster."""
+        self._sampler.values = proposal.candidates[place]
+        trial = self._study.ask(self._distributions)
+        trial.set_user_attr(_CLAIM, _claim())
+        candidate = {"round": proposal.number, "kind": proposal.kind, "place": place}
+        trial.set_user_attr(_CANDIDATE, candidate)
+        self._mine[trial.number] = trial
+        now = self._survey(proposal.number)
+        if place not in now.done and now.taken[place] == trial.number:
+            return trial
+        self._study.tell(self._mine.pop(trial.number), state=TrialState.FAIL)
+        return None
+
+    def _keep(self, trial: Trial, future: Future[tuple[float, ...]], pool: _Pool) -> None:
+        """Store an outcome. One that came after its claim had lapsed is left to the others."""
+        try:
+            rungs = future.result()
+        except ValueError as refusal:  # an unfit candidate is an outcome as well
+            trial.set_user_attr("refused", str(refusal))
+            rungs = ()
+        complete = len(rungs) == pool.n_rungs and rungs[-1] >= pool.bars[-1]
+        try:
+            for step, accuracy in enumerate(rungs):
+                trial.report(accuracy, step)
+            state = TrialState.COMPLETE if complete else TrialState.PRUNED
+            value = rungs[-1] if complete else None
+            self._study.tell(trial, value, state=state, skip_if_finished=True)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            pass
+        del self._mine[trial.number]
+
+    def _renew_claims(self) -> None:
+        for trial in self._mine.values():
+            if time.time() - trial.user_attrs[_CLAIM]["time"] > CLAIM_RENEWED:
+                trial.set_user_attr(_CLAIM, _claim())
+
+    def _lapsed(self, trial: FrozenTrial) -> bool:
+        """Tell whether the process that evaluates a candidate is gone."""
+        if trial.number in self._mine:
+            return False
+        claim = trial.user_attrs.get(_CLAIM)
+        if claim is None:
+            started = trial.datetime_start
+            return started is not None and time.time() - started.timestamp() > CLAIM_LAPSES
+        if time.time() - claim["time"] > CLAIM_LAPSES:
+            return True
+        return bool(claim["host"] == socket.gethostname() and not _is_alive(claim["process"]))
+
+    def _check_settings(self, settings: dict[str, Any]) -> None:
+        """Keep the settings of a new study; refuse others for an old one."""
+        settings = json.loads(json.dumps(settings))
+        known = self._study.user_attrs.get(_SETTINGS)
+        if known is None:
+            self._study.set_user_attr(_SETTINGS, settings)
+            return
+        for name, value in settings.items():
+            if known.get(name) != value:
+                raise ValueError(
+                    f"the study was begun with other settings: {name} was "
+                    f"{json.dumps(known.get(name))}, not {json.dumps(value)}; repeat the command "
+                    "that began it, or name another study"
+                )
+
+
+class _Proposal(NamedTuple):
+    """A round that is to be evaluated."""
+
+    number: int
+    kind: str
+    candidates: list[Values]
+
+
+class _Survey(NamedTuple):
+    """What a study holds at one moment."""
+
+    done: dict[int, Outcome]  # of the round, by place
+    taken: dict[int, int]  # the trials that are being evaluated, by place
+    n_finished: int
+    best: float
+    seconds: float
+
+
+class _Pool:
+    """Threads that evaluate candidates; left, they stop at once."""
+
+    def __init__(self, experiment: Experiment, size: int) -> None:
+        self.size = size
+        self.n_rungs = experiment.n_rungs
+        self.bars: list[float] = []
+        self._experiment = experiment
+        self._stop = threading.Event()
+        self._threads = ThreadPoolExecutor(size)
+
+    def submit(self, parameters: CoLaNETParameters) -> Future[tuple[float, ...]]:
+        return self._threads.submit(self._experiment.evaluate, parameters, self.bars, self._stop)
+
+    def __enter__(self) -> _Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._threads.shutdown(cancel_futures=True)
+
+
+class _Proposed(optuna.samplers.RandomSampler):
+    """Gives Optuna's trials the values that the plan proposes."""
+
+    values: Values
+
+    def sample_independent(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        param_name: str,
+        param_distribution: BaseDistribution,  # noqa: ARG002
+    ) -> float:
+        return self.values[param_name]
+
+
+class _Database(sqlite3.Connection):
+    """A database that a killed process leaves whole, and that does not wait for the disk."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.execute("PRAGMA journal_mode = WAL")
+        self.execute("PRAGMA synchronous = NORMAL")
+
+
+def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    return {
+        name: IntDistribution(int(found.low), int(found.high), log=found.log)
+        if found.whole
+        else FloatDistribution(found.low, found.high, log=found.log)
+        for name, found in space.ranges.items()
+    }
+
+
+def _opened(storage: str) -> str | optuna.storages.BaseStorage:
+    if storage.startswith("journal:"):
+        backend = JournalFileBackend(storage.removeprefix("journal:"))
+        return optuna.storages.JournalStorage(backend)
+    if storage.startswith("sqlite:"):
+        options = {"connect_args": {"factory": _Database, "timeout": 60.0}}
+        return optuna.storages.RDBStorage(storage, engine_kwargs=options)
+    return storage
+
+
+def _outcome(trial: FrozenTrial) -> Outcome:
+    rungs = tuple(trial.intermediate_values[step] for step in sorted(trial.intermediate_values))
+    return Outcome(trial.params, rungs, trial.state is TrialState.COMPLETE)
+
+
+def _seconds(trials: Sequence[FrozenTrial]) -> float:
+    """Return for how long at least one of some trials was under way."""
+    spans = sorted(
+        (trial.datetime_start.timestamp(), trial.datetime_complete.timestamp())
+        for trial in trials
+        if trial.state in _FINISHED and trial.datetime_start and trial.datetime_complete
+    )
+    total, until = 0.0, float("-inf")
+    for start, end in spans:
+        total += max(end - max(start, until), 0.0)
+        until = max(until, end)
+    return total
+
+
+def _claim() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "process": os.getpid(), "time": time.time()}
+
+
+def _is_alive(process: int) -> bool:
+    """Tell whether a process of this host may be alive; a claim of this one would be known."""
+    if process == os.getpid():
+        return False
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@contextmanager
+def _usable_storage() -> Iterator[None]:
+    """Say in one sentence that the storage cannot be used."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
+        raise OSError(
+            f"cannot use the study's storage: {str(cause).splitlines()[0]}; check that it can be "
+            "reached and written and has room, and give the same command again"
+        ) from error

@@ -1,0 +1,271 @@
+"""The study: stopped anywhere, shared by several processes, it loses and repeats nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("optuna")
+
+from spikehead.tuning import study as study_module
+from spikehead.tuning.descent import StochasticDescent
+from spikehead.tuning.genetic import GeneticSearch
+from spikehead.tuning.space import Range, SearchSpace
+from spikehead.tuning.study import Budget, Plan, Study
+
+SPACE = SearchSpace(
+    {
+        "potentiation": Range(0.01, 1, log=True),
+        "microcolumns": Range(1, 30, whole=True),
+        "saturation": Range(0.5, 5, log=True),
+    },
+    {},
+)
+PLAN = Plan(SPACE, GeneticSearch(8, 3), StochasticDescent(2, 4), seed=5)
+N_EXPERIMENTS = 8 + 7 + 7 + 4 + 4
+
+
+class Pretence:
+    """An experiment that costs nothing, and writes down what it evaluates."""
+
+    n_rungs = 2
+    better_than_nothing = 0.2
+
+    def __init__(self, log=None, pause=0.0):
+        self.log, self.pause, self.evaluated = log, pause, []
+
+    def evaluate(self, parameters, bars=(), stop=None):
+        time.sleep(self.pause)
+        self.evaluated.append(parameters)
+        value = float(parameters.potentiation + parameters.microcolumns / 100)
+        rungs = (value / 2,) if value / 2 < bars[0] else (value / 2, value)
+        if self.log:
+            with self.log.open("a") as log:
+                log.write(f"{parameters!r}\n")
+        return rungs
+
+
+def opened(path, plan=PLAN, settings=None, name="test"):
+    return Study(f"sqlite:///{path}", name, plan, settings or {"data": "a"})
+
+
+def test_a_study_runs_its_plan(tmp_path):
+    study, pretence = opened(tmp_path / "study.sqlite"), Pretence()
+    seen = []
+    study.run(pretence, n_workers=2, on_outcome=lambda n, best: seen.append((n, best)))
+    rounds = study.rounds
+    assert [(one.kind, len(one.outcomes)) for one in rounds] == [
+        ("genetic", 8),
+        ("genetic", 7),
+        ("genetic", 7),
+        ("descent", 4),
+        ("descent", 4),
+    ]
+    assert len(pretence.evaluated) == N_EXPERIMENTS == PLAN.n_experiments
+    best = max(outcome.accuracy for one in rounds for outcome in one.outcomes)
+    assert seen[-1] == (N_EXPERIMENTS, best)
+    assert study.seconds > 0
+    assert sum(study.importance().values()) == pytest.approx(1)
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path):
+    one, three = opened(tmp_path / "1.sqlite"), opened(tmp_path / "3.sqlite")
+    one.run(Pretence(), n_workers=1)
+    three.run(Pretence(pause=0.003), n_workers=3)
+    assert one.rounds == three.rounds
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}", "journal:{}"])
+def test_a_finished_study_evaluates_nothing_more(tmp_path, url):
+    url = url.format(tmp_path / "study")
+    Study(url, "test", PLAN, {}).run(Pretence())
+    again, pretence = Study(url, "test", PLAN, {}), Pretence()
+    again.run(pretence)
+    assert pretence.evaluated == []
+    assert len(again.rounds) == 5
+
+
+def test_the_budget_in_experiments_counts_earlier_runs(tmp_path):
+    path, pretence = tmp_path / "study.sqlite", Pretence()
+    opened(path).run(pretence, Budget(experiments=3), n_workers=2)
+    assert len(pretence.evaluated) == 3
+    opened(path).run(pretence, Budget(experiments=10), n_workers=2)
+    assert len(pretence.evaluated) == 10
+    whole = opened(tmp_path / "whole.sqlite")
+    whole.run(Pretence())
+    opened(path).run(pretence)
+    assert opened(path).rounds == whole.rounds
+
+
+def test_the_budget_in_seconds_ends_the_search(tmp_path):
+    study, pretence = opened(tmp_path / "study.sqlite"), Pretence(pause=0.02)
+    study.run(pretence, Budget(seconds=0.05), n_workers=1)
+    assert 0 < len(pretence.evaluated) < N_EXPERIMENTS
+    done = len(pretence.evaluated)
+    opened(tmp_path / "study.sqlite").run(pretence, Budget(seconds=0.01))
+    assert len(pretence.evaluated) == done
+
+
+def test_hopeless_candidates_are_stopped(tmp_path):
+    study = opened(tmp_path / "study.sqlite")
+    study.run(Pretence())
+    first, second = study.rounds[0].outcomes, study.rounds[1].outcomes
+    assert all(outcome.complete == (outcome.rungs[0] >= 0.2) for outcome in first)
+    parents = PLAN.genetic.pool([first])
+    bar = min(outcome.rungs[0] for outcome in parents)
+    assert all(outcome.complete == (outcome.rungs[0] >= bar) for outcome in second)
+
+
+def test_a_refused_candidate_is_an_outcome(tmp_path):
+    class Refusal(Pretence):
+        def evaluate(self, parameters, bars=(), stop=None):
+            if parameters.microcolumns > 15:
+                raise ValueError("too large")
+            return super().evaluate(parameters, bars, stop)
+
+    study = opened(tmp_path / "study.sqlite")
+    study.run(Refusal())
+    refused = [o for one in study.rounds for o in one.outcomes if o.values["microcolumns"] > 15]
+    assert refused
+    assert not any(outcome.complete or outcome.rungs for outcome in refused)
+
+
+def test_another_error_ends_the_search_and_releases_its_claims(tmp_path):
+    class Failure(Pretence):
+        def evaluate(self, parameters, bars=(), stop=None):
+            raise MemoryError("no memory is left")
+
+    with pytest.raises(MemoryError, match="no memory"):
+        opened(tmp_path / "study.sqlite").run(Failure())
+    pretence = Pretence()
+    opened(tmp_path / "study.sqlite").run(pretence)
+    assert len(pretence.evaluated) == N_EXPERIMENTS
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_study import Pretence, opened
+opened(sys.argv[1]).run(Pretence(Path(sys.argv[2]), pause=0.05), n_workers=2)
+"""
+
+
+def start(path, log):
+    here = str(Path(__file__).parent)
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(path), str(log), here])
+
+
+def wait_for_lines(log, n):
+    for _ in range(600):
+        if log.exists() and len(log.read_text().splitlines()) >= n:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the other process does nothing")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is of POSIX")
+def test_after_kill_9_the_study_goes_on_as_if_nothing_had_happened(tmp_path):
+    path, log = tmp_path / "study.sqlite", tmp_path / "log"
+    for n in (3, 12):
+        process = start(path, log)
+        wait_for_lines(log, n)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    kept = opened(path).rounds
+    pretence = Pretence()
+    study = opened(path)
+    study.run(pretence)
+    whole = opened(tmp_path / "whole.sqlite")
+    whole.run(Pretence())
+    assert study.rounds == whole.rounds
+    n_kept = sum(len(one.outcomes) for one in kept)
+    assert n_kept >= 10  # all but the two in flight at each kill
+    assert len(pretence.evaluated) == N_EXPERIMENTS - n_kept
+
+
+def test_processes_share_a_study(tmp_path):
+    path, log = tmp_path / "study.sqlite", tmp_path / "log"
+    opened(path)
+    processes = [start(path, log) for _ in range(2)]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    evaluated = log.read_text().splitlines()
+    assert len(evaluated) == len(set(evaluated)) == N_EXPERIMENTS
+    whole = opened(tmp_path / "whole.sqlite")
+    whole.run(Pretence())
+    assert opened(path).rounds == whole.rounds
+
+
+def test_a_claim_of_another_host_holds_until_it_lapses(tmp_path, monkeypatch):
+    path = tmp_path / "study.sqlite"
+    monkeypatch.setattr(study_module.socket, "gethostname", lambda: "elsewhere")
+    gone = opened(path)
+    gone._claimed(study_module._Proposal(0, *PLAN.propose([])), 3)
+    monkeypatch.undo()
+    monkeypatch.setattr(study_module, "_POLL", 0.01)
+    with ThreadPoolExecutor() as pool:
+        pretence, study = Pretence(), opened(path)
+        running = pool.submit(study.run, pretence)
+        for _ in range(1000):
+            if len(pretence.evaluated) == 7:
+                break
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert len(pretence.evaluated) == 7
+        monkeypatch.setattr(study_module, "CLAIM_LAPSES", 0.0)
+        running.result()
+    assert len(pretence.evaluated) == N_EXPERIMENTS
+
+
+def test_other_settings_are_refused(tmp_path):
+    path = tmp_path / "study.sqlite"
+    opened(path)
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011
+        opened(path, settings={"data": "b"})
+    assert str(refusal.value) == (
+        'the study was begun with other settings: data was "a", not "b"; repeat the command that '
+        "began it, or name another study"
+    )
+    with pytest.raises(ValueError, match=r"^the study was begun .*: seed was 5, not 6;"):
+        opened(path, Plan(SPACE, PLAN.genetic, PLAN.descent, seed=6))
+    opened(path, settings={"data": "b"}, name="another")
+
+
+def test_a_storage_that_cannot_be_used_is_named_in_one_sentence(tmp_path):
+    with pytest.raises(OSError, match=r"^cannot use the study's storage: unable to open database"):
+        opened(tmp_path / "missing" / "study.sqlite")
+    (tmp_path / "text").write_text("not a database, whatever its name says" * 100)
+    with pytest.raises(OSError, match=r"^cannot use the study's storage: file is not a database"):
+        opened(tmp_path / "text")
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"experiments": 0}, "the budget in experiments must be above 0, not 0"),
+        ({"seconds": -1.0}, "the budget in seconds must be above 0, not -1.0"),
+    ],
+)
+def test_bad_budgets_are_refused(limits, sentence):
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011
+        Budget(**limits)
+    assert str(refusal.value) == sentence
+
+
+def test_a_space_that_is_used_up_ends_the_search(tmp_path):
+    plan = Plan(
+        SearchSpace({"microcolumns": Range(21, 23, whole=True)}, {}),
+        GeneticSearch(4, 3),
+        StochasticDescent(2, 4),
+    )
+    study = opened(tmp_path / "study.sqlite", plan)
+    study.run(Pretence())
+    values = [o.values["microcolumns"] for one in study.rounds for o in one.outcomes]
+    assert np.unique(values).tolist() == [21, 22, 23]
+    assert len(values) == 3
