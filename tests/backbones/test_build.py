@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spikehead.backbones.build import build, built_file
+from spikehead.backbones.build import build
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
-from spikehead.encoders import OnnxEncoder
+from spikehead.encoders import OnnxEncoder, built_file
 from spikehead.images import Preprocessing
 
 

@@ -1,9 +1,10 @@
 import re
 import shutil
+import sys
 
 import pytest
 
-from spikehead.encoders import open_encoder, restore_encoder
+from spikehead.encoders import built_file, open_encoder, restore_encoder
 
 
 @pytest.mark.parametrize("name", ["pixels", "pixels:8"])
@@ -18,9 +19,15 @@ def test_onnx_by_name(save_network):
     assert encoder.n_activations == 5
 
 
-@pytest.mark.parametrize("name", ["", "pixel", "pixels:", "pixels:x", "pixels:-1", "onnx", "onnx:"])
+@pytest.mark.parametrize(
+    "name", ["", "pixel", "pixels:", "pixels:x", "pixels:-1", "onnx", "onnx:", "timm:"]
+)
 def test_an_unknown_name_lists_what_there_is(name):
-    message = f"there is no encoder {name!r}: choose pixels, pixels:SIDE or onnx:PATH"
+    message = (
+        f"there is no encoder {name!r}: choose bundled, efficientnet_b0, efficientnet_b1, "
+        "efficientnet_b2, efficientnet_b3, efficientnet_b4, efficientnet_b5, efficientnet_b6, "
+        "efficientnet_b7, timm:NAME, onnx:PATH, pixels or pixels:SIDE"
+    )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         open_encoder(name)
 
@@ -44,3 +51,17 @@ def test_an_encoder_of_the_future():
     message = "^the model's encoder is of the unknown kind 'retina': upgrade spikehead$"
     with pytest.raises(ValueError, match=message):
         restore_encoder({"kind": "retina"}, {})
+
+
+def test_a_pretrained_encoder_needs_torch_until_it_is_built(save_network, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "spikehead.backbones.build", None)
+    message = (
+        r"^the encoder efficientnet_b3 has to be built once, which needs torch \(.*\): "
+        r"pip install \"spikehead\[train\]\"$"
+    )
+    with pytest.raises(ImportError, match=message):
+        open_encoder("efficientnet_b3")
+    built_file("efficientnet_b3").parent.mkdir()
+    shutil.copy(save_network(), built_file("efficientnet_b3"))
+    assert open_encoder("efficientnet_b3").name == "efficientnet_b3"

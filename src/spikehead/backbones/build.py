@@ -13,19 +13,12 @@ from torch import nn
 
 from spikehead.backbones.export import Precision, export
 from spikehead.backbones.weights import OFFICIAL_WEIGHTS, PREPROCESSING, pretrained
-from spikehead.encoders.cache import default_cache_folder
+from spikehead.encoders.registry import built_file
 from spikehead.images import Preprocessing
 
-__all__ = ["build", "built_file"]
+__all__ = ["build"]
 
 _TIMM = "timm:"
-
-
-def built_file(name: str, precision: Precision = "float32") -> Path:
-    """Return where the encoder `name` lies once it is built; looking there needs no torch."""
-    stem = name.replace(":", "-").replace("/", "-")
-    suffix = "" if precision == "float32" else f"-{precision}"
-    return default_cache_folder() / "encoders" / f"{stem}{suffix}.onnx"
 
 
 def build(

@@ -4,15 +4,17 @@ from spikehead.encoders.cache import ActivationCache, default_cache_folder
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
-from spikehead.encoders.registry import open_encoder, restore_encoder
+from spikehead.encoders.registry import EFFICIENTNETS, built_file, open_encoder, restore_encoder
 from spikehead.encoders.stream import EncodedBatch, encode_photos
 
 __all__ = [
+    "EFFICIENTNETS",
     "ActivationCache",
     "EncodedBatch",
     "Encoder",
     "OnnxEncoder",
     "Pixels",
+    "built_file",
     "default_cache_folder",
     "encode_photos",
     "open_encoder",

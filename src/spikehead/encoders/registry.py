@@ -1,41 +1,98 @@
-"""Encoders by the names that users give them, and from a model folder."""
+"""Encoders by name, and from a model folder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from spikehead.encoders.cache import default_cache_folder
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
 
+EFFICIENTNETS = tuple(f"efficientnet_b{number}" for number in range(8))
+"""Pretrained encoders that are fetched and built at first use."""
 
-def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
-    """Open an encoder by its name.
+NAMES = ("bundled", *EFFICIENTNETS, "timm:NAME", "onnx:PATH", "pixels", "pixels:SIDE")
+"""How users name encoders."""
+
+BUNDLED = Path(__file__).parent / "bundled" / "efficientnet_cifar.onnx"
+"""The encoder that comes with the package."""
+
+
+def built_file(name: str, precision: str = "float32") -> Path:
+    """Return where an encoder that has to be built lies, or will lie.
 
     Parameters
     ----------
     name : str
-        ``pixels`` (28 x 28 grey pixels), ``pixels:SIDE``, or ``onnx:PATH``.
+        ``efficientnet_b0`` to ``efficientnet_b7``, or ``timm:NAME``.
+    precision : {"float32", "float16", "int8"}, default="float32"
+        Of its weights.
+    """
+    stem = name.replace(":", "-").replace("/", "-")
+    suffix = "" if precision == "float32" else f"-{precision}"
+    return default_cache_folder() / "encoders" / f"{stem}{suffix}.onnx"
+
+
+def open_encoder(
+    name: str,
+    *,
+    n_threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Encoder:
+    """Open an encoder by the name that users give it.
+
+    Parameters
+    ----------
+    name : str
+        ``bundled``: the small one that comes with the package. ``efficientnet_b0`` to
+        ``efficientnet_b7``, ``timm:NAME``: pretrained ones, fetched and built at first use, which
+        needs torch. ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or
+        ``pixels:SIDE``.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
+    progress : callable, optional
+        Called with the bytes downloaded and the bytes in all, where weights are fetched.
 
     Raises
     ------
+    ImportError
+        If it has to be built and torch is missing.
     OSError
-        If its file cannot be read.
+        If its file cannot be read, or its weights cannot be fetched.
     ValueError
         If there is no such encoder, or its file is not one.
     """
     kind, _, argument = name.partition(":")
+    if name == "bundled":
+        return OnnxEncoder(BUNDLED, name=name, n_threads=n_threads)
+    if name in EFFICIENTNETS or (kind == "timm" and argument):
+        return OnnxEncoder(_built(name, progress), name=name, n_threads=n_threads)
     if name == "pixels":
         return Pixels()
     if kind == "pixels" and argument.isdecimal():
         return Pixels(int(argument))
     if kind == "onnx" and argument:
         return OnnxEncoder(argument, n_threads=n_threads)
-    raise ValueError(f"there is no encoder {name!r}: choose pixels, pixels:SIDE or onnx:PATH")
+    raise ValueError(f"there is no encoder {name!r}: choose {', '.join(NAMES[:-1])} or {NAMES[-1]}")
+
+
+def _built(name: str, progress: Callable[[int, int], None] | None) -> Path:
+    """Return the file of a pretrained encoder; build it where it is not there yet."""
+    file = built_file(name)
+    if file.exists():
+        return file
+    try:
+        # Where encoders are made needs torch; where they work does not.
+        from spikehead.backbones.build import build
+    except ImportError as error:
+        raise ImportError(
+            f"the encoder {name} has to be built once, which needs torch ({error}): "
+            'pip install "spikehead[train]"'
+        ) from error
+    return build(name, progress=progress)
 
 
 def restore_encoder(
