@@ -81,12 +81,6 @@ def test_a_hopeless_candidate_is_stopped(digits):
     assert experiment(digits).evaluate(PARAMETERS, bars=[whole[0] + 0.01, 0]) == whole[:1]
 
 
-def test_better_than_nothing_is_one_more_than_the_commonest_class():
-    labels = np.array(["a", "b", "b", "b"])
-    one = Experiment(np.ones((2, 1)), labels[:2], np.ones((4, 1)), labels)
-    assert one.better_than_nothing == 1.0
-
-
 def test_stop(digits):
     stop = threading.Event()
     stop.set()

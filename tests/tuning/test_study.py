@@ -35,7 +35,6 @@ class Pretence:
     """An experiment that costs nothing, and writes down what it evaluates."""
 
     n_rungs = 2
-    better_than_nothing = 0.2
 
     def __init__(self, log=None, pause=0.0):
         self.log, self.pause, self.evaluated = log, pause, []
@@ -44,7 +43,7 @@ class Pretence:
         time.sleep(self.pause)
         self.evaluated.append(parameters)
         value = float(parameters.potentiation + parameters.microcolumns / 100)
-        rungs = (value / 2,) if value / 2 < bars[0] else (value / 2, value)
+        rungs = (value / 2,) if bars and value / 2 < bars[0] else (value / 2, value)
         if self.log:
             with self.log.open("a") as log:
                 log.write(f"{parameters!r}\n")
@@ -116,7 +115,7 @@ def test_hopeless_candidates_are_stopped(tmp_path):
     study = opened(tmp_path / "study.sqlite")
     study.run(Pretence())
     first, second = study.rounds[0].outcomes, study.rounds[1].outcomes
-    assert all(outcome.complete == (outcome.rungs[0] >= 0.2) for outcome in first)
+    assert all(outcome.complete for outcome in first)
     parents = PLAN.genetic.pool([first])
     bar = min(outcome.rungs[0] for outcome in parents)
     assert all(outcome.complete == (outcome.rungs[0] >= bar) for outcome in second)
@@ -186,7 +185,7 @@ def test_after_kill_9_the_study_goes_on_as_if_nothing_had_happened(tmp_path):
     whole.run(Pretence())
     assert study.rounds == whole.rounds
     n_kept = sum(len(one.outcomes) for one in kept)
-    assert n_kept >= 10  # all but the two in flight at each kill
+    assert n_kept >= 4  # at each kill no more than those in flight are lost
     assert len(pretence.evaluated) == N_EXPERIMENTS - n_kept
 
 

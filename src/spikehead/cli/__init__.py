@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from spikehead.cli import demo, evaluate, info, learn, predict
+from spikehead.cli import demo, evaluate, info, learn, predict, tune
 from spikehead.cli.console import fail, messages
 
 app = typer.Typer(
@@ -17,7 +17,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     epilog="Every command takes --debug, which shows the traceback of an error.",
 )
-for command in (demo.demo, learn.learn, predict.predict, evaluate.evaluate, info.info):
+for command in (
+    demo.demo,
+    learn.learn,
+    predict.predict,
+    evaluate.evaluate,
+    tune.tune,
+    info.info,
+):
     app.command()(command)
 
 

@@ -160,12 +160,6 @@ class Experiment:
         """How often a candidate is measured."""
         return len(self._seeds) + 1
 
-    @property
-    def better_than_nothing(self) -> float:
-        """The accuracy of one right answer more than the commonest class gives."""
-        _, counts = np.unique(self._test_labels, return_counts=True)
-        return float(counts.max() + 1) / len(self._test_labels)
-
     def evaluate(
         self,
         parameters: CoLaNETParameters,

@@ -101,17 +101,15 @@ class Plan:
             return "descent", self.descent.propose(self.space, before, after, self.seed)
         return "descent", []
 
-    def bars(self, rounds: Sequence[NamedRound], experiment: Experiment) -> list[float]:
+    def bars(self, rounds: Sequence[NamedRound]) -> list[float]:
         """Return what the next round's candidates must reach at each rung.
 
-        Whoever does worse than every parent did at the same point is hopeless; in the first
-        generation, whoever is no better than always giving the commonest class.
+        Whoever does worse than every parent did at the same point is hopeless. The first
+        generation has no parents, and nobody in it is stopped.
         """
         generations = [one.outcomes for one in rounds if one.kind == "genetic"]
         parents = self.genetic.pool(generations) if generations else []
         rungs = [one.rungs for one in parents if one.complete]
-        if not rungs:
-            return [experiment.better_than_nothing] * experiment.n_rungs
         return [min(column) for column in zip(*rungs, strict=True)]
 
     @property
@@ -230,7 +228,7 @@ class Study:
             try:
                 while True:
                     kind, candidates = self.plan.propose(rounds)
-                    pool.bars = self.plan.bars(rounds, experiment)
+                    pool.bars = self.plan.bars(rounds)
                     proposal = _Proposal(len(rounds), kind, candidates)
                     outcomes = self._run_round(proposal, pool, budget or Budget(), on_outcome)
                     if outcomes:
@@ -362,7 +360,7 @@ class Study:
         except ValueError as refusal:  # an unfit candidate is an outcome as well
             trial.set_user_attr("refused", str(refusal))
             rungs = ()
-        complete = len(rungs) == pool.n_rungs and rungs[-1] >= pool.bars[-1]
+        complete = len(rungs) == pool.n_rungs
         try:
             for step, accuracy in enumerate(rungs):
                 trial.report(accuracy, step)

@@ -1,0 +1,257 @@
+"""spikehead tune: search for the hyperparameters that suit some data; again, to go on."""
+
+from __future__ import annotations
+
+import zipfile
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.table import Table
+
+from spikehead.cli import console
+from spikehead.encoders import ActivationCache, encode_photos, open_encoder
+from spikehead.encoders.encoder import Encoder
+from spikehead.images import find_photos
+from spikehead.pipeline import none_readable
+from spikehead.tuning.descent import StochasticDescent
+from spikehead.tuning.genetic import GeneticSearch
+
+if TYPE_CHECKING:
+    from spikehead.tuning.report import Report
+    from spikehead.tuning.tune import Task
+
+
+class Protocol(str, Enum):
+    """What ranks the candidates."""
+
+    VALIDATION = "validation"
+    PAPER = "paper"
+
+
+def tune(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of photos, one sub-folder a class; or a .npz file with X and y, and "
+            "perhaps X_test and y_test."
+        ),
+    ],
+    study: Annotated[
+        Path, typer.Option(help="Folder for the study and its results; made where there is none.")
+    ] = Path("tuning"),
+    test: Annotated[
+        Path | None, typer.Option(help="Folder of test photos, measured once, at the end.")
+    ] = None,
+    encoder: Annotated[str, typer.Option(help="Encoder of the photos.")] = "pixels",
+    protocol: Annotated[
+        Protocol,
+        typer.Option(
+            help="Rank candidates on a validation part of the training set, or on the test set as "
+            "the hybrid paper did."
+        ),
+    ] = Protocol.VALIDATION,
+    experiments: Annotated[
+        int | None, typer.Option(min=1, help="Candidates at most, those of earlier runs included.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Time at most, that of earlier runs included.")
+    ] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=LOW:HIGH", help="Range of a hyperparameter; repeatable."),
+    ] = None,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Value of one not to search; repeatable."),
+    ] = None,
+    population: Annotated[
+        int, typer.Option(min=4, help="Candidates of a generation.")
+    ] = GeneticSearch.population,
+    generations: Annotated[
+        int, typer.Option(min=1, help="Generations.")
+    ] = GeneticSearch.generations,
+    descent: Annotated[
+        int, typer.Option(min=0, help="Rounds of descent from the best; 0 for none.")
+    ] = StochasticDescent.rounds,
+    members: Annotated[
+        int, typer.Option(min=1, max=1000, help="Networks in a candidate's ensemble.")
+    ] = 15,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds that measure each candidate.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Decides every draw.")] = 0,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Optuna storage for many processes or hosts: a database URL, or journal:FILE.  "
+            "[default: study.sqlite in the study folder]",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "spikehead",
+    threads: console.Threads = None,
+    cache: console.CacheFolder = None,
+    no_cache: console.NoCache = False,
+    as_json: console.Json = False,
+) -> None:
+    """Search for good hyperparameters: a genetic search, then descent from the best.
+
+    Stop it whenever you like: the same command goes on where it was. `spikehead learn` takes the
+    parameters that it finds, with the same encoder.
+    """
+    from spikehead.tuning.study import Budget
+    from spikehead.tuning.tune import tune as run
+
+    ranges = dict(_range(text) for text in search or [])
+    fixed = dict(_value(text) for text in fix or [])
+    genetic = GeneticSearch(population, generations)
+    rounds = StochasticDescent(descent)
+    planned = genetic.n_candidates + rounds.rounds * rounds.neighbours
+    done = 0
+    try:
+        task = _task(source, test, encoder, cache, no_cache)
+        with console.progress() as progress:
+            bar = progress.add_task("Tuning", total=min(planned, experiments or planned))
+
+            def on_outcome(finished: int, best: float) -> None:
+                nonlocal done
+                done = finished
+                progress.update(bar, completed=finished, description=f"Tuning, best {best:.2%}")
+
+            report = run(
+                task,
+                study,
+                protocol=protocol.value,
+                ranges=ranges,
+                fixed=fixed,
+                genetic=genetic,
+                descent=rounds,
+                members=members,
+                n_seeds=seeds,
+                seed=seed,
+                budget=Budget(experiments, seconds),
+                storage=storage,
+                name=name,
+                n_threads=threads,
+                on_outcome=on_outcome,
+            )
+    except KeyboardInterrupt:
+        console.messages.print(
+            f"Stopped after {done} experiments; give the same command again to go on."
+        )
+        raise typer.Exit(130) from None
+    if as_json:
+        console.print_json(report.to_dict())
+    else:
+        _print(report, study)
+
+
+def _task(
+    source: Path, test: Path | None, encoder: str, cache: Path | None, no_cache: bool
+) -> Task:
+    """Read what to tune on."""
+    from spikehead.tuning.tune import Task
+
+    if source.suffix == ".npz":
+        if test is not None:
+            raise typer.BadParameter(
+                f"{source} brings its own test set, X_test and y_test.", param_hint="--test"
+            )
+        return _read_activations(source)
+    opened = open_encoder(encoder)
+    if no_cache:
+        sets = [_encoded(folder, opened, None) for folder in (source, test) if folder]
+    else:
+        with ActivationCache(opened, cache) as kept:
+            sets = [_encoded(folder, opened, kept) for folder in (source, test) if folder]
+    return Task(*(array for one in sets for array in one))
+
+
+def _encoded(
+    folder: Path, encoder: Encoder, cache: ActivationCache | None
+) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    """Return the activations and labels of the photos in a folder."""
+    photos = find_photos(folder)
+    activations, labels, skipped = [], [], []
+    with console.progress() as progress:
+        bar = progress.add_task(f"Encoding {folder.name}", total=len(photos))
+        for batch in encode_photos([photo.path for photo in photos], encoder, cache):
+            skipped += [(photos[i].path, why) for i, why in batch.problems.items()]
+            activations.append(batch.activations)
+            labels += [photos[i].label for i in batch.indices]
+            progress.update(bar, completed=len(labels) + len(skipped))
+    if not labels:
+        raise ValueError(none_readable(skipped))
+    console.list_skipped(skipped)
+    return np.concatenate(activations), np.array(labels)
+
+
+def _read_activations(path: Path) -> Task:
+    from spikehead.tuning.tune import Task
+
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is not a .npz file of arrays; save one with numpy.savez")
+    try:
+        with np.load(path) as arrays:
+            missing = [name for name in ("X", "y") if name not in arrays]
+            if missing:
+                raise ValueError(
+                    f"it holds no {missing[0]}, but {', '.join(arrays) or 'nothing'}; it needs X "
+                    "(activations) and y (labels)"
+                )
+            names = [name for name in ("X", "y", "X_test", "y_test") if name in arrays]
+            found = {name: arrays[name] for name in names}
+        return Task(found["X"], found["y"], found.get("X_test"), found.get("y_test"))
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _range(text: str) -> tuple[str, tuple[float, float]]:
+    try:
+        name, ends = text.split("=")
+        low, high = ends.split(":")
+        return name, (float(low), float(high))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not of the form NAME=LOW:HIGH, such as microcolumns=1:5.",
+            param_hint="--search",
+        ) from None
+
+
+def _value(text: str) -> tuple[str, float]:
+    try:
+        name, value = text.split("=")
+        return name, float(value)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not of the form NAME=VALUE, such as microcolumns=1.", param_hint="--fix"
+        ) from None
+
+
+def _print(report: Report, folder: Path) -> None:
+    table = Table("hyperparameter", "value", "importance", box=None)
+    table.columns[1].justify = table.columns[2].justify = "right"
+    for hyperparameter, value in report.parameters.to_dict().items():
+        share = report.importance.get(hyperparameter)
+        shown = "fixed" if hyperparameter not in report.ranges else ""
+        table.add_row(hyperparameter, f"{value:.6g}", shown if share is None else f"{share:.1%}")
+    console.out.print(table)
+    ranked_on = "test set" if report.protocol == "paper" else "validation"
+    console.out.print(
+        f"Best of {report.n_experiments} experiments: {report.accuracy:.2%} ({ranked_on}). "
+        f"{report.ranked_by}",
+        soft_wrap=True,
+    )
+    if report.test_accuracies:
+        console.out.print(
+            f"Test set, after learning all training examples: {report.test_accuracy:.2%}"
+        )
+    console.out.print(
+        f"{folder / report.parameters_file} is for spikehead learn --parameters; "
+        f"{folder / 'report.md'} tells the course of the search.",
+        soft_wrap=True,
+    )

@@ -1,0 +1,230 @@
+"""The report of a study: what was found, the course of the search, what mattered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.tuning.candidates import ranked
+from spikehead.tuning.study import NamedRound, Study
+
+TESTS = "tests"
+"""The note of a study on the configurations that were measured on the test set."""
+
+_RANKED_BY = {
+    "validation": "Candidates were ranked by accuracy on a validation part of the training set.",
+    "paper": (
+        "Candidates were ranked by accuracy on the test set, as in the hybrid paper (protocol "
+        '"paper"): the accuracy of the best one is too high an estimate.'
+    ),
+}
+
+
+class Stage(NamedTuple):
+    """One round in the course of a search.
+
+    Attributes
+    ----------
+    kind : {"genetic", "descent"}
+        Who proposed its candidates.
+    experiments : int
+        Candidates evaluated up to its end.
+    stopped : int
+        Those of the round that were stopped as hopeless.
+    median : float
+        Median accuracy of the others, 0 where there are none.
+    best : float
+        Highest accuracy up to its end.
+    """
+
+    kind: str
+    experiments: int
+    stopped: int
+    median: float
+    best: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a study has found.
+
+    Attributes
+    ----------
+    protocol : {"validation", "paper"}
+        What ranked the candidates.
+    parameters : CoLaNETParameters
+        The best ones.
+    accuracy : float
+        Their accuracy by the protocol, the mean over the seeds.
+    test_accuracies : list of float
+        Accuracy on the test set with each seed, once all training examples were learned; empty
+        where there is no test set or, under the protocol "paper", nothing to add.
+    n_tests : int
+        Configurations that were measured on the test set apart from ranking: one, or one more
+        for each time the search went on with a larger budget and found a better one.
+    course : list of Stage
+        The rounds.
+    importance : dict of str to float
+        Share of each searched hyperparameter in how the accuracy varies.
+    ranges : dict of str to (float, float)
+        What was searched.
+    seconds : float
+        Time spent evaluating candidates.
+    """
+
+    protocol: str
+    parameters: CoLaNETParameters
+    accuracy: float
+    test_accuracies: list[float]
+    n_tests: int
+    course: list[Stage]
+    importance: dict[str, float]
+    ranges: dict[str, tuple[float, float]]
+    seconds: float
+
+    @property
+    def ranked_by(self) -> str:
+        """What ranked the candidates, in a sentence."""
+        return _RANKED_BY[self.protocol]
+
+    @property
+    def parameters_file(self) -> str:
+        """Name of the file of the parameters; it says if they were ranked on the test set."""
+        return "parameters" + ("-ranked-by-test" if self.protocol == "paper" else "") + ".json"
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """Mean accuracy on the test set; None where it was not measured."""
+        if self.protocol == "paper":
+            return self.accuracy
+        n = len(self.test_accuracies)
+        return sum(self.test_accuracies) / n if n else None
+
+    @property
+    def n_experiments(self) -> int:
+        """Candidates evaluated."""
+        return self.course[-1].experiments
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report, ready for JSON."""
+        return {
+            "protocol": self.protocol,
+            "ranked_by": self.ranked_by,
+            "parameters": self.parameters.to_dict(),
+            "accuracy": self.accuracy,
+            "test_accuracy": self.test_accuracy,
+            "test_accuracies": self.test_accuracies,
+            "configurations_tested": self.n_tests,
+            "experiments": self.n_experiments,
+            "seconds": round(self.seconds, 1),
+            "course": [stage._asdict() for stage in self.course],
+            "importance": self.importance,
+            "ranges": self.ranges,
+        }
+
+    def to_markdown(self) -> str:
+        """Return the report as a text."""
+        tested = self.test_accuracies
+        lines = [
+            "# Tuning",
+            "",
+            f"{self.n_experiments} experiments in {self.seconds:.0f} s. {self.ranked_by}",
+            "",
+            f"- Best candidate: {self.accuracy:.2%} ({self.protocol})",
+        ]
+        if tested:
+            each = ", ".join(f"{accuracy:.2%}" for accuracy in tested)
+            lines += [
+                f"- Test set, after learning all training examples: {self.test_accuracy:.2%} "
+                f"(seeds: {each}); configurations measured on it: {self.n_tests}"
+            ]
+        lines += ["", "| hyperparameter | value | searched | importance |", "|---|---|---|---|"]
+        for name, value in self.parameters.to_dict().items():
+            ends = "{:.4g} to {:.4g}".format(*self.ranges[name]) if name in self.ranges else "fixed"
+            share = f"{self.importance[name]:.1%}" if name in self.importance else ""
+            lines += [f"| {name} | {value:.6g} | {ends} | {share} |"]
+        lines += [
+            "",
+            "| round | by | experiments so far | stopped early | median | best so far |",
+            "|---|---|---|---|---|---|",
+        ]
+        for number, stage in enumerate(self.course, 1):
+            lines += [
+                f"| {number} | {stage.kind} | {stage.experiments} | {stage.stopped} | "
+                f"{stage.median:.2%} | {stage.best:.2%} |"
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def make_report(study: Study, protocol: str) -> Report:
+    """Report on a study.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    protocol : {"validation", "paper"}
+        What ranked its candidates.
+
+    Raises
+    ------
+    ValueError
+        If no candidate could be evaluated.
+    """
+    rounds = study.rounds
+    best = next(iter(ranked(outcome for one in rounds for outcome in one.outcomes)), None)
+    if best is None or not best.complete:
+        raise ValueError(
+            "every candidate was refused, since its weights could overflow a membrane; search "
+            "lower max_weight, min_weight or max_synapses"
+        )
+    space = study.plan.space
+    parameters = space.parameters(best.values)
+    tests = study.notes.get(TESTS, [])
+    mine = [test for test in tests if test["parameters"] == parameters.to_dict()]
+    return Report(
+        protocol=protocol,
+        parameters=parameters,
+        accuracy=best.accuracy,
+        test_accuracies=mine[0]["accuracies"] if mine else [],
+        n_tests=len(tests),
+        course=_course(rounds),
+        importance=study.importance(),
+        ranges={name: (found.low, found.high) for name, found in space.ranges.items()},
+        seconds=study.seconds,
+    )
+
+
+def write(report: Report, folder: Path) -> None:
+    """Write the report and the parameters to a folder."""
+    _write(folder / report.parameters_file, _json(report.parameters.to_dict()))
+    _write(folder / "report.json", _json(report.to_dict()))
+    _write(folder / "report.md", report.to_markdown())
+
+
+def _course(rounds: list[NamedRound]) -> list[Stage]:
+    stages: list[Stage] = []
+    experiments, best = 0, 0.0
+    for one in rounds:
+        complete = [outcome.accuracy for outcome in one.outcomes if outcome.complete]
+        experiments += len(one.outcomes)
+        best = max([best, *complete])
+        stopped = len(one.outcomes) - len(complete)
+        middle = median(complete) if complete else 0.0
+        stages.append(Stage(one.kind, experiments, stopped, middle, best))
+    return stages
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file as a whole."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_text(text, "utf-8")
+    beside.replace(path)

@@ -1,0 +1,242 @@
+"""Tuning from beginning to end: activations in, hyperparameters and a report out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead.colanet.classifier import CoLaNETClassifier
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.images import split
+from spikehead.tuning.descent import StochasticDescent
+from spikehead.tuning.genetic import GeneticSearch
+from spikehead.tuning.population import Experiment, shuffled
+from spikehead.tuning.report import TESTS, Report, make_report, write
+from spikehead.tuning.space import SearchSpace
+from spikehead.tuning.study import Budget, Plan, Study
+
+PROTOCOLS = ("validation", "paper")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is tuned on: activations and their labels.
+
+    Parameters
+    ----------
+    activations : ndarray of float, shape (n_examples, n_inputs)
+        What is learned; negative activations count as zero (hybrid paper, section 4.2).
+    labels : array of shape (n_examples,)
+        Their classes, two at least.
+    test_activations, test_labels : ndarray, optional
+        The test set.
+
+    Raises
+    ------
+    ValueError
+        If shapes or values do not fit.
+    """
+
+    activations: NDArray[Any]
+    labels: NDArray[Any]
+    test_activations: NDArray[Any] | None = None
+    test_labels: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Check shapes and values."""
+        _check("training", self.activations, self.labels)
+        if len(np.unique(self.labels)) < 2:
+            raise ValueError("there is only one class; tuning needs at least two")
+        if (self.test_activations is None) != (self.test_labels is None):
+            raise ValueError("a test set needs both activations and labels")
+        if self.test_activations is not None and self.test_labels is not None:
+            _check("test", self.test_activations, self.test_labels)
+            n_inputs, n_test_inputs = self.activations.shape[1], self.test_activations.shape[1]
+            if n_test_inputs != n_inputs:
+                raise ValueError(
+                    f"the test set has {n_test_inputs} activations an example, but the training "
+                    f"set {n_inputs}; use one encoder for both"
+                )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all data, in hexadecimal."""
+        found = hashlib.sha256()
+        for array in (self.activations, self.labels, self.test_activations, self.test_labels):
+            if array is not None:
+                found.update(f"{array.shape} {array.dtype}".encode())
+                found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
+
+
+def tune(
+    task: Task,
+    folder: str | Path,
+    *,
+    protocol: str = "validation",
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    fixed: Mapping[str, float] | None = None,
+    genetic: GeneticSearch | None = None,
+    descent: StochasticDescent | None = None,
+    members: int = 15,
+    n_seeds: int = 1,
+    validation_fraction: float = 0.2,
+    seed: int = 0,
+    budget: Budget | None = None,
+    storage: str | None = None,
+    name: str = "spikehead",
+    n_threads: int | None = None,
+    on_outcome: Callable[[int, float], None] | None = None,
+) -> Report:
+    """Search for the hyperparameters with the highest accuracy; call it again to go on.
+
+    The folder receives ``parameters.json``, which `spikehead learn --parameters` takes, and the
+    report as ``report.json`` and ``report.md``; also when the search is interrupted. Parameters
+    ranked by the protocol "paper" are named ``parameters-ranked-by-test.json``.
+
+    Parameters
+    ----------
+    task : Task
+        What to tune on.
+    folder : str or Path
+        Where the results go; created where it does not exist.
+    protocol : {"validation", "paper"}, default="validation"
+        What ranks the candidates: accuracy on a part of the training set that they have not
+        learned, so that the test set is touched once, at the end; or, as in the hybrid paper,
+        accuracy on the test set itself, which makes the best one look better than it is.
+    ranges, fixed : mapping, optional
+        As in `SearchSpace.of`.
+    genetic : GeneticSearch, optional
+        Default: the hybrid paper's.
+    descent : StochasticDescent, optional
+        Default: 12 rounds of 16.
+    members : int, default=15
+        Networks in an ensemble.
+    n_seeds : int, default=1
+        Seeds with which each candidate is measured: `seed`, the next one, and so on.
+    validation_fraction : float, default=0.2
+        Share of each class that ranks the candidates; they learn the others.
+    seed : int, default=0
+        Decides every draw; not negative.
+    budget : Budget, optional
+        When to end before the plan is done. Default: then.
+    storage : str, optional
+        As in `Study`. Default: the SQLite database ``study.sqlite`` in the folder.
+    name : str, default="spikehead"
+        Name of the study in the storage.
+    n_threads : int, optional
+        Candidates evaluated at the same time. Default: as many as this process may use.
+    on_outcome : callable, optional
+        Called now and then with the number of finished candidates and the highest accuracy.
+
+    Returns
+    -------
+    Report
+        The best hyperparameters and the course of the search.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the study was begun with other settings.
+    OSError
+        If the folder or the storage cannot be used.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}")
+    if n_seeds < 1:
+        raise ValueError(f"n_seeds must be at least 1, not {n_seeds}")
+    if not 0 <= seed <= 2**32 - n_seeds:
+        raise ValueError(f"seed must be from 0 to {2**32 - n_seeds}, not {seed}")
+    folder = Path(folder)
+    seeds = range(seed, seed + n_seeds)
+    space = SearchSpace.of(task.activations, ranges, fixed)
+    plan = Plan(space, genetic or GeneticSearch(), descent or StochasticDescent(), seed)
+    experiment = _ranking(task, protocol, validation_fraction, members, seeds)
+    settings = {
+        "data": task.digest,
+        "protocol": protocol,
+        "validation_fraction": validation_fraction if protocol == "validation" else None,
+        "members": members,
+        "n_seeds": n_seeds,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    database = f"sqlite:///{(folder / 'study.sqlite').resolve().as_posix()}"
+    study = Study(storage or database, name, plan, settings)
+    try:
+        study.run(experiment, budget, n_workers=n_threads, on_outcome=on_outcome)
+    except KeyboardInterrupt:
+        if any(outcome.complete for one in study.rounds for outcome in one.outcomes):
+            write(make_report(study, protocol), folder)
+        raise
+    best = make_report(study, protocol).parameters
+    if protocol == "validation":
+        _test(task, study, best, members, seeds, n_threads)
+    report = make_report(study, protocol)
+    write(report, folder)
+    return report
+
+
+def _ranking(
+    task: Task, protocol: str, validation_fraction: float, members: int, seeds: Sequence[int]
+) -> Experiment:
+    """Return the experiment that ranks the candidates."""
+    X, y = task.activations, task.labels
+    if protocol == "validation":
+        learned, held_out = split(map(str, y), validation_fraction)
+        if not len(held_out):
+            raise ValueError("every class has one example only; validation needs at least two")
+        return Experiment(
+            X[learned], y[learned], X[held_out], y[held_out], members=members, seeds=seeds
+        )
+    if task.test_activations is None or task.test_labels is None:
+        raise ValueError("the paper's protocol ranks by accuracy on the test set; give one")
+    return Experiment(X, y, task.test_activations, task.test_labels, members=members, seeds=seeds)
+
+
+def _test(
+    task: Task,
+    study: Study,
+    parameters: CoLaNETParameters,
+    members: int,
+    seeds: Sequence[int],
+    n_threads: int | None,
+) -> None:
+    """Measure a configuration that learned all training examples on the test set, once."""
+    if task.test_activations is None:
+        return
+    tests = study.notes.get(TESTS, [])
+    if any(test["parameters"] == parameters.to_dict() for test in tests):
+        return
+    X, X_test = np.maximum(task.activations, 0), np.maximum(task.test_activations, 0)
+    accuracies = []
+    for seed in seeds:
+        head = CoLaNETClassifier(
+            **parameters.to_dict(), members=members, n_threads=n_threads, random_state=seed
+        )
+        order = shuffled(len(X), seed)
+        head.fit(X[order], task.labels[order])
+        accuracies.append(float(head.score(X_test, task.test_labels)))
+    study.note(TESTS, [*tests, {"parameters": parameters.to_dict(), "accuracies": accuracies}])
+
+
+def _check(which: str, activations: NDArray[Any], labels: NDArray[Any]) -> None:
+    if activations.ndim != 2 or not activations.size or activations.dtype.kind != "f":
+        raise ValueError(
+            f"the {which} activations must be floating-point numbers in the shape (examples, "
+            f"inputs), not {activations.dtype} in the shape {activations.shape}"
+        )
+    if labels.shape != activations.shape[:1]:
+        raise ValueError(
+            f"the {which} set has {len(activations)} examples but labels in the shape "
+            f"{labels.shape}; give one label an example"
+        )
+    if labels.dtype.kind not in "biuUS":
+        raise ValueError(f"the {which} labels must be whole numbers or text, not {labels.dtype}")
+    if not np.isfinite(activations).all():
+        raise ValueError(f"the {which} activations hold NaN or infinity")
