@@ -335,3 +335,27 @@ def test_confusion_matrices_of_any_size_fit_the_picture(n: int) -> None:
     assert blue[:, 1].max() <= 1160
     assert blue[:, 0].max() < image.height - 20
     assert len(blue) >= 16 * n
+
+
+def test_curves_rise_to_the_right_where_the_numbers_do():
+    picture = np.array(drawing.curves({"up": [0, 1], "down": [1, 0]}, title="T", x_label="epoch"))
+    up, down = (
+        np.argwhere((picture[110:] == colour).all(axis=2))
+        for colour in ((0, 100, 178), (213, 94, 0))
+    )
+    for points, sign in ((up, -1), (down, 1)):
+        assert sign * np.corrcoef(points.T)[0, 1] > 0.9
+    assert picture.shape[1] == drawing.WIDTH
+
+
+@pytest.mark.parametrize(
+    ("series", "message"),
+    [
+        ({}, "give 1 to 6 curves of the same length, at least 1"),
+        ({"a": []}, "give 1 to 6 curves of the same length, at least 1"),
+        ({"a": [1, np.nan]}, "curves must hold finite numbers"),
+    ],
+)
+def test_curves_that_cannot_be_drawn(series, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        drawing.curves(series, title="T", x_label="epoch")

@@ -37,6 +37,15 @@ _GROUND: Colour = (246, 247, 249)
 _OTHER: Colour = (190, 196, 203)
 _BLUE: Colour = (0, 100, 178)
 _ORANGE: Colour = (213, 94, 0)
+# Distinct for colour-blind readers too (Okabe and Ito).
+_SERIES: tuple[Colour, ...] = (
+    _BLUE,
+    _ORANGE,
+    (0, 158, 115),
+    (204, 121, 167),
+    (86, 180, 233),
+    (120, 94, 20),
+)
 _DIVERGING: tuple[Colour, ...] = (
     (5, 48, 97),
     (33, 102, 172),
@@ -274,6 +283,59 @@ def confusion_matrix(counts: ArrayLike, *, class_names: Sequence[str], title: st
                 middle = cell / 2 - 1
                 number = str(table[row, column])
                 _text(draw, x + middle, y + middle, number, 15, colour, "mm", cell - 4)
+    return image
+
+
+def curves(series: Mapping[str, ArrayLike], *, title: str, x_label: str) -> Image.Image:
+    """Draw quantities that go along with each other, such as accuracies over epochs.
+
+    Parameters
+    ----------
+    series : mapping of str to array of float, shape (n,)
+        At most six curves by name; the x axis counts their values from 1.
+    title : str
+        The heading.
+    x_label : str
+        What the x axis counts.
+
+    Returns
+    -------
+    Image
+        An RGB picture `WIDTH` pixels wide.
+
+    Raises
+    ------
+    ValueError
+        If there is no curve, or too many, or they differ in length or are not finite.
+    """
+    table = np.array([np.asarray(values, np.float64) for values in series.values()])
+    if not 1 <= len(series) <= len(_SERIES) or table.ndim != 2 or not table.size:
+        raise ValueError(f"give 1 to {len(_SERIES)} curves of the same length, at least 1")
+    if not np.isfinite(table).all():
+        raise ValueError("curves must hold finite numbers")
+    low, high = float(table.min()), float(table.max())
+    spread = (high - low) or 1.0
+    left, right, top, bottom = 110, WIDTH - _MARGIN, 130, 560
+    image, draw = _canvas(640, title)
+    x = float(left)
+    for name, colour in zip(series, _SERIES, strict=False):
+        draw.rectangle((x, 83, x + 13, 96), colour)
+        x += 24 + _text(draw, x + 22, 90, name, 17, _INK, "lm", 300) + 30
+    for part in range(5):
+        y = bottom - (bottom - top) * part / 4
+        draw.line((left, y, right, y), _LINE)
+        _text(draw, left - 12, y, f"{low + spread * part / 4:.4g}", 15, _QUIET, "rm", 90)
+    places = np.linspace(left + 8, right - 8, max(table.shape[1], 2))[: table.shape[1]]
+    every = max(1, -(-table.shape[1] // 20))
+    for number in range(0, table.shape[1], every):
+        _text(draw, places[number], bottom + 20, str(number + 1), 15, _QUIET, "mm", 60)
+    _text(draw, (left + right) / 2, bottom + 50, x_label, 15, _QUIET, "mm", 400)
+    for row, colour in zip(table, _SERIES, strict=False):
+        heights = bottom - (bottom - top) * (row - low) / spread
+        points = list(zip(places.tolist(), heights.tolist(), strict=True))
+        draw.line(points, colour, 3, joint="curve")
+        for point in points:
+            draw.circle(point, 4, colour)
     return image
 
 

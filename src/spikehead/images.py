@@ -356,11 +356,18 @@ class Preprocessing:
         photo : PIL.Image.Image
             A photo, as `read_photo` gives it.
         """
-        pixels = np.asarray(self._square(photo), np.float32).reshape(self.crop, self.crop, -1) / 255
+        pixels = np.asarray(self.frame(photo), np.float32).reshape(self.crop, self.crop, -1) / 255
         normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return np.ascontiguousarray(normalised.transpose(2, 0, 1))
 
-    def _square(self, photo: Image.Image) -> Image.Image:
+    def frame(self, photo: Image.Image) -> Image.Image:
+        """Return what the encoder sees of a photo: `crop` x `crop` pixels, in `mode`.
+
+        Parameters
+        ----------
+        photo : PIL.Image.Image
+            A photo, as `read_photo` gives it.
+        """
         photo = photo.convert(self.mode)
         width, height = photo.size
         if width == height == self.crop:

@@ -90,7 +90,7 @@ class HybridClassifier:
 
     Parameters
     ----------
-    encoder : str or Encoder, default="pixels"
+    encoder : str or Encoder, default="bundled"
         As `spikehead.encoders.open_encoder` takes it, or an encoder of your own.
     parameters : CoLaNETParameters, optional
         Default: Table 1 of the hybrid paper, with the saturation that the encoder knows, if any.
@@ -122,7 +122,7 @@ class HybridClassifier:
 
     def __init__(
         self,
-        encoder: str | Encoder = "pixels",
+        encoder: str | Encoder = "bundled",
         *,
         parameters: CoLaNETParameters | None = None,
         members: int = 15,

@@ -113,7 +113,7 @@ class PhotoFiles:
         *,
         threads: int = 4,
     ) -> None:
-        self._photos = photos
+        self.photos = photos
         self._preprocessing = preprocessing
         self._readers = ThreadPoolExecutor(threads)
         self.labels = np.asarray(labels, np.int64)
@@ -136,7 +136,7 @@ class PhotoFiles:
         return images
 
     def _read(self, index: int, draw: NDArray[np.float64] | None) -> NDArray[np.uint8]:
-        path = self._photos[index].path
+        path = self.photos[index].path
         try:
             photo = read_photo(path)
         except UnreadablePhoto as error:

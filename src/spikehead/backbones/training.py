@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from spikehead.backbones.data import Augmentation, ImageSource, normalised
 
 __all__ = ["FINE_TUNING", "PAPER", "Epoch", "Recipe", "evaluate", "train"]
+
+_Model = TypeVar("_Model", bound=nn.Module)
 
 _CHOICES = {
     "optimizer": ("rmsprop", "sgd", "adamw"),
@@ -176,7 +178,7 @@ class _State:
 
 
 def train(
-    model: nn.Module,
+    model: _Model,
     images: ImageSource,
     validation: ImageSource,
     recipe: Recipe,
@@ -185,7 +187,7 @@ def train(
     device: str = "cpu",
     checkpoint_seconds: float = 300.0,
     report: Callable[[Epoch], None] | None = None,
-) -> nn.Module:
+) -> _Model:
     """Train a classifier; where `folder` holds an unfinished training, go on with it exactly.
 
     Every step is a function of the state and of its number, so an interrupted and resumed training
@@ -243,7 +245,7 @@ def train(
             if epoch_done and report:
                 report(state.history[-1])
     _replace(folder / "weights.pt", _as_bytes(state.average.state_dict()))
-    return state.average
+    return cast(_Model, state.average)
 
 
 def evaluate(

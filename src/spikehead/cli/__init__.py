@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from spikehead.cli import demo, evaluate, info, learn, predict, tune
+from spikehead.cli import demo, encoder, evaluate, info, learn, predict, tune
 from spikehead.cli.console import fail, messages
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ for command in (
     info.info,
 ):
     app.command()(command)
+
+app.add_typer(encoder.app, name="encoder")
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -13,11 +13,13 @@ import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from spikehead.encoders import ActivationCache
 from spikehead.pipeline import HybridClassifier
@@ -68,6 +70,42 @@ def progress() -> Progress:
         transient=True,
         disable=not messages.is_terminal,
     )
+
+
+@contextmanager
+def download(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a download is."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        console=messages,
+        transient=True,
+        disable=not messages.is_terminal,
+    ) as shown:
+        task = shown.add_task(f"Fetching {what}", total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Say which extra to install if what is imported here is missing."""
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(f'{error}: pip install "spikehead[{extra}]"') from error
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Print a list of facts by name."""
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {item}" for key, item in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        table.add_row(name.replace("_", " "), str(value))
+    out.print(table)
 
 
 def list_skipped(skipped: list[tuple[Path, str]]) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from spikehead.cli import console
 from spikehead.pipeline import HybridClassifier
@@ -21,14 +20,7 @@ def info(
     if as_json:
         console.print_json(document)
         return
-    table = Table(show_header=False, box=None)
-    for name, value in document.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {item}" for key, item in value.items())
-        elif isinstance(value, list):
-            value = ", ".join(value)
-        table.add_row(name.replace("_", " "), str(value))
-    console.out.print(table)
+    console.print_facts(document)
 
 
 def _document(folder: Path, model: HybridClassifier) -> dict[str, Any]:

@@ -13,11 +13,15 @@ import typer
 from spikehead import storage
 from spikehead.cli import console
 from spikehead.colanet.parameters import CoLaNETParameters
-from spikehead.encoders import open_encoder
+from spikehead.encoders import Encoder, open_encoder
 from spikehead.pipeline import HybridClassifier, Lesson
 
 SAVE_EVERY = 10.0
 """Seconds between saves while learning: what a killed process loses at most."""
+
+
+DEFAULT_ENCODER = "efficientnet_b3"
+"""The encoder of the hybrid paper."""
 
 
 class Order(str, Enum):
@@ -31,7 +35,11 @@ def learn(
     photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
     model: Annotated[Path, typer.Option(help="Model folder; made where there is none.")],
     encoder: Annotated[
-        str | None, typer.Option(help="Encoder of a new model.  [default: pixels]")
+        str | None,
+        typer.Option(
+            help="Encoder of a new model, as `spikehead encoder list` names it.  [default: "
+            "efficientnet_b3 where it is at hand or can be fetched, else bundled]"
+        ),
     ] = None,
     parameters: Annotated[
         Path | None,
@@ -105,10 +113,26 @@ def _learn(classifier: HybridClassifier, photos: Path, model: Path, order: Order
 
 
 def _new_model(given: dict[str, Any], threads: int | None) -> HybridClassifier:
-    encoder = open_encoder(given.pop("encoder", "pixels"))
+    name = given.pop("encoder", None)
+    encoder = open_encoder(name, n_threads=threads) if name else _default_encoder(threads)
     if "parameters" in given:
         given["parameters"] = read_parameters(given["parameters"])
     return HybridClassifier(encoder, **given, n_threads=threads)
+
+
+def _default_encoder(threads: int | None) -> Encoder:
+    """Return the paper's encoder, or the bundled one where that cannot be had."""
+    try:
+        with console.download(DEFAULT_ENCODER) as progress:
+            return open_encoder(DEFAULT_ENCODER, n_threads=threads, progress=progress)
+    except (ImportError, OSError) as error:
+        console.messages.print(
+            f"Using the bundled encoder, which is small and weak, since {DEFAULT_ENCODER} is not "
+            f"at hand: {error}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return open_encoder("bundled", n_threads=threads)
 
 
 def read_parameters(path: Path) -> CoLaNETParameters:

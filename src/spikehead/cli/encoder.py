@@ -1,0 +1,270 @@
+"""spikehead encoder: see, build, train and scale encoders."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from PIL import Image
+from rich.table import Table
+
+from spikehead.cli import console
+from spikehead.drawing import curves
+from spikehead.encoders import EFFICIENTNETS, built_file, open_encoder
+from spikehead.encoders.registry import BUNDLED
+from spikehead.images import Preprocessing, read_photo
+
+if TYPE_CHECKING:
+    from spikehead.backbones.efficientnet import EfficientNet
+    from spikehead.backbones.training import Epoch
+
+TILE = 224
+"""Side of a photo in the picture of class activation maps."""
+
+app = typer.Typer(help="See, build, train and scale encoders.", no_args_is_help=True)
+
+
+class Precision(str, Enum):
+    """Precisions of the weights in a built encoder's file."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+class Cost(str, Enum):
+    """What a budget can limit."""
+
+    MULTIPLY_ADDS = "multiply-adds"
+    PARAMETERS = "parameters"
+    SECONDS = "seconds"
+
+
+@app.command("list")
+def list_encoders(as_json: console.Json = False) -> None:
+    """List the encoders that there are, and those that can be built."""
+    files = {"bundled": BUNDLED, **{name: built_file(name) for name in EFFICIENTNETS}}
+    if as_json:
+        console.print_json(
+            [
+                {"name": name, "file": str(file), "ready": file.exists()}
+                for name, file in files.items()
+            ]
+        )
+        return
+    table = Table("encoder", "", box=None)
+    for name, file in files.items():
+        missing = "is fetched and built at first use, which needs torch"
+        table.add_row(name, str(file) if file.exists() else missing)
+    table.add_row("timm:NAME", "any model of timm; built at first use, with torch and timm")
+    table.add_row("onnx:PATH", "any ONNX file")
+    table.add_row("pixels, pixels:SIDE", "grey pixel intensities")
+    console.out.print(table)
+
+
+@app.command()
+def info(
+    name: Annotated[str, typer.Argument(help="An encoder's name, as listed.")],
+    as_json: console.Json = False,
+) -> None:
+    """Show what an encoder takes and gives."""
+    encoder = open_encoder(name)
+    facts = {
+        "name": encoder.name,
+        "activations": encoder.n_activations,
+        "saturation": encoder.saturation,
+        "preprocessing": encoder.preprocessing.to_dict(),
+        "files": {role: str(file) for role, file in encoder.files.items()},
+        "bytes": sum(file.stat().st_size for file in encoder.files.values()),
+        "fingerprint": encoder.fingerprint,
+    }
+    if as_json:
+        console.print_json(facts)
+    else:
+        console.print_facts(facts)
+
+
+@app.command()
+def build(
+    name: Annotated[str, typer.Argument(help="efficientnet_b0 to efficientnet_b7, or timm:NAME.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Take the weights from this file, and fetch nothing.")
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="Of the weights.")] = Precision.FLOAT32,
+) -> None:
+    """Turn an encoder's pretrained weights into an ONNX file, fetching them first."""
+    with console.needs("train"):
+        from spikehead.backbones.build import build as build_file
+    with console.download(name) as progress:
+        file = build_file(name, weights=weights, precision=precision.value, progress=progress)
+    console.out.print(f"{name} is ready: {file}", soft_wrap=True)
+
+
+@app.command()
+def train(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    output: Annotated[Path, typer.Option(help="Folder for checkpoint, log, curves and encoder.")],
+    backbone: Annotated[
+        str, typer.Option(help="efficientnet_b0 to efficientnet_b7, or efficientnet_cifar.")
+    ] = "efficientnet_b0",
+    from_scratch: Annotated[
+        bool,
+        typer.Option("--from-scratch", help="Begin with random weights, by the paper's recipe."),
+    ] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Begin with this file instead of the official weights.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the photos.  [default: the recipe's]")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Photos a step.  [default: the recipe's]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda ...")] = "cpu",
+) -> None:
+    """Train a backbone on photos, and make an encoder of it; run it again to go on.
+
+    A fifth of the photos is held out to judge by. The output folder gets checkpoint.pt, log.csv,
+    curves.png, cam.png (what it looks at in some of the photos held out), weights.pt, and
+    encoder.onnx, for `spikehead learn --encoder onnx:.../encoder.onnx`.
+    """
+    with console.needs("train"):
+        from spikehead.backbones import data, training
+        from spikehead.backbones.export import export
+    model = _backbone(backbone, weights, from_scratch)
+    preprocessing = _preprocessing(backbone)
+    shown, held_out, classes = data.read_folder(photos, preprocessing)
+    model.replace_head(len(classes))
+    recipe = training.PAPER if from_scratch else training.FINE_TUNING
+    epochs = epochs or recipe.epochs
+    recipe = replace(
+        recipe,
+        epochs=epochs,
+        batch_size=batch_size or recipe.batch_size,
+        warmup_epochs=min(recipe.warmup_epochs, epochs / 4),
+    )
+
+    def report(epoch: Epoch) -> None:
+        console.messages.print(
+            f"epoch {epoch.epoch} of {epochs}: training {epoch.training_accuracy:.1%}, "
+            f"validation {epoch.validation_accuracy:.1%} ({epoch.seconds:.0f} s)"
+        )
+        _draw_curves(output / "log.csv")
+
+    trained = training.train(model, shown, held_out, recipe, output, device=device, report=report)
+    trained.to("cpu")
+    paths = [photo.path for photo in held_out.photos]
+    _draw_activation_maps(trained, paths, preprocessing, output / "cam.png")
+    trained.replace_head(0)
+    export(trained, output / "encoder.onnx", preprocessing)
+    console.out.print(f"The encoder is onnx:{output / 'encoder.onnx'}", soft_wrap=True)
+
+
+def _backbone(name: str, weights: Path | None, from_scratch: bool) -> EfficientNet:
+    """Return a backbone with random, given or official weights."""
+    from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
+    from spikehead.backbones.weights import pretrained
+
+    if name not in VARIANTS:
+        raise ValueError(f"there is no backbone {name!r}: choose {', '.join(VARIANTS)}")
+    if from_scratch:
+        return EfficientNet(VARIANTS[name])
+    with console.download(name) as progress:
+        return pretrained(name, weights=weights, progress=progress)
+
+
+def _preprocessing(backbone: str) -> Preprocessing:
+    """Return how a backbone takes photos."""
+    from spikehead.backbones.efficientnet import VARIANTS
+    from spikehead.backbones.weights import PREPROCESSING
+
+    side = VARIANTS[backbone].resolution
+    return PREPROCESSING.get(backbone, Preprocessing(resize=side, crop=side))
+
+
+def _draw_curves(log: Path) -> None:
+    with log.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    series = {
+        name.replace("_", " "): [float(row[name]) for row in rows]
+        for name in ("training_accuracy", "validation_accuracy")
+    }
+    curves(series, title="Accuracy", x_label="epoch").save(log.with_name("curves.png"))
+
+
+def _draw_activation_maps(
+    model: EfficientNet, photos: list[Path], preprocessing: Preprocessing, file: Path, most: int = 8
+) -> None:
+    """Draw what the network looks at in some photos, side by side (EfficientNet paper, Fig. 7)."""
+    import torch
+
+    from spikehead.backbones.cam import class_activation_map, overlay
+
+    chosen = [read_photo(path) for path in photos[:: -(-len(photos) // most)]]
+    pixels = torch.from_numpy(np.stack([preprocessing(photo) for photo in chosen]))
+    maps = class_activation_map(model, pixels).numpy()
+    picture = Image.new("RGB", (TILE * len(chosen), 2 * TILE))
+    for place, (photo, places) in enumerate(zip(chosen, maps, strict=True)):
+        seen = preprocessing.frame(photo).resize((TILE, TILE))
+        picture.paste(seen, (place * TILE, 0))
+        picture.paste(overlay(seen, places), (place * TILE, TILE))
+    picture.save(file)
+
+
+@app.command()
+def scale(
+    baseline: Annotated[
+        str, typer.Argument(help="efficientnet_b0, mobilenet_v1, mobilenet_v2 or resnet_50.")
+    ],
+    phi: Annotated[
+        float | None, typer.Option(help="Compound coefficient: 1 doubles the multiply-adds.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Scale as far as this cost allows, instead of by phi.")
+    ] = None,
+    cost: Annotated[
+        Cost, typer.Option(help="What the budget limits; seconds: one image on one core.")
+    ] = Cost.MULTIPLY_ADDS,
+    ratios: Annotated[
+        tuple[float, float, float],
+        typer.Option(help="alpha, beta, gamma: how depth, width and resolution grow."),
+    ] = (1.2, 1.1, 1.15),
+    as_json: console.Json = False,
+) -> None:
+    """Scale a baseline in depth, width and resolution together (EfficientNet paper, section 3)."""
+    with console.needs("train"):
+        from spikehead.backbones import scaling
+    if baseline not in scaling.BASELINES:
+        names = ", ".join(scaling.BASELINES)
+        raise ValueError(f"there is no baseline {baseline!r}: choose {names}")
+    if (phi is None) == (budget is None):
+        raise typer.BadParameter("give either --phi or --budget.")
+    network = scaling.BASELINES[baseline]
+    by = scaling.Ratios(*ratios)
+    if budget is not None:
+        measures: dict[Cost, Callable[[scaling.Network], float]] = {
+            Cost.MULTIPLY_ADDS: scaling.multiply_adds,
+            Cost.PARAMETERS: scaling.parameters,
+            Cost.SECONDS: scaling.latency,
+        }
+        phi, _ = scaling.scale_to_budget(network, measures[cost], budget, by)
+    found = by.scale(float(phi or 0))
+    scaled = network(found)
+    facts = {
+        "baseline": baseline,
+        "phi": phi,
+        "depth": round(found.depth, 4),
+        "width": round(found.width, 4),
+        "resolution": scaled.resolution,
+        "parameters": scaling.parameters(scaled),
+        "multiply_adds": scaling.multiply_adds(scaled),
+    }
+    if as_json:
+        console.print_json(facts)
+    else:
+        console.print_facts(facts)

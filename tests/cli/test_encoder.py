@@ -1,0 +1,124 @@
+"""spikehead encoder, and the encoder that learn takes by itself."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spikehead import cli
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["spikehead", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Bright and dark photos."""
+    random = np.random.default_rng(0)
+    for label, level in (("bright", 200), ("dark", 40)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.uint8(level + random.integers(-40, 40, (32, 32, 3)))
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def test_lists_what_there_is(run, tmp_path):
+    code, out, _ = run("encoder", "list", "--json")
+    ready = {row["name"]: row["ready"] for row in json.loads(out)}
+    assert code == 0
+    assert ready == {"bundled": True, **{f"efficientnet_b{n}": False for n in range(8)}}
+    assert "timm:NAME" in run("encoder", "list")[1]
+
+
+def test_shows_what_an_encoder_takes_and_gives(run):
+    code, out, _ = run("encoder", "info", "bundled", "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["preprocessing"]["crop"] == 32
+    assert facts["activations"] > 0
+    assert facts["bytes"] < 2**21
+    assert "fingerprint" in run("encoder", "info", "pixels:8")[1]
+
+
+def test_learn_falls_back_to_the_bundled_encoder(run, photos, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "spikehead.backbones.build", None)
+    code, _, err = run("learn", photos, "--model", tmp_path / "model")
+    assert code == 0
+    assert "Using the bundled encoder, which is small and weak, since efficientnet_b3 is not" in err
+    assert 'pip install "spikehead[train]"' in err
+    code, out, _ = run("info", tmp_path / "model", "--json")
+    assert json.loads(out)["encoder"]["name"] == "bundled"
+
+
+def test_trains_an_encoder_and_goes_on_with_it(run, photos, tmp_path):
+    pytest.importorskip("torch")
+    output = tmp_path / "run"
+    options = ("--backbone", "efficientnet_cifar", "--from-scratch", "--batch-size", "4")
+    command = ("encoder", "train", photos, "--output", output, *options, "--epochs", "2")
+    code, out, err = run(*command)
+    assert (code, f"onnx:{output / 'encoder.onnx'}" in out) == (0, True)
+    assert "epoch 2 of 2" in err
+    names = {"checkpoint.pt", "log.csv", "curves.png", "cam.png", "weights.pt", "encoder.onnx"}
+    assert names | {"encoder.json"} == {path.name for path in output.iterdir()}
+    code, out, err = run(*command)  # it is finished
+    assert (code, err) == (0, "")
+    code, _, _ = run(
+        "learn", photos, "--model", tmp_path / "model", "--encoder", f"onnx:{output}/encoder.onnx"
+    )
+    assert code == 0
+
+
+def test_scales_a_baseline(run):
+    """The sizes of B0 in Table 2 of the paper; a doubling of the multiply-adds for phi = 1."""
+    pytest.importorskip("torch")
+    code, out, _ = run("encoder", "scale", "efficientnet_b0", "--phi", "0", "--json")
+    baseline = json.loads(out)
+    assert code == 0
+    assert baseline["parameters"] == pytest.approx(5.3e6, rel=0.01)
+    assert baseline["multiply_adds"] == pytest.approx(0.39e9, rel=0.03)
+    scaled = json.loads(run("encoder", "scale", "efficientnet_b0", "--phi", "1", "--json")[1])
+    # Above 2, since repeats round up.
+    assert 1.9 < scaled["multiply_adds"] / baseline["multiply_adds"] < 2.7
+    options = ("--budget", "1e9", "--json")
+    within = json.loads(run("encoder", "scale", "mobilenet_v2", *options)[1])
+    assert 0.9e9 < within["multiply_adds"] <= 1e9
+
+
+def test_says_what_is_wrong(run, photos, tmp_path):
+    pytest.importorskip("torch")
+    output = ("--output", tmp_path / "run")
+    failures = [
+        (("encoder", "build", "resnet"), "there is no encoder 'resnet' to build"),
+        (("encoder", "info", "resnet"), "there is no encoder 'resnet': choose bundled, "),
+        (("encoder", "scale", "vgg", "--phi", "1"), "there is no baseline 'vgg': choose effic"),
+        (("encoder", "train", photos, *output, "--backbone", "vgg"), "there is no backbone 'vgg'"),
+        (("encoder", "train", tmp_path / "none", *output, "--from-scratch"), "does not exist"),
+        (
+            ("encoder", "build", "efficientnet_b0", "--weights", tmp_path / "none.pth"),
+            "none.pth",
+        ),
+    ]
+    for arguments, message in failures:
+        code, out, err = run(*arguments)
+        assert (code, out) == (1, "")
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
+    assert run("encoder", "scale", "efficientnet_b0")[0] == 2
