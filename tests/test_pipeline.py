@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +218,17 @@ def test_an_encoder_that_changed_is_refused(photos, tmp_path):
     model.save(tmp_path / "model")
     with pytest.raises(ValueError, match="is not the encoder that the model learned with"):
         HybridClassifier.load(tmp_path / "model")
+
+
+def test_a_pretrained_encoder_needs_torch_until_it_is_built(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "spikehead.backbones.build", None)
+    message = (
+        r"^the encoder efficientnet_b3 has to be built once, which needs torch \(.*\): "
+        r"pip install \"spikehead\[train\]\"$"
+    )
+    with pytest.raises(ImportError, match=message):
+        HybridClassifier("efficientnet_b3")
 
 
 def test_the_papers_configuration_on_real_photos(real_data, tmp_path):

@@ -22,7 +22,9 @@ from spikehead.encoders import (
     ActivationCache,
     EncodedBatch,
     Encoder,
+    built_file,
     encode_photos,
+    is_buildable,
     open_encoder,
     restore_encoder,
 )
@@ -85,13 +87,52 @@ class Answer:
     problem: str = ""
 
 
+def obtain_encoder(
+    name: str,
+    *,
+    n_threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Encoder:
+    """Open an encoder by name; fetch and build a pretrained one that is not there yet.
+
+    Parameters
+    ----------
+    name : str
+        As `spikehead.encoders.open_encoder` takes it.
+    n_threads : int, optional
+        Threads to compute with. Default: as many as this process may use CPUs.
+    progress : callable, optional
+        Called with the bytes downloaded and the bytes in all.
+
+    Raises
+    ------
+    ImportError
+        If it has to be built and torch, or timm, is missing.
+    OSError
+        If its weights cannot be fetched, or its file cannot be read.
+    ValueError
+        If there is no such encoder, or its file is not one.
+    """
+    if is_buildable(name) and not built_file(name).exists():
+        try:
+            # Where encoders are made needs torch; where they work does not.
+            from spikehead.backbones.build import build
+        except ImportError as error:
+            raise ImportError(
+                f"the encoder {name} has to be built once, which needs torch ({error}): "
+                'pip install "spikehead[train]"'
+            ) from error
+        build(name, progress=progress)
+    return open_encoder(name, n_threads=n_threads)
+
+
 class HybridClassifier:
     """Classifies photos: a frozen encoder, and a spiking head that goes on learning.
 
     Parameters
     ----------
     encoder : str or Encoder, default="bundled"
-        As `spikehead.encoders.open_encoder` takes it, or an encoder of your own.
+        As `obtain_encoder` takes it, or an encoder of your own.
     parameters : CoLaNETParameters, optional
         Default: Table 1 of the hybrid paper, with the saturation that the encoder knows, if any.
     members : int, default=15
@@ -131,7 +172,7 @@ class HybridClassifier:
         n_threads: int | None = None,
     ) -> None:
         self.encoder = (
-            open_encoder(encoder, n_threads=n_threads) if isinstance(encoder, str) else encoder
+            obtain_encoder(encoder, n_threads=n_threads) if isinstance(encoder, str) else encoder
         )
         if parameters is None:
             saturation = self.encoder.saturation or CoLaNETParameters.saturation

@@ -16,26 +16,6 @@ from sklearn.datasets import load_digits
 from spikehead import HybridClassifier, cli
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command; return its exit code, output and messages."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spikehead", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return run
-
-
 @pytest.fixture
 def photos(tmp_path):
     images, labels = load_digits(return_X_y=True)

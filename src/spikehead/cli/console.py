@@ -21,8 +21,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from spikehead.encoders import ActivationCache
-from spikehead.pipeline import HybridClassifier
+from spikehead.encoders import ActivationCache, Encoder
+from spikehead.pipeline import HybridClassifier, obtain_encoder
 
 out = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
@@ -85,6 +85,12 @@ def download(what: str) -> Iterator[Callable[[int, int], None]]:
     ) as shown:
         task = shown.add_task(f"Fetching {what}", total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def encoder(name: str, threads: int | None) -> Encoder:
+    """Return an encoder by name; show how far a download is."""
+    with download(name) as progress:
+        return obtain_encoder(name, n_threads=threads, progress=progress)
 
 
 @contextmanager

@@ -113,18 +113,17 @@ def _learn(classifier: HybridClassifier, photos: Path, model: Path, order: Order
 
 
 def _new_model(given: dict[str, Any], threads: int | None) -> HybridClassifier:
-    name = given.pop("encoder", None)
-    encoder = open_encoder(name, n_threads=threads) if name else _default_encoder(threads)
     if "parameters" in given:
         given["parameters"] = read_parameters(given["parameters"])
+    name = given.pop("encoder", None)
+    encoder = console.encoder(name, threads) if name else _default_encoder(threads)
     return HybridClassifier(encoder, **given, n_threads=threads)
 
 
 def _default_encoder(threads: int | None) -> Encoder:
     """Return the paper's encoder, or the bundled one where that cannot be had."""
     try:
-        with console.download(DEFAULT_ENCODER) as progress:
-            return open_encoder(DEFAULT_ENCODER, n_threads=threads, progress=progress)
+        return console.encoder(DEFAULT_ENCODER, threads)
     except (ImportError, OSError) as error:
         console.messages.print(
             f"Using the bundled encoder, which is small and weak, since {DEFAULT_ENCODER} is not "

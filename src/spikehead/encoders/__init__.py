@@ -4,7 +4,13 @@ from spikehead.encoders.cache import ActivationCache, default_cache_folder
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
-from spikehead.encoders.registry import EFFICIENTNETS, built_file, open_encoder, restore_encoder
+from spikehead.encoders.registry import (
+    EFFICIENTNETS,
+    built_file,
+    is_buildable,
+    open_encoder,
+    restore_encoder,
+)
 from spikehead.encoders.stream import EncodedBatch, encode_photos
 
 __all__ = [
@@ -17,6 +23,7 @@ __all__ = [
     "built_file",
     "default_cache_folder",
     "encode_photos",
+    "is_buildable",
     "open_encoder",
     "restore_encoder",
 ]

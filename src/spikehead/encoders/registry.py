@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
 
 EFFICIENTNETS = tuple(f"efficientnet_b{number}" for number in range(8))
-"""Pretrained encoders that are fetched and built at first use."""
+"""Pretrained encoders, fetched and built at first use."""
 
 NAMES = ("bundled", *EFFICIENTNETS, "timm:NAME", "onnx:PATH", "pixels", "pixels:SIDE")
 """How users name encoders."""
@@ -36,40 +36,37 @@ def built_file(name: str, precision: str = "float32") -> Path:
     return default_cache_folder() / "encoders" / f"{stem}{suffix}.onnx"
 
 
-def open_encoder(
-    name: str,
-    *,
-    n_threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Encoder:
+def is_buildable(name: str) -> bool:
+    """Return whether this is the name of a pretrained encoder that has to be built."""
+    return name in EFFICIENTNETS or (name.startswith("timm:") and name != "timm:")
+
+
+def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
     """Open an encoder by the name that users give it.
 
     Parameters
     ----------
     name : str
         ``bundled``: the small one that comes with the package. ``efficientnet_b0`` to
-        ``efficientnet_b7``, ``timm:NAME``: pretrained ones, fetched and built at first use, which
-        needs torch. ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or
-        ``pixels:SIDE``.
+        ``efficientnet_b7``, ``timm:NAME``: pretrained ones, once they are built.
+        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
-    progress : callable, optional
-        Called with the bytes downloaded and the bytes in all, where weights are fetched.
 
     Raises
     ------
-    ImportError
-        If it has to be built and torch is missing.
     OSError
-        If its file cannot be read, or its weights cannot be fetched.
+        If its file cannot be read, or it is not built yet.
     ValueError
         If there is no such encoder, or its file is not one.
     """
     kind, _, argument = name.partition(":")
     if name == "bundled":
         return OnnxEncoder(BUNDLED, name=name, n_threads=n_threads)
-    if name in EFFICIENTNETS or (kind == "timm" and argument):
-        return OnnxEncoder(_built(name, progress), name=name, n_threads=n_threads)
+    if is_buildable(name):
+        if not built_file(name).exists():
+            raise FileNotFoundError(f"{name} is not built yet: spikehead encoder build {name}")
+        return OnnxEncoder(built_file(name), name=name, n_threads=n_threads)
     if name == "pixels":
         return Pixels()
     if kind == "pixels" and argument.isdecimal():
@@ -77,22 +74,6 @@ def open_encoder(
     if kind == "onnx" and argument:
         return OnnxEncoder(argument, n_threads=n_threads)
     raise ValueError(f"there is no encoder {name!r}: choose {', '.join(NAMES[:-1])} or {NAMES[-1]}")
-
-
-def _built(name: str, progress: Callable[[int, int], None] | None) -> Path:
-    """Return the file of a pretrained encoder; build it where it is not there yet."""
-    file = built_file(name)
-    if file.exists():
-        return file
-    try:
-        # Where encoders are made needs torch; where they work does not.
-        from spikehead.backbones.build import build
-    except ImportError as error:
-        raise ImportError(
-            f"the encoder {name} has to be built once, which needs torch ({error}): "
-            'pip install "spikehead[train]"'
-        ) from error
-    return build(name, progress=progress)
 
 
 def restore_encoder(
