@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from spikehead.cli import demo, encoder, evaluate, info, learn, predict, tune
+from spikehead.cli import compare, demo, encoder, evaluate, info, learn, predict, tune
 from spikehead.cli.console import fail, messages
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ for command in (
     learn.learn,
     predict.predict,
     evaluate.evaluate,
+    compare.compare,
     tune.tune,
     info.info,
 ):

@@ -54,10 +54,7 @@ class Evaluation:
     @property
     def confidence_interval(self) -> tuple[float, float]:
         """The 95 % confidence interval of the accuracy, by Wilson's score."""
-        n, p, z = self.n_photos, self.accuracy, 1.959964
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(centre - half, 0.0), min(centre + half, 1.0)
+        return confidence_interval(self.accuracy, self.n_photos)
 
     def photos(self, label: str) -> int:
         """Return the number of photos of a class."""
@@ -95,6 +92,24 @@ class Evaluation:
             "unknown_classes": self.unknown_classes,
             "skipped": [{"photo": str(path), "reason": reason} for path, reason in self.skipped],
         }
+
+
+def confidence_interval(p: float, n: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a fraction `p` of `n` independent cases.
+
+    By the score of Wilson (1927).
+
+    Parameters
+    ----------
+    p : float
+        From 0 to 1.
+    n : int
+        At least 1.
+    """
+    z = 1.959964
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 def evaluate_photos(

@@ -1,0 +1,194 @@
+"""spikehead compare: the spiking head against other classifiers, on the same activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from spikehead.cli import console
+from spikehead.cli.learn import read_parameters
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.encoders import ActivationCache, Encoder, encode_photos, open_encoder
+from spikehead.evaluation.comparison import (
+    TASKS,
+    Examples,
+    Method,
+    Result,
+    colanet,
+    others,
+    read_examples,
+)
+from spikehead.evaluation.comparison import (
+    compare as compare_methods,
+)
+from spikehead.evaluation.metrics import confidence_interval
+from spikehead.images import find_photos, split
+from spikehead.pipeline import none_readable
+
+
+def compare(
+    photos: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of photos, one sub-folder a class; or an .npz file of activations X and "
+            "labels y."
+        ),
+    ],
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            help="Test part, of the same kind.  [default: a fifth of each class]",
+            show_default=False,
+        ),
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Encoder of the photos.  [default: pixels]")
+    ] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file of hyperparameters: one more row, beside Table 1. They must not have "
+            "been chosen on the test part."
+        ),
+    ] = None,
+    members: Annotated[
+        int, typer.Option(min=1, max=1000, help="Networks in the spiking head's ensemble.")
+    ] = 15,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Runs of each method, each in another order.")
+    ] = 5,
+    threads: console.Threads = None,
+    cache: console.CacheFolder = None,
+    no_cache: console.NoCache = False,
+    as_json: console.Json = False,
+) -> None:
+    """Compare the spiking head with other classifiers on the same activations, learned in one pass.
+
+    Nothing is chosen on the test part. Offline methods, which see all examples at once or several
+    times, are there to show what is possible.
+    """
+    methods = _spiking_heads(parameters, members, threads)
+    sources = [photos] if test is None else [photos, test]
+    if all(source.suffix == ".npz" for source in sources):
+        if encoder is not None:
+            raise typer.BadParameter(
+                "activations are encoded already; leave it out, or give photos.",
+                param_hint="--encoder",
+            )
+        parts = [read_examples(source) for source in sources]
+    else:
+        opened = open_encoder(encoder or "pixels", n_threads=threads)
+        parts = [_encoded(source, opened, cache, no_cache) for source in sources]
+        methods = _spiking_heads(parameters, members, threads, opened.saturation)
+    if test is None:
+        parts = [parts[0][chosen] for chosen in split(parts[0].y.tolist())]
+    results = _compared(parts[0], parts[1], methods + others(), seeds)
+    if as_json:
+        sizes = {"train": len(parts[0].y), "test": len(parts[1].y), "seeds": seeds, "parts": TASKS}
+        console.print_json({**sizes, "methods": [result.to_dict() for result in results]})
+    else:
+        _print(results, parts[0], parts[1], seeds)
+
+
+def _spiking_heads(
+    file: Path | None, members: int, threads: int | None, saturation: float | None = None
+) -> list[Method]:
+    """Return the spiking head with Table 1, and with the parameters of a file."""
+    table1 = CoLaNETParameters(saturation=saturation or CoLaNETParameters.saturation)
+    heads = {"CoLaNET, Table 1": table1}
+    if file:
+        heads[f"CoLaNET, {file.stem}"] = read_parameters(file)
+    return [
+        colanet(name, parameters, members=members, n_threads=threads)
+        for name, parameters in heads.items()
+    ]
+
+
+def _encoded(folder: Path, encoder: Encoder, cache: Path | None, no_cache: bool) -> Examples:
+    """Return the activations of the photos in a folder."""
+    photos = find_photos(folder)
+    rows, indices, skipped = [], [], []
+    kept = nullcontext() if no_cache else ActivationCache(encoder, cache)
+    with kept as activations, console.progress() as progress:
+        task = progress.add_task(f"Encoding {folder.name}", total=len(photos))
+        for batch in encode_photos([photo.path for photo in photos], encoder, activations):
+            rows.append(batch.activations)
+            indices += batch.indices
+            skipped += [(photos[index].path, why) for index, why in batch.problems.items()]
+            progress.update(task, completed=len(indices) + len(skipped))
+    if not indices:
+        raise ValueError(none_readable(skipped))
+    console.list_skipped(skipped)
+    return Examples(np.concatenate(rows), np.array([photos[index].label for index in indices]))
+
+
+def _compared(
+    train: Examples, test: Examples, methods: Sequence[Method], seeds: int
+) -> list[Result]:
+    with console.progress() as progress:
+        task = progress.add_task("Comparing", total=None)
+
+        def on_run(name: str, done: int, total: int) -> None:
+            progress.update(task, description=name, completed=done, total=total)
+
+        return compare_methods(train, test, methods, seeds=seeds, on_run=on_run)
+
+
+def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: int) -> None:
+    n, n_classes = len(test.y), len(np.unique(train.y))
+    console.out.print(
+        f"{len(train.y)} + {n} examples of {n_classes} classes, {train.X.shape[1]} activations, "
+        f"{seeds} {'order' if seeds == 1 else 'orders'}",
+        soft_wrap=True,
+    )
+    columns = ("accuracy %", "class after class %", "forgetting", "state", "learning", "answering")
+    table = Table("one pass", *columns, "operations", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for place, result in enumerate(results):
+        if result.offline and not results[place - 1].offline:
+            table.add_row()
+            table.add_row("[bold]offline, for orientation")
+        table.add_row(
+            result.name,
+            _percent(result.accuracies),
+            _percent(result.incremental_accuracies),
+            _percent(result.forgetting),
+            _size(result.state_bytes),
+            _time(result.learn_seconds),
+            _time(result.predict_seconds),
+            f"{result.operations:,.0f}",
+        )
+    console.out.print(table)
+    low, high = confidence_interval(float(np.mean(results[0].accuracies)), n)
+    console.out.print(
+        f"""
+Mean +- standard deviation over the orders. A test part of {n} examples is a sample, too: the first
+row's accuracy has a 95 % confidence interval from {low:.1%} to {high:.1%}.
+Class after class: the classes come in {min(TASKS, n_classes)} parts, one after the other.
+Forgetting is what the accuracy on a part has lost by the end, in points.
+State is what must be kept (offline: the weights). Times are per example. Operations are those of
+an answer: multiplications; in CoLaNET additions.""",
+        soft_wrap=True,
+    )
+
+
+def _percent(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    spread = f" +- {100 * np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
+    return f"{100 * np.mean(values):.2f}{spread}"
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.2f} MB"
+
+
+def _time(seconds: Sequence[float]) -> str:
+    return f"{1e6 * np.mean(seconds):,.0f} us"

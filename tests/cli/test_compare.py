@@ -1,0 +1,91 @@
+"""spikehead compare."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from spikehead import cli
+from spikehead.evaluation import comparison
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    # The other methods have tests of their own; these two are quick.
+    few = [comparison.others()[0], comparison.others()[-1]]
+    monkeypatch.setattr(sys.modules["spikehead.cli.compare"], "others", lambda: few)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["spikehead", "compare", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path):
+    images, labels = load_digits(return_X_y=True)
+    for number in range(150):
+        target = tmp_path / "photos" / f"digit {labels[number]}"
+        target.mkdir(parents=True, exist_ok=True)
+        grey = np.uint8(images[number].reshape(8, 8) * 255 / 16)
+        Image.fromarray(grey).save(target / f"{number:04}.png")
+    return tmp_path / "photos"
+
+
+def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_path):
+    parameters = tmp_path / "own.json"
+    parameters.write_text('{"saturation": 1.0}')
+    (photos / "digit 1" / "broken.png").write_text("no photo")
+    options = ("--seeds", "2", "--members", "3", "--threads", "1")
+    encoder = ("--encoder", "pixels:8", "--parameters", parameters)
+    code, out, err = run(photos, *encoder, *options, "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert "broken.png: it is not a JPEG, PNG or WebP photo" in err
+    assert (document["train"], document["test"], document["seeds"]) == (120, 30, 2)
+    names = ["CoLaNET, Table 1", "CoLaNET, own", "nearest class mean", "logistic regression"]
+    assert [method["name"] for method in document["methods"]] == names
+    for method in document["methods"]:
+        assert len(method["accuracies"]) == (1 if method["name"] == "logistic regression" else 2)
+
+    images, labels = load_digits(return_X_y=True)
+    grey = np.uint8(images[:150] * 255 / 16).astype(np.float32) / 255
+    order = sorted(range(150), key=lambda number: (labels[number], number))
+    names = [f"digit {labels[number]}" for number in order]
+    np.savez(tmp_path / "all.npz", X=grey[order], y=names)
+    code, out, _ = run(tmp_path / "all.npz", *options, "--json")
+    from_file = json.loads(out)["methods"]
+    assert code == 0
+    assert from_file[1]["accuracies"] == document["methods"][2]["accuracies"]
+
+    code, out, _ = run(tmp_path / "all.npz", "--test", tmp_path / "all.npz", *options)
+    assert code == 0
+    assert "150 + 150 examples of 10 classes, 64 activations, 2 orders" in out
+    assert out.index("CoLaNET, Table 1") < out.index("offline") < out.index("logistic regression")
+
+
+def test_failures(run, photos, tmp_path):
+    np.savez(tmp_path / "all.npz", X=np.ones((2, 2)), y=[1, 1])
+    for arguments, message in [
+        ((tmp_path / "none",), f"{tmp_path / 'none'} does not exist: give a folder"),
+        ((tmp_path / "none.npz",), f"{tmp_path / 'none.npz'} does not exist: write it with"),
+        ((tmp_path / "all.npz", "--test", tmp_path / "all.npz"), "there is only one class, 1: a"),
+        ((photos, "--parameters", tmp_path / "none.json"), "none.json"),
+        ((tmp_path / "all.npz", "--test", photos), f"{tmp_path / 'all.npz'} is not a folder: "),
+    ]:
+        code, out, err = run(*arguments)
+        assert (code, out) == (1, "")
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
+    code, _, err = run(tmp_path / "all.npz", "--encoder", "pixels:8")
+    assert code == 2
+    assert "activations are encoded already; leave it out, or give photos" in err

@@ -1,0 +1,165 @@
+"""The comparison: its streams, its measures, and the files it reads."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from spikehead.coding import even_trains
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.evaluation.comparison import (
+    BATCH,
+    Examples,
+    Method,
+    colanet,
+    compare,
+    forgetting,
+    others,
+    read_examples,
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    parts = train_test_split(X.astype(np.float32), y.astype(str), stratify=y, random_state=0)
+    return Examples(parts[0], parts[2]), Examples(parts[1], parts[3])
+
+
+class Recorder:
+    """Keeps what it is given, and answers the class it met last."""
+
+    def __init__(self, streams):
+        self.rows = []
+        streams.append(self.rows)
+
+    def partial_fit(self, X, y, classes):
+        assert len(X) <= BATCH
+        self.rows += list(zip(X[:, 0].tolist(), y.tolist(), strict=True))
+
+    def predict(self, X):
+        return np.full(len(X), self.rows[-1][1])
+
+
+def recorder(streams):
+    return Method(
+        "recorder",
+        lambda seed: Recorder(streams),
+        lambda learned: [np.zeros(3), np.zeros(2, np.float32)],
+        lambda learned, X: 7.0,
+    )
+
+
+def test_every_method_gets_the_same_stream_once_in_an_order_of_the_seed():
+    train = Examples(np.arange(200, dtype=np.float32)[:, None], np.array(list("abcd") * 50))
+    test = Examples(np.zeros((4, 1), np.float32), np.array(list("abcd")))
+    streams, others_streams = [], []
+    (result, _) = compare(train, test, [recorder(streams), recorder(others_streams)], seeds=2)
+    assert streams == others_streams
+    _, *runs = streams  # without the run that only warms up
+    shuffled, class_after_class = runs[::2], runs[1::2]
+    everything = sorted(zip(train.X[:, 0].tolist(), train.y.tolist(), strict=True))
+    for run in runs:
+        assert sorted(run) == everything
+    assert shuffled[0] != shuffled[1]
+    for run in class_after_class:
+        labels = [label for _, label in run]
+        assert sum(a != b for a, b in pairwise(labels)) == 3
+    assert result.accuracies == [0.25, 0.25]
+    # It knows each part perfectly when it has just come, and then not at all.
+    assert (result.incremental_accuracies, result.forgetting) == ([0.25, 0.25], [1.0, 1.0])
+    assert (result.state_bytes, result.operations) == (32, 7.0)
+
+
+def test_forgetting_is_that_of_chaudhry():
+    nan = np.nan
+    accuracies = np.array([[0.9, nan, nan], [0.7, 0.8, nan], [0.5, 0.9, 1.0]])
+    assert forgetting(accuracies) == pytest.approx(((0.9 - 0.5) + (0.8 - 0.9)) / 2)
+    accuracies[:, 1] = nan
+    assert forgetting(accuracies) == pytest.approx(0.4)
+    assert forgetting(np.ones((1, 1))) is None
+
+
+def test_all_methods_learn_digits(digits):
+    train, test = digits
+    head = colanet("head", CoLaNETParameters(saturation=16), members=3)
+    quick = [method for method in others() if method.name != "random projection + ridge"]
+    runs = []
+    results = compare(train, test, [head, *quick], seeds=1, on_run=lambda *run: runs.append(run))
+    assert [run[1] for run in runs] == list(range(len(results)))
+    by_name = {result.name: result for result in results}
+    assert len(by_name) == 10
+    for result in results:
+        assert result.accuracies[0] > 0.75
+        assert min(*result.learn_seconds, *result.predict_seconds) > 0
+        assert result.offline == (not result.incremental_accuracies)
+    # By hand: 10 classes, 64 inputs, 1347 examples, float64 except in the head and the ANN.
+    assert by_name["head"].state_bytes == 3 * 10 * (64 + 1) * 4
+    assert by_name["nearest class mean"].state_bytes == 10 * 64 * 8 + 10 * 8
+    assert by_name["streaming LDA"].state_bytes == (10 * 64 + 64 * 64) * 8 + 10 * 8
+    assert by_name["5 nearest neighbours"].operations == len(train.y) * 64
+    assert by_name["ANN, 1 epoch"].operations == 64 * 1000 + 1000 * 10
+    assert by_name["logistic regression"].operations == 640
+
+
+def test_operations_of_the_head_are_the_spikes_at_its_synapses(digits):
+    train, test = digits
+    parameters = CoLaNETParameters(saturation=16, max_synapses=20)
+    method = colanet("head", parameters, members=2)
+    head = method.make(0).fit(train.X, train.y)
+    trains = even_trains(test.X, 16)
+    events = sum(
+        int(trains.raster(index, int(head.network_.phases[member]))[:, synapses].sum())
+        for index in range(len(trains))
+        for member in range(2)
+        for synapses in head.network_.synapses[member]
+    )
+    assert method.operations(head, test.X) == pytest.approx(events / len(test.y))
+
+
+def test_examples_that_cannot_be_compared_are_refused():
+    def examples(labels, n_activations=2):
+        return Examples(np.ones((len(labels), n_activations), np.float32), np.array(list(labels)))
+
+    refused = [
+        (examples("aa"), examples("a"), "there is only one class, a: a comparison needs at least"),
+        (examples("aab"), examples("a"), "class b has one training example: give at least two"),
+        (examples("aabb"), examples("ac"), "class c is in the test part only: give training exam"),
+        (
+            examples("aabb"),
+            examples("ab", 3),
+            "the training part has 2 activations and the test part 3: both must come from one enco",
+        ),
+    ]
+    for train, test, message in refused:
+        with pytest.raises(ValueError, match=f"^{message}"):
+            compare(train, test, [], seeds=1)
+
+
+def test_files_of_activations(tmp_path):
+    path = tmp_path / "a.npz"
+    advice = r"write it with np.savez\(file, X=activations, y=labels\)$"
+    with pytest.raises(FileNotFoundError, match=f"a.npz does not exist: {advice}"):
+        read_examples(path)
+    for content in (b"", b"text", b"PK\3\4cut"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f"a.npz is not an .npz file .* labels: {advice}"):
+            read_examples(path)
+    np.savez(path, x=np.ones((2, 2)), y=[1, 2])
+    with pytest.raises(ValueError, match=f"a.npz: X is not a file in the archive; {advice}"):
+        read_examples(path)
+    np.savez(path, X=np.array([{}, {}]), y=[1, 2])
+    with pytest.raises(ValueError, match=r"is not an \.npz file of activations"):
+        read_examples(path)
+    np.savez(path, X=np.ones((2, 2)), y=[1])
+    with pytest.raises(ValueError, match=r"a.npz: X has the shape \(2, 2\) and y \(1,\); X must"):
+        read_examples(path)
+    np.savez(path, X=np.full((2, 2), np.nan), y=[1, 2])
+    with pytest.raises(ValueError, match=r"a.npz: X holds NaN or infinity; every activation must"):
+        read_examples(path)
+    np.savez(path, X=[[1.5, -2.0], [0.0, 3.0]], y=[1, 2])
+    examples = read_examples(path)
+    assert examples.X.tolist() == [[1.5, 0.0], [0.0, 3.0]]
+    assert examples.y.tolist() == ["1", "2"]
