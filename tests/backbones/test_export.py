@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
-from spikehead.backbones.export import export
+from spikehead.backbones.export import export, quantise
 from spikehead.encoders import OnnxEncoder
 from spikehead.images import Preprocessing
 
@@ -69,6 +70,20 @@ def test_smaller_precisions_are_smaller_and_close(
     measured = np.linalg.norm(difference) / np.linalg.norm(expected)
     assert measured == pytest.approx(reported, rel=1e-3)
     assert measured < error
+
+
+def test_a_file_that_another_tool_made_can_be_quantised(encoder, images, tmp_path):
+    file = tmp_path / "e.onnx"
+    export(encoder, file, PREPROCESSING)
+    (expected,) = onnxruntime.InferenceSession(file).run(None, {"image": images})
+    model = onnx.load(file)
+    model.graph.input[0].name = "photo"
+    for node in model.graph.node:
+        node.input[:] = ["photo" if name == "image" else name for name in node.input]
+    onnx.save(model, file)
+    quantise(file, images)
+    (activations,) = onnxruntime.InferenceSession(file).run(None, {"photo": images})
+    assert 0 < np.linalg.norm(activations - expected) < 0.3 * np.linalg.norm(expected)
 
 
 def test_leaves_the_encoder_as_it_was_and_no_other_file(encoder, tmp_path):

@@ -19,7 +19,7 @@ from torch import nn
 
 from spikehead.images import Preprocessing
 
-__all__ = ["Precision", "export"]
+__all__ = ["Precision", "export", "halve", "quantise"]
 
 Precision = Literal["float32", "float16", "int8"]
 
@@ -86,9 +86,9 @@ def export(
         written = Path(folder) / file.name
         _write(encoder, written, side)
         if precision == "float16":
-            _halve(written)
+            halve(written)
         elif precision == "int8":
-            _quantise(written, calibration)
+            quantise(written, calibration)
         error = _error(encoder, written, calibration[:64])
         if not error <= _TOLERANCE[precision]:
             raise ValueError(
@@ -122,8 +122,16 @@ def _write(encoder: nn.Module, file: Path, side: int) -> None:
         )
 
 
-def _halve(file: Path) -> None:
-    """Store weights in half precision; the casts back are done once, when the file is opened."""
+def halve(file: str | Path) -> None:
+    """Store the weights of an ONNX file in half precision, in place.
+
+    The network computes with them in full precision: they are cast once, when the file is opened.
+
+    Parameters
+    ----------
+    file : path
+        Any ONNX file that holds its weights itself.
+    """
     model = onnx.load(file)
     casts = []
     for weight in model.graph.initializer:
@@ -141,7 +149,19 @@ def _halve(file: Path) -> None:
     onnx.save(model, file)
 
 
-def _quantise(file: Path, calibration: NDArray[np.float32]) -> None:
+def quantise(file: str | Path, calibration: NDArray[np.float32]) -> None:
+    """Make an ONNX file compute with integers of 8 bits, in place.
+
+    Weights get a scale for each channel, activations one for each tensor, from the range that they
+    take on the calibration images.
+
+    Parameters
+    ----------
+    file : path
+        Any ONNX file with one input, of images, and a free batch dimension.
+    calibration : array of float32, [images, channels, height, width]
+        Preprocessed typical images; some hundred are enough.
+    """
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
@@ -151,6 +171,8 @@ def _quantise(file: Path, calibration: NDArray[np.float32]) -> None:
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    image = onnx.load(file).graph.input[0].name
+
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self._batches: Iterator[NDArray[np.float32]] = iter(
@@ -159,7 +181,7 @@ def _quantise(file: Path, calibration: NDArray[np.float32]) -> None:
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             batch = next(self._batches, None)
-            return None if batch is None else {"image": batch}
+            return None if batch is None else {image: batch}
 
     quant_pre_process(file, file)
     quantize_static(
