@@ -222,6 +222,26 @@ def test_a_claim_of_another_host_holds_until_it_lapses(tmp_path, monkeypatch):
     assert len(pretence.evaluated) == N_EXPERIMENTS
 
 
+def test_an_outcome_that_comes_after_its_claim_has_lapsed_is_left_to_the_others(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "study.sqlite"
+    slow, other = opened(path), opened(path)
+
+    class Suspended(Pretence):
+        def evaluate(self, parameters, bars=(), stop=None):
+            if not self.evaluated:  # the others take all that this process had claimed
+                for trial in other._study.get_trials():
+                    other._study.tell(trial.number, state=study_module.TrialState.FAIL)
+            return super().evaluate(parameters, bars, stop)
+
+    monkeypatch.setattr(study_module, "CLAIM_RENEWED", 0.0)
+    slow.run(Suspended(pause=0.02), n_workers=1)
+    whole = opened(tmp_path / "whole.sqlite")
+    whole.run(Pretence())
+    assert slow.rounds == whole.rounds
+
+
 def test_other_settings_are_refused(tmp_path):
     path = tmp_path / "study.sqlite"
     opened(path)

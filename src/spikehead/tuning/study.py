@@ -17,9 +17,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numba
 
@@ -187,7 +188,6 @@ class Study:
 
     def __init__(self, storage: str, name: str, plan: Plan, settings: Mapping[str, Any]) -> None:
         self.plan = plan
-        self._sampler = _Proposed()
         self._distributions = _distributions(plan.space)
         self._mine: dict[int, Trial] = {}
         with _usable_storage():
@@ -195,7 +195,7 @@ class Study:
             self._study = optuna.create_study(
                 storage=_opened(storage),
                 study_name=name,
-                sampler=self._sampler,
+                sampler=optuna.samplers.RandomSampler(),  # of no use here: every value is given
                 direction="maximize",
                 load_if_exists=True,
             )
@@ -322,68 +322,80 @@ class Study:
     def _survey(self, number: int) -> _Survey:
         """Look at what is done, and void claims that have lapsed."""
         done: dict[int, Outcome] = {}
-        taken: dict[int, int] = {}
+        taken: set[int] = set()
         trials = self._study.get_trials(deepcopy=False)
         for trial in trials:
+            candidate = trial.user_attrs[_CANDIDATE]
             if trial.state is TrialState.RUNNING and self._lapsed(trial):
                 self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
                 continue
-            candidate = trial.user_attrs.get(_CANDIDATE, {})
-            if candidate.get("round") != number:
+            if candidate["round"] != number:
                 continue
             if trial.state in _FINISHED:
                 done.setdefault(candidate["place"], _outcome(trial))
             elif trial.state is TrialState.RUNNING:
-                taken.setdefault(candidate["place"], trial.number)
+                taken.add(candidate["place"])
         finished = [trial for trial in trials if trial.state in _FINISHED]
         best = max((trial.value or 0.0 for trial in finished), default=0.0)
         return _Survey(done, taken, len(finished), best, _seconds(finished))
 
     def _claimed(self, proposal: _Proposal, place: int) -> Trial | None:
-        """Claim a candidate; None if another process was faster."""
-        self._sampler.values = proposal.candidates[place]
-        trial = self._study.ask(self._distributions)
-        trial.set_user_attr(_CLAIM, _claim())
+        """Claim a candidate; None if another process was faster.
+
+        A trial is made with all that tells whose and which it is, in one transaction, so that of
+        two processes with one candidate at least the later one sees both. Optuna's ``ask`` takes
+        several, and in SQLite two processes can be given the same trial.
+        """
         candidate = {"round": proposal.number, "kind": proposal.kind, "place": place}
-        trial.set_user_attr(_CANDIDATE, candidate)
-        self._mine[trial.number] = trial
-        now = self._survey(proposal.number)
-        if place not in now.done and now.taken[place] == trial.number:
-            return trial
-        self._study.tell(self._mine.pop(trial.number), state=TrialState.FAIL)
-        return None
+        claim = {**_claim(), "token": uuid4().hex}
+        self._study.add_trial(
+            optuna.create_trial(
+                state=TrialState.RUNNING,
+                params=proposal.candidates[place],
+                distributions=self._distributions,
+                user_attrs={_CANDIDATE: candidate, _CLAIM: claim},
+            )
+        )
+        rivals = [
+            trial
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.user_attrs.get(_CANDIDATE) == candidate and trial.state is not TrialState.FAIL
+        ]
+        mine = next(trial for trial in rivals if trial.user_attrs[_CLAIM] == claim)
+        if mine is not rivals[0]:
+            self._study.tell(mine.number, state=TrialState.FAIL)
+            return None
+        self._mine[mine.number] = Trial(self._study, mine._trial_id)
+        return self._mine[mine.number]
 
     def _keep(self, trial: Trial, future: Future[tuple[float, ...]], pool: _Pool) -> None:
         """Store an outcome. One that came after its claim had lapsed is left to the others."""
-        try:
-            rungs = future.result()
-        except ValueError as refusal:  # an unfit candidate is an outcome as well
-            trial.set_user_attr("refused", str(refusal))
-            rungs = ()
-        complete = len(rungs) == pool.n_rungs
-        try:
+        refusal = future.exception()
+        if refusal and not isinstance(refusal, ValueError):
+            raise refusal
+        rungs = () if refusal else future.result()
+        del self._mine[trial.number]
+        with suppress(optuna.exceptions.UpdateFinishedTrialError):
+            if refusal:
+                trial.set_user_attr("refused", str(refusal))
             for step, accuracy in enumerate(rungs):
                 trial.report(accuracy, step)
-            state = TrialState.COMPLETE if complete else TrialState.PRUNED
-            value = rungs[-1] if complete else None
-            self._study.tell(trial, value, state=state, skip_if_finished=True)
-        except optuna.exceptions.UpdateFinishedTrialError:
-            pass
-        del self._mine[trial.number]
+            if len(rungs) == pool.n_rungs:
+                self._study.tell(trial, rungs[-1], skip_if_finished=True)
+            else:
+                self._study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
 
     def _renew_claims(self) -> None:
         for trial in self._mine.values():
             if time.time() - trial.user_attrs[_CLAIM]["time"] > CLAIM_RENEWED:
-                trial.set_user_attr(_CLAIM, _claim())
+                with suppress(optuna.exceptions.UpdateFinishedTrialError):
+                    trial.set_user_attr(_CLAIM, _claim())
 
     def _lapsed(self, trial: FrozenTrial) -> bool:
         """Tell whether the process that evaluates a candidate is gone."""
         if trial.number in self._mine:
             return False
-        claim = trial.user_attrs.get(_CLAIM)
-        if claim is None:
-            started = trial.datetime_start
-            return started is not None and time.time() - started.timestamp() > CLAIM_LAPSES
+        claim = trial.user_attrs[_CLAIM]
         if time.time() - claim["time"] > CLAIM_LAPSES:
             return True
         return bool(claim["host"] == socket.gethostname() and not _is_alive(claim["process"]))
@@ -416,7 +428,7 @@ class _Survey(NamedTuple):
     """What a study holds at one moment."""
 
     done: dict[int, Outcome]  # of the round, by place
-    taken: dict[int, int]  # the trials that are being evaluated, by place
+    taken: set[int]  # places that are being evaluated
     n_finished: int
     best: float
     seconds: float
@@ -442,21 +454,6 @@ class _Pool:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._threads.shutdown(cancel_futures=True)
-
-
-class _Proposed(optuna.samplers.RandomSampler):
-    """Gives Optuna's trials the values that the plan proposes."""
-
-    values: Values
-
-    def sample_independent(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        param_name: str,
-        param_distribution: BaseDistribution,  # noqa: ARG002
-    ) -> float:
-        return self.values[param_name]
 
 
 class _Database(sqlite3.Connection):
