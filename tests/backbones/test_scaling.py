@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from spikehead.backbones.baselines import ResNet152
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
 from spikehead.backbones.scaling import (
     BASELINES,
@@ -142,3 +143,10 @@ def test_bad_input_is_refused_in_a_sentence():
         scale_to_budget(BASELINES["mobilenet_v1"], parameters, 10)
     with pytest.raises(ValueError, match="there are no candidates to search: widen the tolerance"):
         search_ratios(BASELINES["mobilenet_v1"], lambda network: 0.0, [])
+
+
+def test_resnet_152_has_its_published_size():
+    """60.2M parameters, 11.5B multiply-adds: torchvision's documentation."""
+    network = Network(lambda classes: ResNet152(classes=classes), 224)
+    assert parameters(network) == 60_192_808
+    assert multiply_adds(network) == pytest.approx(11.5e9, rel=0.01)

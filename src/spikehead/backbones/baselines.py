@@ -170,3 +170,9 @@ class ResNet50(_Classifier):
                 layers.append(_Bottleneck(channels, inside, 1 if repeat else stride))
                 channels = 4 * inside
         super().__init__(layers, channels, classes)
+
+
+class ResNet152(ResNet50):
+    """The deepest residual network of He et al. (2016), with which Table 4 compares latency."""
+
+    _STAGES = ((64, 3, 1), (128, 8, 2), (256, 36, 2), (512, 3, 2))
