@@ -10,18 +10,25 @@ from rich.table import Table
 
 from spikehead.cli import console
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos
+from spikehead.evaluation.report import check_report, write_report
 from spikehead.pipeline import HybridClassifier
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Also write a report: this HTML file, and a JSON file beside it."),
+    ] = None,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
     as_json: console.Json = False,
 ) -> None:
     """Measure the model on labelled photos that it has not learned; nothing is learned."""
+    if report:
+        check_report(report)
     classifier = HybridClassifier.load(model, n_threads=threads)
     with console.at_work(classifier, cache, no_cache), console.progress() as progress:
         task = progress.add_task("Evaluating", total=None)
@@ -30,11 +37,15 @@ def evaluate(
             photos,
             on_photo=lambda done, total: progress.update(task, completed=done, total=total),
         )
+        if report:
+            written = write_report(report, classifier, result, title=f"{model.name}: {photos.name}")
     if as_json:
         console.print_json(result.to_dict())
         return
     console.list_skipped(result.skipped)
     _print(result)
+    if report:
+        console.out.print(f"Report: {written[0]} and {written[1]}", soft_wrap=True)
 
 
 def _print(result: Evaluation) -> None:

@@ -5,12 +5,39 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spikehead.images import find_photos
-from spikehead.pipeline import HybridClassifier, none_readable
+from spikehead.pipeline import Answer, HybridClassifier, none_readable
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How confidence, the answer's share of the vote, agrees with accuracy, in bins of confidence.
+
+    Attributes
+    ----------
+    photos : list of int
+        Photos in each bin.
+    confidence : list of float
+        Mean share of the answers in the bin; 0 where it is empty.
+    accuracy : list of float
+        Fraction of them that are right; 0 where it is empty.
+    """
+
+    photos: list[int]
+    confidence: list[float]
+    accuracy: list[float]
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean distance of the two, weighed by photos."""
+        gaps = np.abs(np.subtract(self.confidence, self.accuracy))
+        return float(np.average(gaps, weights=self.photos))
 
 
 @dataclass(frozen=True)
@@ -25,11 +52,14 @@ class Evaluation:
         Labels that the model does not know; their photos count as wrong.
     skipped : list of (Path, str)
         Photos that could not be read, and why; they do not count.
+    answers : list of (str, Answer)
+        Each photo's label, and what the model said of it.
     """
 
     counts: dict[tuple[str, str], int]
     unknown_classes: list[str]
     skipped: list[tuple[Path, str]]
+    answers: list[tuple[str, Answer]] = field(default_factory=list, repr=False)
 
     @property
     def labels(self) -> list[str]:
@@ -63,6 +93,30 @@ class Evaluation:
     def recall(self, label: str) -> float:
         """Return the fraction of a class's photos that are right."""
         return self.counts.get((label, label), 0) / self.photos(label)
+
+    def precision(self, label: str) -> float | None:
+        """Return the fraction right of the photos taken for a class; None where there are none."""
+        answered = sum(n for (_, answer), n in self.counts.items() if answer == label)
+        return self.counts.get((label, label), 0) / answered if answered else None
+
+    def calibration(self, n_bins: int = 10) -> Calibration:
+        """Return how the share of the vote that an answer has agrees with how often it is right.
+
+        Parameters
+        ----------
+        n_bins : int, default=10
+            Bins of equal width, from 0 to 1.
+        """
+        shares = np.array([answer.shares.max() for _, answer in self.answers])
+        right = np.array([answer.label == label for label, answer in self.answers], float)
+        bins = np.minimum((shares * n_bins).astype(int), n_bins - 1)
+        photos = np.bincount(bins, minlength=n_bins)
+        filled = np.maximum(photos, 1)
+        return Calibration(
+            photos.tolist(),
+            (np.bincount(bins, shares, n_bins) / filled).tolist(),
+            (np.bincount(bins, right, n_bins) / filled).tolist(),
+        )
 
     def most_confused(self, label: str) -> tuple[str, int] | None:
         """Return the class that a class is most often taken for, and how often."""
@@ -141,15 +195,17 @@ def evaluate_photos(
     photos = find_photos(folder)
     counts: Counter[tuple[str, str]] = Counter()
     skipped = []
+    read = []
     answers = model.classify(photo.path for photo in photos)
     for done, (photo, answer) in enumerate(zip(photos, answers, strict=True), start=1):
         if answer.label is None:
             skipped.append((photo.path, answer.problem))
         else:
             counts[photo.label, answer.label] += 1
+            read.append((photo.label, answer))
         if on_photo:
             on_photo(done, len(photos))
     if not counts:
         raise ValueError(none_readable(skipped))
     unknown = {label for label, _ in counts} - set(model.classes)
-    return Evaluation(dict(counts), sorted(unknown), skipped)
+    return Evaluation(dict(counts), sorted(unknown), skipped, read)

@@ -1,0 +1,103 @@
+"""What the neurons of a model do: how much they fire, and how settled they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead.coding import even_trains, spike_counts
+from spikehead.colanet.cpu import CPUEngine
+from spikehead.encoders import encode_photos
+from spikehead.pipeline import HybridClassifier
+
+STABLE = 1.0
+"""Stability from which a neuron learns at half the speed of a new one, or slower."""
+
+
+@dataclass(frozen=True)
+class Firing:
+    """Firing and stability of an ensemble; means are over photos and members.
+
+    Attributes
+    ----------
+    photos : int
+        Photos that were presented.
+    input_spikes : float
+        Spikes of the inputs, per photo.
+    active_inputs : float
+        Fraction of the inputs that spike at all.
+    output_spikes : float
+        Spikes of all columns' OUT neurons.
+    winner_spikes : float
+        Those of the column that spiked most.
+    silent : float
+        Fraction of the answers of single members in which no neuron fired.
+    synaptic_operations : float
+        Spikes that reach a synapse in the whole ensemble, per photo, counted exactly: each adds a
+        weight to a potential.
+    dense_operations : int
+        Multiplications of a dense linear classifier on the same activations.
+    stability : list of float
+        Stability of each L neuron of the ensemble, ascending.
+    """
+
+    photos: int
+    input_spikes: float
+    active_inputs: float
+    output_spikes: float
+    winner_spikes: float
+    silent: float
+    synaptic_operations: float
+    dense_operations: int
+    stability: list[float]
+
+    @property
+    def stable(self) -> float:
+        """Fraction of the neurons that are stable."""
+        return float((np.array(self.stability) >= STABLE).mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values; of the stability its quartiles."""
+        quartiles = np.percentile(self.stability, [0, 25, 50, 75, 100]).tolist()
+        return {**asdict(self), "stability": quartiles, "stable": self.stable}
+
+
+def activations_of(model: HybridClassifier, photos: Sequence[Path]) -> NDArray[np.float32]:
+    """Return the activations of the photos that can be read, shape (n_read, n_activations)."""
+    batches = encode_photos(photos, model.encoder, model.cache)
+    return np.concatenate([batch.activations for batch in batches])
+
+
+def measure_firing(model: HybridClassifier, photos: Sequence[Path]) -> Firing:
+    """Present photos to a model, without learning, and count spikes.
+
+    Parameters
+    ----------
+    model : HybridClassifier
+        Learns nothing here.
+    photos : sequence of Path
+        At least one that can be read.
+    """
+    network = model.head.network_
+    saturation = network.parameters.saturation
+    activations = activations_of(model, photos)
+    counts = spike_counts(activations, saturation)
+    engine = CPUEngine(network, model.head.n_threads)
+    spikes = engine.respond(even_trains(activations, saturation)).spikes
+    synapses = np.bincount(network.synapses.ravel(), minlength=network.n_inputs)
+    return Firing(
+        photos=len(activations),
+        input_spikes=float(counts.sum(axis=1).mean()),
+        active_inputs=float((counts > 0).mean()),
+        output_spikes=float(spikes.sum(axis=2).mean()),
+        winner_spikes=float(spikes.max(axis=2).mean()),
+        silent=float((spikes.max(axis=2) == 0).mean()),
+        synaptic_operations=float((counts.mean(axis=0) * synapses).sum()),
+        dense_operations=network.n_inputs * network.n_columns,
+        stability=np.sort(network.stability, axis=None).tolist(),
+    )
