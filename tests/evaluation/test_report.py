@@ -1,5 +1,6 @@
 """The report: its figures against a hand count, and that it is one safe, self-contained file."""
 
+import errno
 import json
 import re
 from html.parser import HTMLParser
@@ -168,3 +169,22 @@ def test_places_where_no_report_can_be(tmp_path):
     message = re.escape(f"the folder {folder} for the report does not exist: make it")
     with pytest.raises(FileNotFoundError, match=f"^{message}$"):
         check_report(folder / "a.html")
+
+
+def test_a_full_disk_leaves_the_old_report_whole(model, photos, tmp_path, monkeypatch):
+    result = evaluate_photos(model, photos / "test")
+    (tmp_path / "r.html").write_text("old")
+
+    def full(path, _):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    message = re.escape(
+        f"cannot write {tmp_path / 'r.json'}: No space left on device; "
+        "make room there, or name another place"
+    )
+    with pytest.raises(OSError, match=f"^{message}$"):
+        write_report(tmp_path / "r.html", model, result, title="new")
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.html"]
+    assert (tmp_path / "r.html").read_text() == "old"

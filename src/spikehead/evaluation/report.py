@@ -96,6 +96,10 @@ def _replace(path: Path, text: str) -> None:
     try:
         beside.write_bytes(text.encode(errors="replace"))
         beside.replace(path)
+    except OSError as error:
+        raise OSError(
+            f"cannot write {path}: {error.strerror}; make room there, or name another place"
+        ) from error
     finally:
         beside.unlink(missing_ok=True)
 
