@@ -92,6 +92,10 @@ def test_says_what_is_wrong(run, photos, tmp_path):
         (("encoder", "train", photos, *output, "--backbone", "vgg"), "there is no backbone 'vgg'"),
         (("encoder", "train", tmp_path / "none", *output, "--from-scratch"), "does not exist"),
         (
+            ("encoder", "train", photos, *output, "--from-scratch", "--schedule", "linear"),
+            "schedule must be exponential or cosine, not 'linear'",
+        ),
+        (
             ("encoder", "build", "efficientnet_b0", "--weights", tmp_path / "none.pth"),
             "none.pth",
         ),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -119,19 +119,26 @@ def train(
     weights: Annotated[
         Path | None, typer.Option(help="Begin with this file instead of the official weights.")
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the photos.  [default: the recipe's]")
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the photos.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Photos a step.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="rmsprop, sgd or adamw.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="For a batch of 256; it follows the batch size.")
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Photos a step.  [default: the recipe's]")
+    schedule: Annotated[str | None, typer.Option(help="exponential or cosine.")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(min=0, max=1)] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Of the forward pass: float32 or bfloat16.")
     ] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda ...")] = "cpu",
 ) -> None:
     """Train a backbone on photos, and make an encoder of it; run it again to go on.
 
-    A fifth of the photos is held out to judge by. The output folder gets checkpoint.pt, log.csv,
-    curves.png, cam.png (what it looks at in some of the photos held out), weights.pt, and
-    encoder.onnx, for `spikehead learn --encoder onnx:.../encoder.onnx`.
+    What is not given is as in the recipe: fine-tuning by SGD, cosine and label smoothing, or, with
+    --from-scratch, the EfficientNet paper's. A fifth of the photos is held out to judge by. The
+    output folder gets checkpoint.pt, log.csv, curves.png, cam.png (what it looks at in some of the
+    photos held out), weights.pt, and encoder.onnx, for
+    `spikehead learn --encoder onnx:.../encoder.onnx`.
     """
     with console.needs("train"):
         from spikehead.backbones import data, training
@@ -141,17 +148,22 @@ def train(
     shown, held_out, classes = data.read_folder(photos, preprocessing)
     model.replace_head(len(classes))
     recipe = training.PAPER if from_scratch else training.FINE_TUNING
-    epochs = epochs or recipe.epochs
-    recipe = replace(
-        recipe,
-        epochs=epochs,
-        batch_size=batch_size or recipe.batch_size,
-        warmup_epochs=min(recipe.warmup_epochs, epochs / 4),
-    )
+    options: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "label_smoothing": label_smoothing,
+        "precision": precision,
+    }
+    chosen = {name: value for name, value in options.items() if value is not None}
+    warmup = min(recipe.warmup_epochs, chosen.get("epochs", recipe.epochs) / 4)
+    recipe = replace(recipe, **chosen, warmup_epochs=warmup)
 
     def report(epoch: Epoch) -> None:
         console.messages.print(
-            f"epoch {epoch.epoch} of {epochs}: training {epoch.training_accuracy:.1%}, "
+            f"epoch {epoch.epoch} of {recipe.epochs}: training {epoch.training_accuracy:.1%}, "
             f"validation {epoch.validation_accuracy:.1%} ({epoch.seconds:.0f} s)"
         )
         _draw_curves(output / "log.csv")
