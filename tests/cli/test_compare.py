@@ -8,26 +8,14 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead import cli
 from spikehead.evaluation import comparison
 
 
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
-    # The other methods have tests of their own; these two are quick.
+@pytest.fixture(autouse=True)
+def few_methods(monkeypatch):
+    """Compare with two quick methods; the others have tests of their own."""
     few = [comparison.others()[0], comparison.others()[-1]]
     monkeypatch.setattr(sys.modules["spikehead.cli.compare"], "others", lambda: few)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spikehead", "compare", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
@@ -47,7 +35,7 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     (photos / "digit 1" / "broken.png").write_text("no photo")
     options = ("--seeds", "2", "--members", "3", "--threads", "1")
     encoder = ("--encoder", "pixels:8", "--parameters", parameters)
-    code, out, err = run(photos, *encoder, *options, "--json")
+    code, out, err = run("compare", photos, *encoder, *options, "--json")
     document = json.loads(out)
     assert code == 0
     assert "broken.png: it is not a JPEG, PNG or WebP photo" in err
@@ -62,12 +50,12 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     order = sorted(range(150), key=lambda number: (labels[number], number))
     names = [f"digit {labels[number]}" for number in order]
     np.savez(tmp_path / "all.npz", X=grey[order], y=names)
-    code, out, _ = run(tmp_path / "all.npz", *options, "--json")
+    code, out, _ = run("compare", tmp_path / "all.npz", *options, "--json")
     from_file = json.loads(out)["methods"]
     assert code == 0
     assert from_file[1]["accuracies"] == document["methods"][2]["accuracies"]
 
-    code, out, _ = run(tmp_path / "all.npz", "--test", tmp_path / "all.npz", *options)
+    code, out, _ = run("compare", tmp_path / "all.npz", "--test", tmp_path / "all.npz", *options)
     assert code == 0
     assert "150 + 150 examples of 10 classes, 64 activations, 2 orders" in out
     assert out.index("CoLaNET, Table 1") < out.index("offline") < out.index("logistic regression")
@@ -82,10 +70,10 @@ def test_failures(run, photos, tmp_path):
         ((photos, "--parameters", tmp_path / "none.json"), "none.json"),
         ((tmp_path / "all.npz", "--test", photos), f"{tmp_path / 'all.npz'} is not a folder: "),
     ]:
-        code, out, err = run(*arguments)
+        code, out, err = run("compare", *arguments)
         assert (code, out) == (1, "")
         assert message in err
         assert len(err.strip().splitlines()) == 1
-    code, _, err = run(tmp_path / "all.npz", "--encoder", "pixels:8")
+    code, _, err = run("compare", tmp_path / "all.npz", "--encoder", "pixels:8")
     assert code == 2
     assert "activations are encoded already; leave it out, or give photos" in err

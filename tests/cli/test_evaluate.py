@@ -1,27 +1,12 @@
 """spikehead evaluate --report."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from spikehead import HybridClassifier, cli
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spikehead", "evaluate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return run
+from spikehead import HybridClassifier
 
 
 @pytest.fixture
@@ -40,17 +25,19 @@ def test_report_is_written_beside_its_json(run, photos, tmp_path):
     model.learn(photos)
     model.save(tmp_path / "model")
     report = tmp_path / "report.html"
-    code, out, _ = run(tmp_path / "model", photos, "--report", report)
+    code, out, _ = run("evaluate", tmp_path / "model", photos, "--report", report)
     assert code == 0
     assert f"Report: {report} and {tmp_path / 'report.json'}" in out.replace("\n", "")
     assert "<h1>model: photos</h1>" in report.read_text("utf-8")
-    printed = json.loads(run(tmp_path / "model", photos, "--json")[1])
+    printed = json.loads(run("evaluate", tmp_path / "model", photos, "--json")[1])
     written = json.loads((tmp_path / "report.json").read_text())
     assert printed.items() <= written.items()
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(run, photos, tmp_path):
-    code, out, err = run(tmp_path / "no-model", photos, "--report", tmp_path / "report.txt")
+    code, out, err = run(
+        "evaluate", tmp_path / "no-model", photos, "--report", tmp_path / "report.txt"
+    )
     assert (code, out) == (1, "")
     assert err.replace("\n", "").endswith(
         "report.txt: the name of a report ends in .html; name it so"
