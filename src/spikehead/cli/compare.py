@@ -14,7 +14,7 @@ from rich.table import Table
 from spikehead.cli import console
 from spikehead.cli.learn import read_parameters
 from spikehead.colanet.parameters import CoLaNETParameters
-from spikehead.encoders import ActivationCache, Encoder, encode_photos, open_encoder
+from spikehead.encoders import ActivationCache, Encoder, encode_photos
 from spikehead.evaluation.comparison import (
     TASKS,
     Examples,
@@ -28,7 +28,7 @@ from spikehead.evaluation.comparison import (
     compare as compare_methods,
 )
 from spikehead.evaluation.metrics import confidence_interval
-from spikehead.images import find_photos, split
+from spikehead.images import Photo, find_photos, split
 from spikehead.pipeline import none_readable
 
 
@@ -47,9 +47,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="Encoder of the photos.  [default: pixels]")
-    ] = None,
+    encoder: console.EncoderName = None,
     parameters: Annotated[
         Path | None,
         typer.Option(
@@ -83,8 +81,9 @@ def compare(
             )
         parts = [read_examples(source) for source in sources]
     else:
-        opened = open_encoder(encoder or "pixels", n_threads=threads)
-        parts = [_encoded(source, opened, cache, no_cache) for source in sources]
+        found = [find_photos(source) for source in sources]
+        opened = console.encoder(encoder, threads)
+        parts = [_encoded(part, opened, cache, no_cache) for part in found]
         methods = _spiking_heads(parameters, members, threads, opened.saturation)
     if test is None:
         parts = [parts[0][chosen] for chosen in split(parts[0].y.tolist())]
@@ -110,13 +109,12 @@ def _spiking_heads(
     ]
 
 
-def _encoded(folder: Path, encoder: Encoder, cache: Path | None, no_cache: bool) -> Examples:
-    """Return the activations of the photos in a folder."""
-    photos = find_photos(folder)
+def _encoded(photos: list[Photo], encoder: Encoder, cache: Path | None, no_cache: bool) -> Examples:
+    """Return the activations of the photos that can be read."""
     rows, indices, skipped = [], [], []
     kept = nullcontext() if no_cache else ActivationCache(encoder, cache)
     with kept as activations, console.progress() as progress:
-        task = progress.add_task(f"Encoding {folder.name}", total=len(photos))
+        task = progress.add_task("Encoding", total=len(photos))
         for batch in encode_photos([photo.path for photo in photos], encoder, activations):
             rows.append(batch.activations)
             indices += batch.indices

@@ -27,6 +27,18 @@ from spikehead.pipeline import HybridClassifier, obtain_encoder
 out = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
 
+DEFAULT_ENCODER = "efficientnet_b3"
+"""The encoder of the hybrid paper."""
+
+EncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        help="As `spikehead encoder list` names it.  [default: efficientnet_b3 where it is at "
+        "hand or can be fetched, else bundled]",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads to use.  [default: all]", show_default=False)
@@ -87,10 +99,21 @@ def download(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
-def encoder(name: str, threads: int | None) -> Encoder:
-    """Return an encoder by name; show how far a download is."""
-    with download(name) as progress:
-        return obtain_encoder(name, n_threads=threads, progress=progress)
+def encoder(name: str | None, threads: int | None) -> Encoder:
+    """Return an encoder by name; by default the paper's, or the bundled one where it is not had."""
+    try:
+        with download(name or DEFAULT_ENCODER) as progress:
+            return obtain_encoder(name or DEFAULT_ENCODER, n_threads=threads, progress=progress)
+    except (ImportError, OSError) as error:
+        if name:
+            raise
+        messages.print(
+            f"Using the bundled encoder, which is small and weak, since {DEFAULT_ENCODER} is not "
+            f"at hand: {error}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return obtain_encoder("bundled", n_threads=threads)
 
 
 @contextmanager

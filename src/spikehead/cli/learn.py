@@ -13,15 +13,10 @@ import typer
 from spikehead import storage
 from spikehead.cli import console
 from spikehead.colanet.parameters import CoLaNETParameters
-from spikehead.encoders import Encoder, open_encoder
 from spikehead.pipeline import HybridClassifier, Lesson
 
 SAVE_EVERY = 10.0
 """Seconds between saves while learning: what a killed process loses at most."""
-
-
-DEFAULT_ENCODER = "efficientnet_b3"
-"""The encoder of the hybrid paper."""
 
 
 class Order(str, Enum):
@@ -34,13 +29,7 @@ class Order(str, Enum):
 def learn(
     photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
     model: Annotated[Path, typer.Option(help="Model folder; made where there is none.")],
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            help="Encoder of a new model, as `spikehead encoder list` names it.  [default: "
-            "efficientnet_b3 where it is at hand or can be fetched, else bundled]"
-        ),
-    ] = None,
+    encoder: console.EncoderName = None,
     parameters: Annotated[
         Path | None,
         typer.Option(help="JSON file of hyperparameters for a new model.  [default: Table 1]"),
@@ -115,23 +104,8 @@ def _learn(classifier: HybridClassifier, photos: Path, model: Path, order: Order
 def _new_model(given: dict[str, Any], threads: int | None) -> HybridClassifier:
     if "parameters" in given:
         given["parameters"] = read_parameters(given["parameters"])
-    name = given.pop("encoder", None)
-    encoder = console.encoder(name, threads) if name else _default_encoder(threads)
+    encoder = console.encoder(given.pop("encoder", None), threads)
     return HybridClassifier(encoder, **given, n_threads=threads)
-
-
-def _default_encoder(threads: int | None) -> Encoder:
-    """Return the paper's encoder, or the bundled one where that cannot be had."""
-    try:
-        return console.encoder(DEFAULT_ENCODER, threads)
-    except (ImportError, OSError) as error:
-        console.messages.print(
-            f"Using the bundled encoder, which is small and weak, since {DEFAULT_ENCODER} is not "
-            f"at hand: {error}",
-            markup=False,
-            soft_wrap=True,
-        )
-        return open_encoder("bundled", n_threads=threads)
 
 
 def read_parameters(path: Path) -> CoLaNETParameters:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from spikehead.cli import console
-from spikehead.encoders import ActivationCache, encode_photos, open_encoder
+from spikehead.encoders import ActivationCache, encode_photos
 from spikehead.encoders.encoder import Encoder
 from spikehead.images import find_photos
 from spikehead.pipeline import none_readable
@@ -46,7 +46,7 @@ def tune(
     test: Annotated[
         Path | None, typer.Option(help="Folder of test photos, measured once, at the end.")
     ] = None,
-    encoder: Annotated[str, typer.Option(help="Encoder of the photos.")] = "pixels",
+    encoder: console.EncoderName = None,
     protocol: Annotated[
         Protocol,
         typer.Option(
@@ -111,7 +111,7 @@ def tune(
     planned = genetic.n_candidates + rounds.rounds * rounds.neighbours
     done = 0
     try:
-        task = _task(source, test, encoder, cache, no_cache)
+        task = _task(source, test, encoder, threads, cache, no_cache)
         with console.progress() as progress:
             bar = progress.add_task("Tuning", total=min(planned, experiments or planned))
 
@@ -149,7 +149,12 @@ def tune(
 
 
 def _task(
-    source: Path, test: Path | None, encoder: str, cache: Path | None, no_cache: bool
+    source: Path,
+    test: Path | None,
+    encoder: str | None,
+    threads: int | None,
+    cache: Path | None,
+    no_cache: bool,
 ) -> Task:
     """Read what to tune on."""
     from spikehead.tuning.tune import Task
@@ -160,7 +165,7 @@ def _task(
                 f"{source} brings its own test set, X_test and y_test.", param_hint="--test"
             )
         return _read_activations(source)
-    opened = open_encoder(encoder)
+    opened = console.encoder(encoder, threads)
     if no_cache:
         sets = [_encoded(folder, opened, None) for folder in (source, test) if folder]
     else:
