@@ -34,7 +34,8 @@ def test_builds_from_a_file_once_and_keeps_it(tmp_path, cache):
 
 def test_builds_any_model_of_timm(cache, monkeypatch):
     torch.manual_seed(0)
-    network = EfficientNet(replace(VARIANTS["efficientnet_cifar"], width=0.25), classes=0)
+    network = EfficientNet(replace(VARIANTS["efficientnet_cifar"], width=0.25), classes=7)
+    network.reset_classifier = network.replace_head
     config = {
         "input_size": (3, 32, 32),
         "crop_pct": 0.8,
@@ -50,6 +51,7 @@ def test_builds_any_model_of_timm(cache, monkeypatch):
     file = build("timm:owl.small", precision="float16")
     assert file == cache / "encoders" / "timm-owl.small-float16.onnx"
     encoder = OnnxEncoder(file)
+    assert encoder.n_activations == network.activations
     assert encoder.preprocessing == Preprocessing(
         resize=40, crop=32, mean=(0.5,) * 3, std=(0.25,) * 3, interpolation="bilinear"
     )

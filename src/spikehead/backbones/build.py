@@ -76,9 +76,11 @@ def _from_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, Prepro
         ) from error
     if not timm.is_model(name):
         raise ValueError(f"timm has no model {name!r}: timm.list_models() gives their names")
-    model: nn.Module = timm.create_model(
-        name, pretrained=weights is None, checkpoint_path=str(weights or ""), num_classes=0
+    model: Any = timm.create_model(
+        name, pretrained=weights is None, checkpoint_path=str(weights or "")
     )
+    # Not before: the weights come with a classifier.
+    model.reset_classifier(0)
     config: dict[str, Any] = timm.data.resolve_model_data_config(model)
     crop = int(config["input_size"][-1])
     return model, Preprocessing(
