@@ -8,29 +8,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead import HybridClassifier, cli
+from spikehead import HybridClassifier
 
 SMALL = ("--population", 4, "--generations", 2, "--descent", 0, "--members", 2)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command; return its exit code, output and messages."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spikehead", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -126,15 +126,15 @@ class CPUEngine:
         labels : ndarray of int32, shape (n_presentations,)
             The column of each presentation's class.
         """
-        numbers = self.network.presentations + 1 + np.arange(len(trains))
         net = self.network
+        numbers = net.presentations + 1 + np.arange(len(trains))
         state = _State(
             net.resources.reshape(-1, net.n_synapses),
             net.stability.reshape(-1),
             net.synapses.reshape(-1, net.n_synapses),
         )
         self._run(trains, labels.astype(np.int32), numbers, state, _NO_RESPONSE)
-        self.network.presentations += len(trains)
+        net.presentations += len(trains)
 
     def respond(self, trains: SpikeTrains) -> Response:
         """Present a stream without learning; every presentation is number 0."""
