@@ -1,4 +1,4 @@
-"""The other networks that the EfficientNet paper scales: MobileNetV1, MobileNetV2, ResNet-50.
+"""The other networks of the EfficientNet paper: those that it scales, and ResNet-152.
 
 Each takes a width and a depth, with which channels and repeats of its stages are multiplied.
 """
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from spikehead.backbones.efficientnet import rounded_channels
 
-__all__ = ["MobileNetV1", "MobileNetV2", "ResNet50"]
+__all__ = ["MobileNetV1", "MobileNetV2", "ResNet50", "ResNet152"]
 
 
 class _Convolution(nn.Sequential):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +11,7 @@ import typer
 from rich.table import Table
 
 from spikehead.cli import console
-from spikehead.cli.learn import read_parameters
 from spikehead.colanet.parameters import CoLaNETParameters
-from spikehead.encoders import ActivationCache, Encoder, encode_photos
 from spikehead.evaluation.comparison import (
     TASKS,
     Examples,
@@ -28,8 +25,7 @@ from spikehead.evaluation.comparison import (
     compare as compare_methods,
 )
 from spikehead.evaluation.metrics import confidence_interval
-from spikehead.images import Photo, find_photos, split
-from spikehead.pipeline import none_readable
+from spikehead.images import find_photos, split
 
 
 def compare(
@@ -83,7 +79,8 @@ def compare(
     else:
         found = [find_photos(source) for source in sources]
         opened = console.encoder(encoder, threads)
-        parts = [_encoded(part, opened, cache, no_cache) for part in found]
+        with console.open_cache(opened, cache, no_cache) as kept:
+            parts = [Examples(*console.encode(part, opened, kept)) for part in found]
         methods = _spiking_heads(parameters, members, threads, opened.saturation)
     if test is None:
         parts = [parts[0][chosen] for chosen in split(parts[0].y.tolist())]
@@ -102,28 +99,11 @@ def _spiking_heads(
     table1 = CoLaNETParameters(saturation=saturation or CoLaNETParameters.saturation)
     heads = {"CoLaNET, Table 1": table1}
     if file:
-        heads[f"CoLaNET, {file.stem}"] = read_parameters(file)
+        heads[f"CoLaNET, {file.stem}"] = console.read_parameters(file)
     return [
         colanet(name, parameters, members=members, n_threads=threads)
         for name, parameters in heads.items()
     ]
-
-
-def _encoded(photos: list[Photo], encoder: Encoder, cache: Path | None, no_cache: bool) -> Examples:
-    """Return the activations of the photos that can be read."""
-    rows, indices, skipped = [], [], []
-    kept = nullcontext() if no_cache else ActivationCache(encoder, cache)
-    with kept as activations, console.progress() as progress:
-        task = progress.add_task("Encoding", total=len(photos))
-        for batch in encode_photos([photo.path for photo in photos], encoder, activations):
-            rows.append(batch.activations)
-            indices += batch.indices
-            skipped += [(photos[index].path, why) for index, why in batch.problems.items()]
-            progress.update(task, completed=len(indices) + len(skipped))
-    if not indices:
-        raise ValueError(none_readable(skipped))
-    console.list_skipped(skipped)
-    return Examples(np.concatenate(rows), np.array([photos[index].label for index in indices]))
 
 
 def _compared(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,8 +23,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from spikehead.encoders import ActivationCache, Encoder
-from spikehead.pipeline import HybridClassifier, obtain_encoder
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.encoders import ActivationCache, Encoder, encode_photos
+from spikehead.images import Photo
+from spikehead.pipeline import HybridClassifier, none_readable, obtain_encoder
 
 out = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
@@ -59,16 +63,48 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
 
 
+def open_cache(
+    encoder: Encoder, folder: Path | None, no_cache: bool
+) -> AbstractContextManager[ActivationCache | None]:
+    """Return the cache that the options ask for."""
+    return nullcontext() if no_cache else ActivationCache(encoder, folder)
+
+
 @contextmanager
 def at_work(
     model: HybridClassifier, cache_folder: Path | None, no_cache: bool
 ) -> Iterator[HybridClassifier]:
     """Let a model work with the cache that the options ask for."""
-    if no_cache:
+    with open_cache(model.encoder, cache_folder, no_cache) as model.cache:
         yield model
-        return
-    with ActivationCache(model.encoder, cache_folder) as model.cache:
-        yield model
+
+
+def encode(
+    photos: list[Photo], encoder: Encoder, cache: ActivationCache | None
+) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    """Return the activations and labels of the photos that can be read; list the others."""
+    activations, labels, skipped = [], [], []
+    with progress() as shown:
+        task = shown.add_task("Encoding", total=len(photos))
+        for batch in encode_photos([photo.path for photo in photos], encoder, cache):
+            activations.append(batch.activations)
+            labels += [photos[index].label for index in batch.indices]
+            skipped += [(photos[index].path, why) for index, why in batch.problems.items()]
+            shown.update(task, completed=len(labels) + len(skipped))
+    if not labels:
+        raise ValueError(none_readable(skipped))
+    list_skipped(skipped)
+    return np.concatenate(activations), np.array(labels)
+
+
+def read_parameters(path: Path) -> CoLaNETParameters:
+    """Read hyperparameters from a JSON file."""
+    try:
+        return CoLaNETParameters.from_dict(json.loads(path.read_text("utf-8")))
+    except (TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
+        raise ValueError(f"{path} is not a JSON object of hyperparameters") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def progress() -> Progress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from enum import Enum
 from pathlib import Path
@@ -12,7 +11,6 @@ import typer
 
 from spikehead import storage
 from spikehead.cli import console
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.pipeline import HybridClassifier, Lesson
 
 SAVE_EVERY = 10.0
@@ -103,19 +101,9 @@ def _learn(classifier: HybridClassifier, photos: Path, model: Path, order: Order
 
 def _new_model(given: dict[str, Any], threads: int | None) -> HybridClassifier:
     if "parameters" in given:
-        given["parameters"] = read_parameters(given["parameters"])
+        given["parameters"] = console.read_parameters(given["parameters"])
     encoder = console.encoder(given.pop("encoder", None), threads)
     return HybridClassifier(encoder, **given, n_threads=threads)
-
-
-def read_parameters(path: Path) -> CoLaNETParameters:
-    """Read hyperparameters from a JSON file."""
-    try:
-        return CoLaNETParameters.from_dict(json.loads(path.read_text("utf-8")))
-    except (TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
-        raise ValueError(f"{path} is not a JSON object of hyperparameters") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
 
 
 def _report(

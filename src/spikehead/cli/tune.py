@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.table import Table
 
 from spikehead.cli import console
-from spikehead.encoders import ActivationCache, encode_photos
-from spikehead.encoders.encoder import Encoder
 from spikehead.images import find_photos
-from spikehead.pipeline import none_readable
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
 
@@ -165,32 +161,11 @@ def _task(
                 f"{source} brings its own test set, X_test and y_test.", param_hint="--test"
             )
         return _read_activations(source)
+    found = [find_photos(folder) for folder in (source, test) if folder]
     opened = console.encoder(encoder, threads)
-    if no_cache:
-        sets = [_encoded(folder, opened, None) for folder in (source, test) if folder]
-    else:
-        with ActivationCache(opened, cache) as kept:
-            sets = [_encoded(folder, opened, kept) for folder in (source, test) if folder]
+    with console.open_cache(opened, cache, no_cache) as kept:
+        sets = [console.encode(photos, opened, kept) for photos in found]
     return Task(*(array for one in sets for array in one))
-
-
-def _encoded(
-    folder: Path, encoder: Encoder, cache: ActivationCache | None
-) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """Return the activations and labels of the photos in a folder."""
-    photos = find_photos(folder)
-    activations, labels, skipped = [], [], []
-    with console.progress() as progress:
-        bar = progress.add_task(f"Encoding {folder.name}", total=len(photos))
-        for batch in encode_photos([photo.path for photo in photos], encoder, cache):
-            skipped += [(photos[i].path, why) for i, why in batch.problems.items()]
-            activations.append(batch.activations)
-            labels += [photos[i].label for i in batch.indices]
-            progress.update(bar, completed=len(labels) + len(skipped))
-    if not labels:
-        raise ValueError(none_readable(skipped))
-    console.list_skipped(skipped)
-    return np.concatenate(activations), np.array(labels)
 
 
 def _read_activations(path: Path) -> Task:
