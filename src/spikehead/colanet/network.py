@@ -121,9 +121,7 @@ class Network:
 
     def weights(self) -> NDArray[np.int16]:
         """Return the weights in steps of 2**-12, in the shape of `resources`."""
-        low = np.float32(-self.parameters.min_weight)
-        span = np.float32(self.parameters.max_weight + self.parameters.min_weight)
-        return np.asarray(weight(self.resources, low, span), np.int16)
+        return self._weights_of(self.resources)
 
     def thresholds(self) -> NDArray[np.int32]:
         """Return the thresholds in steps of 2**-12, shape (n_members, n_neurons)."""
@@ -150,9 +148,14 @@ class Network:
         size = self.parameters.microcolumns
         neurons = slice(column * size, (column + 1) * size)
         dense = np.zeros((size, self.n_inputs), np.float32)
-        weights = self.weights()[member, neurons] / np.float32(UNIT)
+        weights = self._weights_of(self.resources[member, neurons]) / np.float32(UNIT)
         np.put_along_axis(dense, self.synapses[member, neurons], weights, axis=1)
         return dense
+
+    def _weights_of(self, resources: NDArray[np.float32]) -> NDArray[np.int16]:
+        low = np.float32(-self.parameters.min_weight)
+        span = np.float32(self.parameters.max_weight + self.parameters.min_weight)
+        return np.asarray(weight(resources, low, span), np.int16)
 
     def _keys(self, purpose: int, neurons: NDArray[Any]) -> NDArray[np.uint32]:
         return keys(self.seed, purpose, np.arange(self.n_members)[:, None], neurons)
