@@ -49,9 +49,10 @@ def test_photos(tmp_path):
     return sorted(write_digits(tmp_path / "test", range(4), 10, first=45).rglob("*.png"))
 
 
-def state(model: HybridClassifier) -> tuple[bytes, bytes, int]:
+def state(model: HybridClassifier) -> tuple[bytes, bytes, int, int]:
     network = model.head.network_
-    return network.resources.tobytes(), network.stability.tobytes(), network.presentations
+    counters = network.presentations, network.resource_updates
+    return network.resources.tobytes(), network.stability.tobytes(), *counters
 
 
 def assert_same(one: HybridClassifier, other: HybridClassifier, photos) -> None:

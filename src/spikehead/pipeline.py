@@ -321,6 +321,7 @@ class HybridClassifier:
             "seed": network.seed,
             "inputs": network.n_inputs,
             "presentations": network.presentations,
+            "resource_updates": network.resource_updates,
         }
         arrays: dict[str, NDArray[Any]] = {
             "resources": network.resources,
@@ -391,6 +392,7 @@ class HybridClassifier:
             arrays["stability"],
             n_inputs=model.encoder.n_activations,
             presentations=description["presentations"],
+            resource_updates=description["resource_updates"],
         )
         model._lessons = dict.fromkeys(map(bytes, arrays["lessons"]))
         return model

@@ -58,6 +58,7 @@ def assert_same(one: CoLaNETClassifier, other: CoLaNETClassifier) -> None:
     assert (one.network_.resources == other.network_.resources).all()
     assert (one.network_.stability == other.network_.stability).all()
     assert one.network_.presentations == other.network_.presentations
+    assert one.network_.resource_updates == other.network_.resource_updates
 
 
 # ---------------------------------------------------------------- scikit-learn
@@ -118,7 +119,11 @@ def test_a_state_is_taken_up_bit_for_bit(order: Any, coding: str) -> None:
     for array in state:
         array.setflags(write=False)
     other = head(coding=coding).resume(
-        one.classes_, *state, n_inputs=64, presentations=net.presentations
+        one.classes_,
+        *state,
+        n_inputs=64,
+        presentations=net.presentations,
+        resource_updates=net.resource_updates,
     )
     assert (other.predict_proba(X_DIGITS) == one.predict_proba(X_DIGITS)).all()
     assert_same(other.partial_fit(*more), one.partial_fit(*more))

@@ -60,6 +60,7 @@ def assert_same_state(one: Network, other: Network) -> None:
         ours, theirs = getattr(one, name), getattr(other, name)
         assert np.array_equal(ours.view(np.int32), theirs.view(np.int32)), name
     assert one.presentations == other.presentations
+    assert one.resource_updates == other.resource_updates
 
 
 def assert_same_answer(engine: CPUEngine, network: Network, trains: SpikeTrains) -> None:
@@ -117,7 +118,12 @@ def test_it_learns_and_answers_as_the_reference(
 
     engine = CPUEngine(fast, n_threads)
     assert_same_answer(engine, slow, trains)
-    reference.run(slow, trains, labels)
+    happened = reference.run(slow, trains, labels)
+    changes = [change for members in happened for now in members for change in now.changes]
+    renormalised = p.silent_synapses > 0
+    assert slow.resource_updates == sum(
+        len(change.active) if renormalised else change.active.sum() for change in changes
+    )
     engine.learn(trains, labels)
     assert_same_state(fast, slow)
     assert_same_answer(engine, slow, trains)

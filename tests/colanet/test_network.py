@@ -108,10 +108,10 @@ def test_a_state_of_another_network_is_refused(name: str, spoil: Any) -> None:
     state = {"resources": network.resources, "stability": network.stability}
     state[name] = spoil(state[name])
     with pytest.raises(ValueError, match=f"^{name} ") as error:
-        network.restore(**state, presentations=7)
+        network.restore(**state, presentations=7, resource_updates=5)
     shape = {"resources": "(2, 3, 5)", "stability": "(2, 3)"}[name]
     assert str(error.value) == f"{name} must be finite float32 values in the shape {shape}"
-    assert network.presentations == 0
+    assert (network.presentations, network.resource_updates) == (0, 0)
 
 
 def test_seed_members_and_neurons_have_noise_of_their_own() -> None:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from spikehead.coding import even_trains
+from spikehead.coding import spike_counts
 from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.evaluation.comparison import (
     BATCH,
@@ -19,6 +19,7 @@ from spikehead.evaluation.comparison import (
     others,
     read_examples,
 )
+from spikehead.evaluation.energy import answering, learning
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def recorder(streams):
         "recorder",
         lambda seed: Recorder(streams),
         lambda learned: [np.zeros(3), np.zeros(2, np.float32)],
-        lambda learned, X: 7.0,
+        lambda learned, X: (7.0, 8.0),
     )
 
 
@@ -70,7 +71,7 @@ def test_every_method_gets_the_same_stream_once_in_an_order_of_the_seed():
     assert result.accuracies == [0.25, 0.25]
     # It knows each part perfectly when it has just come, and then not at all.
     assert (result.incremental_accuracies, result.forgetting) == ([0.25, 0.25], [1.0, 1.0])
-    assert (result.state_bytes, result.operations) == (32, 7.0)
+    assert (result.state_bytes, result.operations, result.learn_operations) == (32, 7.0, 8.0)
 
 
 def test_forgetting_is_that_of_chaudhry():
@@ -95,6 +96,7 @@ def test_all_methods_learn_digits(digits):
         assert result.accuracies[0] > 0.75
         assert min(*result.learn_seconds, *result.predict_seconds) > 0
         assert result.offline == (not result.incremental_accuracies)
+        assert result.offline == (result.learn_operations is None)
     # By hand: 10 classes, 64 inputs, 1347 examples, float64 except in the head and the ANN.
     assert by_name["head"].state_bytes == 3 * 10 * (64 + 1) * 4
     assert by_name["nearest class mean"].state_bytes == 10 * 64 * 8 + 10 * 8
@@ -102,21 +104,21 @@ def test_all_methods_learn_digits(digits):
     assert by_name["5 nearest neighbours"].operations == len(train.y) * 64
     assert by_name["ANN, 1 epoch"].operations == 64 * 1000 + 1000 * 10
     assert by_name["logistic regression"].operations == 640
+    assert by_name["nearest class mean"].learn_operations == 64
+    assert by_name["streaming LDA"].learn_operations == 64 * 64 + 2 * 64
+    assert by_name["SGD, logistic loss"].learn_operations == 2 * 64 * 10 + 2 * 64
 
 
-def test_operations_of_the_head_are_the_spikes_at_its_synapses(digits):
+def test_operations_of_the_head_are_those_of_its_network(digits):
     train, test = digits
     parameters = CoLaNETParameters(saturation=16, max_synapses=20)
     method = colanet("head", parameters, members=2)
     head = method.make(0).fit(train.X, train.y)
-    trains = even_trains(test.X, 16)
-    events = sum(
-        int(trains.raster(index, int(head.network_.phases[member]))[:, synapses].sum())
-        for index in range(len(trains))
-        for member in range(2)
-        for synapses in head.network_.synapses[member]
+    counts = spike_counts(test.X, 16)
+    assert method.operations(head, test.X) == (
+        answering(head.network_, counts).operations,
+        learning(head.network_, counts).operations,
     )
-    assert method.operations(head, test.X) == pytest.approx(events / len(test.y))
 
 
 def test_examples_that_cannot_be_compared_are_refused():

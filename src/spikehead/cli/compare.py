@@ -125,8 +125,9 @@ def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: in
         f"{seeds} {'order' if seeds == 1 else 'orders'}",
         soft_wrap=True,
     )
-    columns = ("accuracy %", "class after class %", "forgetting", "state", "learning", "answering")
-    table = Table("one pass", *columns, "operations", box=None)
+    columns = ("accuracy %", "class after class %", "forgetting", "state")
+    costs = ("learning", "operations", "answering", "operations")
+    table = Table("one pass", *columns, *costs, box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for place, result in enumerate(results):
@@ -140,6 +141,7 @@ def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: in
             _percent(result.forgetting),
             _size(result.state_bytes),
             _time(result.learn_seconds),
+            "" if result.learn_operations is None else f"{result.learn_operations:,.0f}",
             _time(result.predict_seconds),
             f"{result.operations:,.0f}",
         )
@@ -151,8 +153,9 @@ Mean +- standard deviation over the orders. A test part of {n} examples is a sam
 row's accuracy has a 95 % confidence interval from {low:.1%} to {high:.1%}.
 Class after class: the classes come in {min(TASKS, n_classes)} parts, one after the other.
 Forgetting is what the accuracy on a part has lost by the end, in points.
-State is what must be kept (offline: the weights). Times are per example. Operations are those of
-an answer: multiplications; in CoLaNET additions.""",
+State is what must be kept (offline: the weights). Times and operations are per example, learned and
+answered. Operations are multiplications, without what is solved once before the answers; in
+CoLaNET additions of a weight to a potential, and updates of neurons and of synaptic resources.""",
         soft_wrap=True,
     )
 

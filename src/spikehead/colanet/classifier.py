@@ -271,6 +271,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         n_inputs: int,
         presentations: int,
+        resource_updates: int,
     ) -> CoLaNETClassifier:
         """Take up the state of an earlier classifier that had the same hyperparameters.
 
@@ -282,7 +283,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Those of its `network_`.
         n_inputs : int
             Its `n_features_in_`.
-        presentations : int
+        presentations, resource_updates : int
             Those of its `network_`.
 
         Returns
@@ -297,7 +298,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         self.n_features_in_ = n_inputs
         self._make_network(_labels(classes), self.saturation)
-        self.network_.restore(resources, stability, presentations)
+        self.network_.restore(resources, stability, presentations, resource_updates)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -133,8 +133,9 @@ class CPUEngine:
             net.stability.reshape(-1),
             net.synapses.reshape(-1, net.n_synapses),
         )
-        self._run(trains, labels.astype(np.int32), numbers, state, _NO_RESPONSE)
+        updates = self._run(trains, labels.astype(np.int32), numbers, state, _NO_RESPONSE)
         net.presentations += len(trains)
+        net.resource_updates += updates
 
     def respond(self, trains: SpikeTrains) -> Response:
         """Present a stream without learning; every presentation is number 0."""
@@ -186,7 +187,8 @@ class CPUEngine:
         numbers: NDArray[np.int64],
         state: _State,
         response: Response,
-    ) -> None:
+    ) -> int:
+        """Let every block run the stream; return how often a resource was changed."""
         net, p = self.network, self.network.parameters
         if self._n_columns != net.n_columns:
             self._lay_out()
@@ -205,15 +207,13 @@ class CPUEngine:
         moments = keys(numbers[:, None], np.arange(ALL_STEPS))
         stream = trains.inputs, trains.offsets, trains.patterns, labels, moments
 
-        def run(block: _Block) -> None:
-            _present(block, *stream, state, constants, response)
+        def run(block: _Block) -> int:
+            return int(_present(block, *stream, state, constants, response))
 
         if self.n_threads == 1 or len(trains) < 8:
-            for block in self._blocks:
-                run(block)
-        else:
-            with ThreadPoolExecutor(self.n_threads) as pool:
-                list(pool.map(run, self._blocks))
+            return sum(map(run, self._blocks))
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            return sum(pool.map(run, self._blocks))
 
 
 @_compiled
@@ -227,8 +227,11 @@ def _present(
     state: Any,
     constants: Any,
     response: Any,
-) -> None:
-    """Present a whole stream to one block, and learn it if there are labels."""
+) -> int:
+    """Present a whole stream to one block, and learn it if there are labels.
+
+    Return how often a resource was changed.
+    """
     n_inputs, width = block.weights.shape
     learns = len(labels) > 0
     noisy = constants.noise > BASE_THRESHOLD * UNIT / TAU
@@ -246,6 +249,7 @@ def _present(
     groups = np.empty(n_inputs, np.uint16)
     mine = np.empty(state.synapses.shape[1], np.uint16)
     fresh = np.empty(state.synapses.shape[1], np.int16)
+    updates = 0
     for index in range(len(offsets)):
         bounds = offsets[index]
         _sum_currents(inputs, bounds, lane_patterns, block.weights, total, currents)
@@ -273,7 +277,7 @@ def _present(
             label = labels[index]
             for lane in range(block.n_columns * constants.size):
                 if trains[lane]:
-                    _learn(
+                    updates += _learn(
                         lane,
                         label,
                         groups,
@@ -289,6 +293,7 @@ def _present(
                     )
         else:
             _answer(index, constants.size, block, peak, trains, response)
+    return updates
 
 
 @_compiled
@@ -420,8 +425,12 @@ def _learn(
     block_end: Any,
     trains: Any,
     forced: Any,
-) -> None:
-    """Apply a presentation's plasticity to a neuron that fired, and rewrite its weights."""
+) -> int:
+    """Apply a presentation's plasticity to a neuron that fired, and rewrite its weights.
+
+    Return how often a resource was changed.
+    """
+    updates = 0
     neuron = block.column * constants.size + lane
     synapses, resources = state.synapses[neuron], state.resources[neuron]
     for synapse in range(len(synapses)):
@@ -434,7 +443,7 @@ def _learn(
         start = begin if begin <= DOPAMINE_STEP else start
         active = _groups_within((2 << end) - 1, pattern)
         change = -constants.stability_rate * constants.loss
-        _change(neuron, -constants.loss, change, active, mine, constants, state)
+        updates += _change(neuron, -constants.loss, change, active, mine, constants, state)
         unforced = unforced >> (end + 1) << (end + 1)
     labelled = (block.column + lane // constants.size) % constants.n_columns == label
     remembered = rules.recent(DOPAMINE_STEP)
@@ -442,7 +451,7 @@ def _learn(
         active = _groups_within(remembered, pattern)
         factor = -1.0 if forced[lane] else rules.dopamine_stability(DOPAMINE_STEP - start)
         change = constants.stability_rate * constants.gain * factor
-        _change(neuron, constants.gain, change, active, mine, constants, state)
+        updates += _change(neuron, constants.gain, change, active, mine, constants, state)
     positive = 0
     for synapse in range(len(synapses)):
         fresh[synapse] = np.int16(rules.weight(resources[synapse], constants.low, constants.span))
@@ -451,6 +460,7 @@ def _learn(
     for synapse in range(len(synapses)):
         block.weights[synapses[synapse], lane] = fresh[synapse]
     block.thresholds[lane] = rules.threshold(constants.excess, positive)
+    return updates
 
 
 @_compiled
@@ -472,8 +482,8 @@ def _change(
     mine: Any,
     constants: Any,
     state: Any,
-) -> None:
-    """Change the resources of a neuron's active synapses, and renormalise."""
+) -> int:
+    """Change the resources of a neuron's active synapses, and renormalise; return how many."""
     resources = state.resources[neuron]
     stability = np.float64(state.stability[neuron])
     n_active = 0
@@ -485,6 +495,7 @@ def _change(
     for synapse in range(len(mine)):
         resources[synapse] += up if mine[synapse] & active else down
     state.stability[neuron] = rules.changed_stability(stability, stability_change)
+    return n_active if constants.silent < 0 else len(mine)
 
 
 @_compiled

@@ -46,6 +46,9 @@ class Network:
         Where each member's even spread starts, in tenths of a spike.
     presentations : int
         Presentations learned so far; the next one is number ``presentations + 1``.
+    resource_updates : int
+        How often learning has changed a synapse's resource, and with it its weight, so far:
+        with renormalisation, all those of a neuron at once.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Network:
         self.n_synapses = min(n_inputs, parameters.max_synapses)
         parameters.check_overflow(self.n_synapses)
         self.presentations = 0
+        self.resource_updates = 0
         self.phases = np.arange(n_members) * STEPS // n_members
         self.resources = np.empty((n_members, 0, self.n_synapses), np.float32)
         self.stability = np.empty((n_members, 0), np.float32)
@@ -93,6 +97,7 @@ class Network:
         resources: NDArray[np.float32],
         stability: NDArray[np.float32],
         presentations: int,
+        resource_updates: int,
     ) -> None:
         """Take up an earlier state.
 
@@ -100,8 +105,8 @@ class Network:
         ----------
         resources, stability : ndarray of float32
             In the shapes of the attributes; copied.
-        presentations : int
-            Presentations learned.
+        presentations, resource_updates : int
+            Those of the attributes.
 
         Raises
         ------
@@ -114,6 +119,7 @@ class Network:
                 raise ValueError(f"{name} must be finite float32 values in the shape {shape}")
         self.resources, self.stability = resources.copy(), stability.copy()
         self.presentations = presentations
+        self.resource_updates = resource_updates
 
     def noise_keys(self) -> NDArray[np.uint32]:
         """Return the key of each neuron's noise, shape (n_members, n_neurons)."""

@@ -257,6 +257,7 @@ def _change(
     network.resources[member, neuron] += np.where(
         active, np.float32(gain - given), np.float32(-given)
     )
+    network.resource_updates += int(active.sum()) if silent < 0 else network.n_synapses
     changed = np.float32(rules.changed_stability(stability, stability_change))
     network.stability[member, neuron] = changed
     now.changes.append(ResourceChange(neuron, cause, active, gain, given, float(changed)))

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from spikehead.coding import spike_counts
 from spikehead.colanet.classifier import CoLaNETClassifier
 from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.evaluation import energy
 from spikehead.evaluation.baselines import (
     NearestClassMean,
     RandomProjectionRidge,
@@ -74,8 +75,9 @@ class Method:
         Takes the estimator after learning; returns the arrays that it must keep to go on learning
         and to answer; of an offline method, to answer.
     operations : callable
-        Takes the estimator and examples; returns the multiplications of an answer, or of the
-        spiking head the additions of a weight to a potential.
+        Takes the estimator and examples; returns how much it computes to answer one, and to learn
+        one: multiplications, or of the spiking head the operations that `energy.Work` lists. Of an
+        offline method, to answer only.
     offline : bool, default=False
         Whether it needs all examples at once, or several times: no rival, but what is possible.
     seeded : bool, default=True
@@ -85,7 +87,7 @@ class Method:
     name: str
     make: Callable[[int], Any]
     state: Callable[[Any], Sequence[NDArray[Any]]]
-    operations: Callable[[Any, NDArray[np.float32]], float]
+    operations: Callable[[Any, NDArray[np.float32]], tuple[float, float | None]]
     offline: bool = False
     seeded: bool = True
 
@@ -112,7 +114,10 @@ class Result:
     state_bytes : int
         Size of what must be kept.
     operations : float
-        Multiplications of an answer; of the spiking head additions.
+        Multiplications of an answer; of the spiking head all its operations.
+    learn_operations : float or None
+        Those of learning an example, without what must be solved before the first answer; None of
+        an offline method.
     """
 
     name: str
@@ -124,6 +129,7 @@ class Result:
     predict_seconds: list[float] = field(default_factory=list)
     state_bytes: int = 0
     operations: float = 0.0
+    learn_operations: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -193,10 +199,12 @@ def colanet(
         # Synapses follow from the seed.
         return [head.network_.resources, head.network_.stability]
 
-    def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> float:
-        """Count the spikes that reach a synapse, exactly."""
-        synapses = np.bincount(head.network_.synapses.ravel(), minlength=X.shape[1])
-        return float((spike_counts(X, parameters.saturation).mean(axis=0) * synapses).sum())
+    def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
+        counts = spike_counts(X, parameters.saturation)
+        return (
+            energy.answering(head.network_, counts).operations,
+            energy.learning(head.network_, counts).operations,
+        )
 
     return Method(name, make, state, operations)
 
@@ -209,35 +217,77 @@ def others() -> list[Method]:
     """
 
     def method(
-        name: str, make: Callable[[int], Any], weights: str, more: str = "", **how: bool
+        name: str,
+        make: Callable[[int], Any],
+        weights: str,
+        more: str = "",
+        learning: Callable[[int, int], int] | None = None,
+        **how: bool,
     ) -> Method:
-        """Describe a method by the arrays that an answer needs, and those that learning adds."""
+        """Describe a method.
+
+        By the arrays that an answer needs, those that learning adds, and the multiplications to
+        learn an example, given the numbers of activations and classes.
+        """
+
+        def operations(learned: Any, X: NDArray[np.float32]) -> tuple[float, float | None]:
+            answer = float(sum(array.size for array in _arrays(learned, weights)))
+            return answer, learning and float(learning(X.shape[1], len(learned.classes_)))
+
         return Method(
-            name,
-            make,
-            lambda learned: _arrays(learned, f"{weights} {more}"),
-            lambda learned, _: float(sum(array.size for array in _arrays(learned, weights))),
-            **how,
+            name, make, lambda learned: _arrays(learned, f"{weights} {more}"), operations, **how
         )
 
+    n_projections = RandomProjectionRidge().n_projections
     return [
-        method("nearest class mean", lambda _: NearestClassMean(), "means_", "counts_"),
-        method("streaming LDA", lambda _: StreamingLDA(), "means_", "counts_ scatter_"),
-        method("ridge regression", lambda _: StreamingRidge(), "coef_", "counts_ sums_ gram_"),
+        method(
+            "nearest class mean",
+            lambda _: NearestClassMean(),
+            "means_",
+            "counts_",
+            lambda inputs, _: inputs,
+        ),
+        method(
+            "streaming LDA",
+            lambda _: StreamingLDA(),
+            "means_",
+            "counts_ scatter_",
+            lambda inputs, _: 2 * inputs + inputs**2,
+        ),
+        method(
+            "ridge regression",
+            lambda _: StreamingRidge(),
+            "coef_",
+            "counts_ sums_ gram_",
+            lambda inputs, _: inputs**2,
+        ),
         method(
             "random projection + ridge",
             lambda seed: RandomProjectionRidge(random_state=seed),
             "projection_ coef_",
             "counts_ sums_ gram_",
+            lambda inputs, _: inputs * n_projections + n_projections**2,
         ),
         method(
             "SGD, logistic loss",
             lambda seed: StandardisedSGD(random_state=seed),
             "sgd_.coef_",
             "sgd_.intercept_ scaler_.mean_ scaler_.var_",
+            lambda inputs, classes: 2 * inputs + 2 * inputs * classes,
         ),
-        method("5 nearest neighbours", lambda _: StoredNeighbours(), "examples_"),
-        method("Gaussian naive Bayes", lambda _: GaussianNB(), "theta_ var_", "class_count_"),
+        method(
+            "5 nearest neighbours",
+            lambda _: StoredNeighbours(),
+            "examples_",
+            learning=lambda *_: 0,
+        ),
+        method(
+            "Gaussian naive Bayes",
+            lambda _: GaussianNB(),
+            "theta_ var_",
+            "class_count_",
+            lambda inputs, _: 2 * inputs,
+        ),
         *(
             method(
                 f"ANN, {epochs} epoch{'s' * (epochs > 1)}",
@@ -361,7 +411,7 @@ def _measure(result: Result, method: Method, seed: int, train: Examples, test: E
     result.learn_seconds.append((settled - started) / len(train.y))
     result.predict_seconds.append((answered - settled) / len(test.y))
     result.state_bytes = sum(array.nbytes for array in method.state(learned))
-    result.operations = method.operations(learned, test.X)
+    result.operations, result.learn_operations = method.operations(learned, test.X)
     if method.offline:
         return
     accuracy, forgetting = _class_after_class(method, seed, stream, test)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spikehead.coding import even_trains, spike_counts
 from spikehead.colanet.cpu import CPUEngine
+from spikehead.colanet.network import Network
 from spikehead.encoders import encode_photos
 from spikehead.pipeline import HybridClassifier
 
@@ -37,11 +38,6 @@ class Firing:
         Those of the column that spiked most.
     silent : float
         Fraction of the answers of single members in which no neuron fired.
-    synaptic_operations : float
-        Spikes that reach a synapse in the whole ensemble, per photo, counted exactly: each adds a
-        weight to a potential.
-    dense_operations : int
-        Multiplications of a dense linear classifier on the same activations.
     stability : list of float
         Stability of each L neuron of the ensemble, ascending.
     """
@@ -52,8 +48,6 @@ class Firing:
     output_spikes: float
     winner_spikes: float
     silent: float
-    synaptic_operations: float
-    dense_operations: int
     stability: list[float]
 
     @property
@@ -73,23 +67,23 @@ def activations_of(model: HybridClassifier, photos: Sequence[Path]) -> NDArray[n
     return np.concatenate([batch.activations for batch in batches])
 
 
-def measure_firing(model: HybridClassifier, photos: Sequence[Path]) -> Firing:
-    """Present photos to a model, without learning, and count spikes.
+def measure_firing(
+    network: Network, activations: NDArray[np.float32], n_threads: int | None = None
+) -> Firing:
+    """Present photos to an ensemble, without learning, and count spikes.
 
     Parameters
     ----------
-    model : HybridClassifier
+    network : Network
         Learns nothing here.
-    photos : sequence of Path
-        At least one that can be read.
+    activations : ndarray of float32, shape (n_photos, n_inputs)
+        The photos'; at least one.
+    n_threads : int, optional
+        Default: as many as this process may use.
     """
-    network = model.head.network_
     saturation = network.parameters.saturation
-    activations = activations_of(model, photos)
     counts = spike_counts(activations, saturation)
-    engine = CPUEngine(network, model.head.n_threads)
-    spikes = engine.respond(even_trains(activations, saturation)).spikes
-    synapses = np.bincount(network.synapses.ravel(), minlength=network.n_inputs)
+    spikes = CPUEngine(network, n_threads).respond(even_trains(activations, saturation)).spikes
     return Firing(
         photos=len(activations),
         input_spikes=float(counts.sum(axis=1).mean()),
@@ -97,7 +91,5 @@ def measure_firing(model: HybridClassifier, photos: Sequence[Path]) -> Firing:
         output_spikes=float(spikes.sum(axis=2).mean()),
         winner_spikes=float(spikes.max(axis=2).mean()),
         silent=float((spikes.max(axis=2) == 0).mean()),
-        synaptic_operations=float((counts.mean(axis=0) * synapses).sum()),
-        dense_operations=network.n_inputs * network.n_columns,
         stability=np.sort(network.stability, axis=None).tolist(),
     )
