@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS
-from spikehead.colanet.parameters import UNIT, CoLaNETParameters
-from spikehead.colanet.rules import initial_resource, threshold, weight
+from spikehead.colanet.parameters import ALL_STEPS, UNIT, CoLaNETParameters
+from spikehead.colanet.rules import initial_resource, noise, threshold, weight
 from spikehead.randomness import keys, mix
 
 _NOISE, _SYNAPSES = 1, 2  # what a random key is for
@@ -124,6 +124,18 @@ class Network:
     def noise_keys(self) -> NDArray[np.uint32]:
         """Return the key of each neuron's noise, shape (n_members, n_neurons)."""
         return self._keys(_NOISE, np.arange(self.n_neurons))
+
+    def noise(self, presentation: int = 0) -> NDArray[np.int32]:
+        """Return the noise of each step and neuron, shape (15, n_members, n_neurons).
+
+        Parameters
+        ----------
+        presentation : int, default=0
+            The presentation's number in the life of the network; 0 where it only answers.
+        """
+        moments = keys(presentation, np.arange(ALL_STEPS))[:, None, None]
+        amplitude = np.uint32(self.parameters.noise)
+        return np.asarray(noise(self.noise_keys(), moments, amplitude), np.int32)
 
     def weights(self) -> NDArray[np.int16]:
         """Return the weights in steps of 2**-12, in the shape of `resources`."""

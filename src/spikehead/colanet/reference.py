@@ -12,7 +12,6 @@ from spikehead.coding import STEPS, SpikeTrains
 from spikehead.colanet import rules
 from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import ALL_STEPS, DOPAMINE_STEP, LABEL_STEP, MEMORY
-from spikehead.randomness import keys
 
 
 @dataclass(frozen=True)
@@ -144,6 +143,7 @@ def present(
     size = network.parameters.microcolumns
     spikes_in = trains.raster(index, int(network.phases[member]))
     currents = _currents(network, member, spikes_in)
+    noise = network.noise(number)[:, member]
     shape = (ALL_STEPS, network.n_neurons)
     thresholds = network.thresholds()[member].astype(np.int64)
     now = Presentation(
@@ -158,7 +158,7 @@ def present(
     block_end = np.full(network.n_neurons, -1)
     for step in range(ALL_STEPS):
         open_now = step > block_end
-        drive = currents[step] + _noise(network, member, number, step)
+        drive = currents[step] + noise[step]
         potential = rules.integrate(potential, np.where(open_now, drive, 0))
         now.potentials[step] = potential
         now.blocked[step] = ~open_now
@@ -186,12 +186,6 @@ def _currents(network: Network, member: int, spikes: NDArray[np.bool_]) -> NDArr
     for step in range(STEPS):
         currents[step] = (weights * spikes[step][network.synapses[member]]).sum(axis=1)
     return currents
-
-
-def _noise(network: Network, member: int, number: int, step: int) -> NDArray[np.int64]:
-    moment = keys(number, step)
-    amplitude = np.uint32(network.parameters.noise)
-    return np.asarray(rules.noise(network.noise_keys()[member], moment, amplitude), np.int64)
 
 
 def _fire(
