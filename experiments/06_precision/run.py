@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead import CoLaNETClassifier
-from spikehead.backbones.export import halve, quantise
+from spikehead.backbones.precision import halve, quantise
 from spikehead.encoders import OnnxEncoder, encode_photos
 from spikehead.images import Photo, find_photos, read_photo
 

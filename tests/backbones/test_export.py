@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
-from spikehead.backbones.export import export, quantise
+from spikehead.backbones.export import export
+from spikehead.backbones.precision import quantise
 from spikehead.encoders import OnnxEncoder
 from spikehead.images import Preprocessing
 
