@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from spikehead import CoLaNETClassifier, CoLaNETParameters, HybridClassifier
-from spikehead.coding import even_trains
+from spikehead.coding import STEPS, even_trains
 from spikehead.colanet import reference
 from spikehead.encoders import ActivationCache, open_encoder
 
@@ -59,6 +59,7 @@ def assert_same(one: HybridClassifier, other: HybridClassifier, photos) -> None:
     assert one.classes == other.classes
     assert state(one) == state(other)
     assert one.predict_proba(photos).tobytes() == other.predict_proba(photos).tobytes()
+    assert one.prequential.tobytes() == other.prequential.tobytes()
 
 
 def test_learns_photos_and_names_their_classes(photos, test_photos):
@@ -83,8 +84,13 @@ def test_is_the_encoder_followed_by_the_reference_network(photos, test_photos):
     head.partial_fit(activations[:1], labels[:1], classes=sorted(set(labels)))
     trains = even_trains(activations[1:], 1.0)
     columns = np.searchsorted(sorted(set(labels)), labels[1:]).astype(np.int32)
-    reference.run(head.network_, trains, columns)
+    happened = reference.run(head.network_, trains, columns)
     assert model.head.network_.resources.tobytes() == head.network_.resources.tobytes()
+    for right, members, column in zip(model.prequential[1:], happened, columns, strict=True):
+        spikes = [now.out(2)[:STEPS].sum(axis=0) for now in members]
+        votes = np.sum([out / max(out.sum(), 1) for out in spikes], axis=0)
+        best = np.flatnonzero(votes > votes.max() - 1e-9)
+        assert right == (best[0] == column) or len(best) > 1
 
 
 def test_a_photo_is_learned_once(photos, test_photos):

@@ -187,11 +187,22 @@ class HybridClassifier:
         )
         self._seed = seed
         self._lessons: dict[bytes, None] = {}
+        self._right = bytearray()
 
     @property
     def classes(self) -> list[str]:
         """The classes known so far, in the order of the columns."""
         return [str(name) for name in getattr(self.head, "classes_", ())]
+
+    @property
+    def prequential(self) -> NDArray[np.bool_]:
+        """Whether each photo was answered right just before it was learned, in that order.
+
+        The spikes of the presentation in which a photo is learned give the answer, so it costs
+        nothing; its mean over a stretch of the stream is the prequential, or test-then-train,
+        accuracy (Dawid, 1984; Gama et al., 2013).
+        """
+        return np.frombuffer(bytes(self._right), np.bool_)
 
     def learn(
         self,
@@ -327,6 +338,7 @@ class HybridClassifier:
             "resources": network.resources,
             "stability": network.stability,
             "lessons": np.frombuffer(b"".join(self._lessons), np.uint8).reshape(-1, _KEY_BYTES),
+            "prequential": self.prequential,
         }
         storage.save(
             folder,
@@ -395,6 +407,7 @@ class HybridClassifier:
             resource_updates=description["resource_updates"],
         )
         model._lessons = dict.fromkeys(map(bytes, arrays["lessons"]))
+        model._right = bytearray(arrays["prequential"].tobytes())
         return model
 
     # ------------------------------------------------------------ the way of the data
@@ -442,6 +455,7 @@ class HybridClassifier:
                     self.head.add_classes(classes)
                 self.head.partial_fit(activations, labels)
             self._lessons.update(dict.fromkeys(new))
+            self._right += (self.head.prequential_predictions_ == labels).tobytes()
             lesson.new_classes += classes
             lesson.learned += len(new)
 

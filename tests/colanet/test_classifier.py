@@ -167,6 +167,21 @@ def test_the_ensemble_votes_as_the_specification_says() -> None:
     assert found.predict_proba(X)[voted] == pytest.approx(normalised, abs=1e-7)
 
 
+def test_it_is_tested_on_each_example_before_it_learns_it() -> None:
+    # Without noise an answer does not depend on how many examples came before.
+    stream = head(stochastic_stimulation=0.0, grow=True)
+    stream.partial_fit(X_DIGITS[:30], NAMES[:30])
+    asked = copy.deepcopy(stream)
+    stream.partial_fit(X_DIGITS[30:130], NAMES[30:130])
+    answers = []
+    for x, name in zip(X_DIGITS[30:130], NAMES[30:130], strict=True):
+        answers += asked.predict(x[None]).tolist()
+        asked.partial_fit(x[None], [name])
+        assert asked.prequential_predictions_.tolist() == answers[-1:]
+    assert stream.prequential_predictions_.tolist() == answers
+    assert 0 < np.mean(stream.prequential_predictions_ == NAMES[30:130]) < 1
+
+
 @pytest.mark.parametrize("n_classes", [2, 3, 10])
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 def test_probabilities_add_up_and_agree_with_predictions(n_classes: int, noise: float) -> None:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains, bernoulli_trains, even_trains, event_trains
 from spikehead.colanet import reference
-from spikehead.colanet.cpu import BLOCK, CPUEngine
+from spikehead.colanet.cpu import BLOCK, CPUEngine, Response
 from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.colanet.parameters import ALL_STEPS, CoLaNETParameters
 
 CODINGS = ("even", "bernoulli", "events")
 
@@ -64,11 +64,16 @@ def assert_same_state(one: Network, other: Network) -> None:
 
 
 def assert_same_answer(engine: CPUEngine, network: Network, trains: SpikeTrains) -> None:
+    assert_recorded(engine.respond(trains), reference.run(network, trains), network)
+
+
+def assert_recorded(
+    response: Response, happened: list[list[Any]], network: Network, steps: int = ALL_STEPS
+) -> None:
     size = network.parameters.microcolumns
-    response = engine.respond(trains)
-    for index, members in enumerate(reference.run(network, trains)):
+    for index, members in enumerate(happened):
         for member, now in enumerate(members):
-            assert (response.spikes[index, member] == now.out(size).sum(axis=0)).all()
+            assert (response.spikes[index, member] == now.out(size)[:steps].sum(axis=0)).all()
             assert (response.peaks[index, member] == now.peaks(size)).all()
 
 
@@ -124,7 +129,8 @@ def test_it_learns_and_answers_as_the_reference(
     assert slow.resource_updates == sum(
         len(change.active) if renormalised else change.active.sum() for change in changes
     )
-    engine.learn(trains, labels)
+    # What it answers while it learns is what it answered before the label came.
+    assert_recorded(engine.learn(trains, labels), happened, slow, STEPS)
     assert_same_state(fast, slow)
     assert_same_answer(engine, slow, trains)
 

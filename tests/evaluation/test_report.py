@@ -15,7 +15,7 @@ from spikehead import HybridClassifier
 from spikehead.coding import even_trains
 from spikehead.colanet import reference
 from spikehead.evaluation.firing import activations_of, measure_firing
-from spikehead.evaluation.metrics import Evaluation, evaluate_photos
+from spikehead.evaluation.metrics import Evaluation, evaluate_photos, learning_curve
 from spikehead.evaluation.report import check_report, write_report
 from spikehead.pipeline import Answer
 
@@ -89,6 +89,8 @@ def test_report_of_digits(model, photos, tmp_path):
     assert document["photos"] == len(document["answers"]) == 80
     assert document["accuracy"] == 1 - len(wrong) / 80
     assert f"{document['accuracy']:.1%}" in page.text
+    assert [point["photos"] for point in document["learning_curve"]] == list(range(3, 121, 3))
+    assert document["energy"]["linear"]["layers"] == [64, 10]
     assert f"{HOSTILE} & more" in page.text
     thumbnails = min(len(wrong), 24) + 12
     assert page.tags.count("img") == thumbnails + 2
@@ -134,6 +136,12 @@ def test_calibration_by_hand():
     assert calibration.error == pytest.approx((0.12 + 0.07) / 2)
     certain = Evaluation({("a", "a"): 1}, [], [], [answer(1.0, True)]).calibration()
     assert (certain.photos[9], certain.error) == (1, 0.0)
+
+
+def test_learning_curve_by_hand():
+    right = np.array([False, True, True, True, False, True, True])
+    assert learning_curve(right, 3) == [(3, pytest.approx(2 / 3)), (5, 0.5), (7, 1.0)]
+    assert learning_curve(right[:2]) == [(1, 0.0), (2, 1.0)]
 
 
 def test_precision_by_hand():

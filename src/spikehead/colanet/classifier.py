@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -86,6 +87,10 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The state of the ensemble.
     parameters_ : CoLaNETParameters
         The hyperparameters in force.
+    prequential_predictions_ : ndarray of shape (n_samples,)
+        What it answered to each example of the last call of `fit` or `partial_fit` just before it
+        learned it (test-then-train). It costs nothing: an example's spikes vote while it is
+        presented, and plasticity takes effect when its presentation is over.
 
     References
     ----------
@@ -107,6 +112,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_: int
     network_: Network
     parameters_: CoLaNETParameters
+    prequential_predictions_: NDArray[Any]
 
     def __init__(
         self,
@@ -400,10 +406,13 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _learn(self, X: Any, labels: NDArray[Any]) -> None:
         column_of = {label: column for column, label in enumerate(self.classes_.tolist())}
         columns = np.array([column_of[label] for label in labels.tolist()], np.int32)
+        answers = np.empty(len(columns), np.intp)
         engine = self._running_engine()
         for batch in _batches(X):
             first = self.network_.presentations + 1
-            engine.learn(self._coded(X[batch], first, advance=True), columns[batch])
+            response = engine.learn(self._coded(X[batch], first, advance=True), columns[batch])
+            answers[batch] = _votes(*response).argmax(axis=1)
+        self.prequential_predictions_ = self.classes_[answers]
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)
@@ -411,11 +420,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         engine = self._running_engine()
         scores = np.empty((X.shape[0], len(self.classes_)))
         for batch in _batches(X):
-            spikes, peaks = engine.respond(self._coded(X[batch], 0, advance=False))
-            totals = np.maximum(spikes.sum(axis=2, keepdims=True), 1)
-            votes = (spikes / totals).mean(axis=1)
-            highest = peaks.sum(axis=1, dtype=np.float64)
-            scores[batch] = np.round(votes / _TIE) * _TIE + highest / (1 + highest) * _TIE
+            scores[batch] = _votes(*engine.respond(self._coded(X[batch], 0, advance=False)))
         return scores
 
     def _running_engine(self) -> CPUEngine:
@@ -468,6 +473,28 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"{self.n_features_in_} features as input"
             )
         return np.asarray(X, bool)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _votes(spikes: NDArray[np.uint8], peaks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean share of each column in the members' OUT spikes, ties resolved."""
+    n_presentations, n_members, n_columns = spikes.shape
+    scores = np.zeros((n_presentations, n_columns))
+    highest = np.empty(n_columns)
+    for index in range(n_presentations):
+        votes = scores[index]
+        highest.fill(0)
+        for member in range(n_members):
+            total = 0
+            for column in range(n_columns):
+                total += spikes[index, member, column]
+                highest[column] += peaks[index, member, column]
+            for column in range(n_columns):
+                votes[column] += spikes[index, member, column] / max(total, 1)
+        for column in range(n_columns):
+            rounded = np.rint(votes[column] / n_members / _TIE) * _TIE
+            votes[column] = rounded + highest[column] / (1 + highest[column]) * _TIE
+    return scores
 
 
 def _batches(X: Any) -> Iterator[slice]:

@@ -76,7 +76,6 @@ class _State(NamedTuple):
     synapses: NDArray[np.int32]
 
 
-_NO_RESPONSE = Response(np.empty((0, 0), np.uint8), np.empty((0, 0), np.float32))
 _NO_STATE = _State(
     np.empty((0, 0), np.float32), np.empty(0, np.float32), np.empty((0, 0), np.int32)
 )
@@ -116,7 +115,7 @@ class CPUEngine:
         self.n_threads = n_threads or numba.get_num_threads()
         self._lay_out()
 
-    def learn(self, trains: SpikeTrains, labels: NDArray[np.int32]) -> None:
+    def learn(self, trains: SpikeTrains, labels: NDArray[np.int32]) -> Response:
         """Present a stream and learn it, each presentation once and in order.
 
         Parameters
@@ -125,6 +124,12 @@ class CPUEngine:
             The stream.
         labels : ndarray of int32, shape (n_presentations,)
             The column of each presentation's class.
+
+        Returns
+        -------
+        Response
+            What it answered to each presentation before it learned it: the spikes while the input
+            lasted. The label comes afterwards, and plasticity takes effect at the end.
         """
         net = self.network
         numbers = net.presentations + 1 + np.arange(len(trains))
@@ -133,19 +138,15 @@ class CPUEngine:
             net.stability.reshape(-1),
             net.synapses.reshape(-1, net.n_synapses),
         )
-        updates = self._run(trains, labels.astype(np.int32), numbers, state, _NO_RESPONSE)
+        response, updates = self._run(trains, labels.astype(np.int32), numbers, state)
         net.presentations += len(trains)
         net.resource_updates += updates
+        return response
 
     def respond(self, trains: SpikeTrains) -> Response:
         """Present a stream without learning; every presentation is number 0."""
-        n_members, n_columns = self.network.n_members, self.network.n_columns
-        flat = len(trains), n_members * n_columns
-        response = Response(np.empty(flat, np.uint8), np.empty(flat, np.float32))
         numbers = np.zeros(len(trains), np.int64)
-        self._run(trains, np.empty(0, np.int32), numbers, _NO_STATE, response)
-        shape = len(trains), n_members, n_columns
-        return Response(response.spikes.reshape(shape), response.peaks.reshape(shape))
+        return self._run(trains, np.empty(0, np.int32), numbers, _NO_STATE)[0]
 
     def _lay_out(self) -> None:
         """Cut the columns of all members into blocks; derive weights and thresholds."""
@@ -186,9 +187,8 @@ class CPUEngine:
         labels: NDArray[np.int32],
         numbers: NDArray[np.int64],
         state: _State,
-        response: Response,
-    ) -> int:
-        """Let every block run the stream; return how often a resource was changed."""
+    ) -> tuple[Response, int]:
+        """Let every block run the stream; return also how often a resource was changed."""
         net, p = self.network, self.network.parameters
         if self._n_columns != net.n_columns:
             self._lay_out()
@@ -206,14 +206,19 @@ class CPUEngine:
         )
         moments = keys(numbers[:, None], np.arange(ALL_STEPS))
         stream = trains.inputs, trains.offsets, trains.patterns, labels, moments
+        flat = len(trains), net.n_members * net.n_columns
+        response = Response(np.empty(flat, np.uint8), np.empty(flat, np.float32))
 
         def run(block: _Block) -> int:
             return int(_present(block, *stream, state, constants, response))
 
         if self.n_threads == 1 or len(trains) < 8:
-            return sum(map(run, self._blocks))
-        with ThreadPoolExecutor(self.n_threads) as pool:
-            return sum(pool.map(run, self._blocks))
+            updates = sum(map(run, self._blocks))
+        else:
+            with ThreadPoolExecutor(self.n_threads) as pool:
+                updates = sum(pool.map(run, self._blocks))
+        shape = len(trains), net.n_members, net.n_columns
+        return Response(response.spikes.reshape(shape), response.peaks.reshape(shape)), updates
 
 
 @_compiled
@@ -234,6 +239,7 @@ def _present(
     """
     n_inputs, width = block.weights.shape
     learns = len(labels) > 0
+    answers_until = STEPS if learns else ALL_STEPS
     noisy = constants.noise > BASE_THRESHOLD * UNIT / TAU
     lane_patterns = np.empty((patterns.shape[1], width), np.int32)
     for lane in range(width):
@@ -272,6 +278,7 @@ def _present(
             step += 1
             if step == STEPS and _any_above(potential, block.thresholds):
                 steps = ALL_STEPS
+        _answer(index, constants.size, answers_until, block, peak, trains, response)
         if learns:
             _mark(inputs, bounds, groups)
             label = labels[index]
@@ -291,8 +298,6 @@ def _present(
                         trains,
                         forced,
                     )
-        else:
-            _answer(index, constants.size, block, peak, trains, response)
     return updates
 
 
@@ -499,13 +504,16 @@ def _change(
 
 
 @_compiled
-def _answer(index: int, size: int, block: Any, peak: Any, trains: Any, response: Any) -> None:
-    """Write the OUT spikes and the highest potential of each column."""
+def _answer(
+    index: int, size: int, until: int, block: Any, peak: Any, trains: Any, response: Any
+) -> None:
+    """Write the OUT spikes up to a step and the highest potential of each column."""
+    window = (1 << until) - 1
     for column in range(block.n_columns):
         spikes = 0
         highest = np.float32(0)
         for lane in range(column * size, (column + 1) * size):
-            train = trains[lane]
+            train = trains[lane] & window
             while train:
                 train &= train - 1
                 spikes += 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikehead.images import find_photos
 from spikehead.pipeline import Answer, HybridClassifier, none_readable
@@ -164,6 +165,27 @@ def confidence_interval(p: float, n: int) -> tuple[float, float]:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def learning_curve(right: NDArray[np.bool_], n_windows: int = 40) -> list[tuple[int, float]]:
+    """Return how often a model was right over the stream that it learned.
+
+    Parameters
+    ----------
+    right : ndarray of bool, shape (n_photos,)
+        Whether each photo was answered right just before it was learned, as
+        `HybridClassifier.prequential` has it.
+    n_windows : int, default=40
+        Parts of the stream at most, of equal length.
+
+    Returns
+    -------
+    list of (int, float)
+        The photos learned up to the end of each window, and the fraction right in it.
+    """
+    parts = np.array_split(right, min(n_windows, len(right)))
+    ends = np.cumsum([len(part) for part in parts]).tolist()
+    return [(end, float(part.mean())) for end, part in zip(ends, parts, strict=True)]
 
 
 def evaluate_photos(

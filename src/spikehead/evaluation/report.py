@@ -21,7 +21,7 @@ from spikehead.colanet import reference
 from spikehead.drawing import spike_raster, weight_map
 from spikehead.evaluation.energy import MULTIPLY_ADD, Energy, measure_energy
 from spikehead.evaluation.firing import STABLE, Firing, activations_of, measure_firing
-from spikehead.evaluation.metrics import Calibration, Evaluation
+from spikehead.evaluation.metrics import Calibration, Evaluation, learning_curve
 from spikehead.images import UnreadablePhoto, read_photo
 from spikehead.pipeline import Answer, HybridClassifier
 
@@ -118,6 +118,10 @@ def _document(
         "calibration": {**vars(calibration), "error": calibration.error},
         "firing": firing.to_dict(),
         "energy": energy.to_dict(),
+        "learning_curve": [
+            {"photos": end, "accuracy": accuracy}
+            for end, accuracy in learning_curve(model.prequential)
+        ],
         "answers": [
             {
                 "photo": str(answer.path),
@@ -139,6 +143,7 @@ def _page(
         _classes(result),
         _confusions(result),
         _calibration(result.calibration()),
+        _learning(model),
         _photos(result),
         _decision(model, result),
         _neurons(firing),
@@ -261,6 +266,25 @@ expected calibration error, the mean distance between the two, is {calibration.e
 <figcaption>Accuracy by share of the vote; on the dashed line they agree</figcaption></figure>
 <figure>{_chart(histogram, ("0", "0.5", "1"), ("0", f"{most:,}"))}
 <figcaption>Photos by share of the vote</figcaption></figure></div>"""
+
+
+def _learning(model: HybridClassifier) -> str:
+    curve = learning_curve(model.prequential)
+    starts = [0, *(end for end, _ in curve)]
+    total = starts[-1]
+    bars = [
+        (
+            (start / total, (end - start) / total, accuracy),
+            f"photos {start + 1:,} to {end:,}: {accuracy:.0%} right",
+        )
+        for start, (end, accuracy) in zip(starts, curve, strict=False)
+    ]
+    chart = _chart(bars, ("0", f"{total // 2:,}", f"{total:,}"), ("0", "1"))
+    return f"""<h2>Learning</h2>
+<p class="quiet">Each photo was answered once before it was learned. In all, the model was right
+{model.prequential.mean():.1%} of the time; of the last {total - starts[-2]:,} photos,
+{curve[-1][1]:.1%}. It falls when a new class comes.</p>
+<figure>{chart}<figcaption>Accuracy over the stream, by photos learned</figcaption></figure>"""
 
 
 def _photos(result: Evaluation) -> str:
