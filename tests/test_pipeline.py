@@ -1,5 +1,6 @@
 """The whole road from photos to class names, and the model folder."""
 
+import hashlib
 import re
 import shutil
 import sys
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead import CoLaNETClassifier, CoLaNETParameters, HybridClassifier
+from spikehead import CoLaNETClassifier, CoLaNETParameters, HybridClassifier, storage
 from spikehead.coding import STEPS, even_trains
 from spikehead.colanet import reference
 from spikehead.encoders import ActivationCache, open_encoder
@@ -160,6 +161,80 @@ def test_saving_and_loading_changes_nothing(photos, more_photos, test_photos, tm
     assert_same(model, HybridClassifier.load(tmp_path / "model"), test_photos)
 
 
+def lesson_of(number: int, label: str, photos: Path) -> storage.StoredLesson:
+    paths = sorted(photos.iterdir())
+    digests = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+    activations = [np.asarray(Image.open(path)).ravel() / 255 for path in paths]
+    return storage.StoredLesson(
+        number,
+        label,
+        0.0,
+        np.frombuffer(digests, np.uint8).reshape(-1, 32),
+        np.array(activations, np.float32),
+    )
+
+
+@pytest.fixture
+def lessons(photos):
+    """Four photos of one class, two of another, one of them shown again, and a class alone."""
+    for name, count in (("digit 3", 4), ("digit 0", 2)):
+        for photo in sorted((photos / name).iterdir())[count:]:
+            photo.unlink()
+    empty = np.empty((0, 32), np.uint8), np.empty((0, 64), np.float32)
+    return [
+        lesson_of(1, "digit 3", photos / "digit 3"),
+        lesson_of(2, "digit 0", photos / "digit 0"),
+        lesson_of(3, "digit 0", photos / "digit 0"),
+        storage.StoredLesson(4, "blank", 0.0, *empty),
+    ]
+
+
+def test_lessons_are_learned_in_turns(lessons):
+    """The order worked out by hand: four and two photos, evenly spread, make 3 0 3 3 0 3."""
+    head = CoLaNETClassifier(**PARAMETERS.to_dict(), members=3, grow=True)
+    three, zero = lessons[0].activations, lessons[1].activations
+    stream = [three[0], zero[0], three[1], three[2], zero[1], three[3]]
+    head.partial_fit(np.array(stream), [f"digit {n}" for n in (3, 0, 3, 3, 0, 3)])
+    head.add_classes(["blank"])
+    untaught = make()
+    model = untaught.taught(lessons)
+    assert model.photos_learned == {"digit 3": 4, "digit 0": 2, "blank": 0}
+    assert model.head.network_.resources.tobytes() == head.network_.resources.tobytes()
+    assert untaught.classes == []
+
+
+def test_a_model_comes_back_with_its_lessons(lessons, test_photos, tmp_path):
+    make().save(tmp_path / "model")
+    for lesson in lessons:
+        storage.add_lesson(tmp_path / "model", lesson)
+    loaded = HybridClassifier.load(tmp_path / "model")
+    assert_same(loaded, make().taught(lessons), test_photos)
+    assert HybridClassifier.load(tmp_path / "model", lessons=False).classes == []
+
+
+def test_saving_takes_the_lessons_into_the_model(lessons, test_photos, tmp_path):
+    make().save(tmp_path / "model")
+    for lesson in lessons:
+        storage.add_lesson(tmp_path / "model", lesson)
+    model = make().taught(lessons[:3])
+    model.save(tmp_path / "model")
+    assert [lesson.number for lesson in storage.read_lessons(tmp_path / "model")] == [4]
+    # As after a crash between the two: what was saved already is not learned again.
+    storage.add_lesson(tmp_path / "model", lessons[0])
+    loaded = HybridClassifier.load(tmp_path / "model")
+    assert_same(loaded, model.taught(lessons[3:]), test_photos)
+
+
+def test_a_model_that_knows_nothing_can_be_saved(photos, test_photos, tmp_path):
+    model = make()
+    model.save(tmp_path / "model")
+    loaded = HybridClassifier.load(tmp_path / "model")
+    assert loaded.classes == []
+    model.learn(photos)
+    loaded.learn(photos)
+    assert_same(model, loaded, test_photos)
+
+
 def test_threads_and_the_cache_change_nothing(photos, test_photos, tmp_path):
     plain = make(n_threads=1)
     plain.learn(photos)
@@ -175,7 +250,7 @@ def test_the_seed_decides_the_order(photos):
     for seed in (0, 0, 1):
         model = make(seed=seed)
         model.learn(photos)
-        orders.append(list(model._lessons))
+        orders.append(list(model._learned))
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == sorted(orders[2])
 

@@ -642,3 +642,93 @@ def test_leftovers_of_a_crashed_first_save_do_not_bar_the_next(tmp_path: Path) -
     assert len(names(tmp_path)) == 3
     shutil.copytree(tmp_path, tmp_path / "copy")
     assert storage.load(tmp_path / "copy").description == DESCRIPTION
+
+
+# Lessons
+
+
+def lesson(number: int, label: str = "dög \udce9", n_photos: int = 3) -> storage.StoredLesson:
+    rng = np.random.default_rng(number)
+    digests = rng.integers(0, 256, (n_photos, 32), np.uint8)
+    return storage.StoredLesson(
+        number, label, 1e9 + 0.1, digests, rng.random((n_photos, 5), np.float32)
+    )
+
+
+def test_lessons_come_back_bit_for_bit_and_in_order(model: Path) -> None:
+    assert storage.read_lessons(model) == []
+    added = [lesson(2), lesson(10), lesson(1_000_000), lesson(1_000_001, "no photo", 0)]
+    for one in reversed(added):
+        storage.add_lesson(model, one)
+    for read, one in zip(storage.read_lessons(model), added, strict=True):
+        assert (read.number, read.label, read.taught_at) == (one.number, one.label, one.taught_at)
+        assert_same(
+            {"digests": read.digests, "activations": read.activations},
+            {"digests": one.digests, "activations": one.activations},
+        )
+    storage.remove_lesson(model, 10)
+    assert [read.number for read in storage.read_lessons(model)] == [2, 1_000_000, 1_000_001]
+    assert_same(storage.load(model).arrays, ARRAYS)
+
+
+def test_saving_leaves_lessons_alone(model: Path) -> None:
+    storage.add_lesson(model, lesson(1))
+    storage.save(model, DESCRIPTION, ARRAYS)
+    assert [read.number for read in storage.read_lessons(model)] == [1]
+
+
+def test_a_lesson_of_another_program_is_not_overwritten(model: Path) -> None:
+    storage.add_lesson(model, lesson(1, "first"))
+    with pytest.raises(FileExistsError, match="another program is teaching the model in"):
+        storage.add_lesson(model, lesson(1, "second"))
+    assert [read.label for read in storage.read_lessons(model)] == ["first"]
+    with pytest.raises(FileNotFoundError, match="has no lesson 2 any more"):
+        storage.remove_lesson(model, 2)
+
+
+def test_a_damaged_lesson_is_found(model: Path) -> None:
+    storage.add_lesson(model, lesson(1))
+    (path,) = (model / "lessons").iterdir()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is damaged") as caught:
+        storage.read_lessons(model)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_a_lesson_that_cannot_be_written_leaves_nothing(
+    model: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each flush and each rename fails in turn, as on a full disk."""
+    taken = 0
+
+    def failing(call: Any) -> Any:
+        def wrapper(*arguments: Any) -> Any:
+            nonlocal taken
+            taken += 1
+            if taken == step + 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return call(*arguments)
+
+        return wrapper
+
+    monkeypatch.setattr(os, "fsync", failing(os.fsync))
+    monkeypatch.setattr(Path, "replace", failing(Path.replace))
+    if step == 4:  # one more than there are
+        storage.add_lesson(model, lesson(1))
+        return
+    with pytest.raises(OSError, match="the disk is full, free some space and try again; the model"):
+        storage.add_lesson(model, lesson(1))
+    assert list((model / "lessons").iterdir()) == []
+    storage.add_lesson(model, lesson(1))
+    assert len(storage.read_lessons(model)) == 1
+
+
+def test_leftovers_of_a_crash_are_cleared_away(model: Path) -> None:
+    (model / "lessons").mkdir()
+    (model / "lessons" / ".000001-0123456789ab.safetensors.tmp").write_bytes(b"half of it")
+    assert storage.read_lessons(model) == []
+    storage.add_lesson(model, lesson(1))
+    assert len(list((model / "lessons").iterdir())) == 1

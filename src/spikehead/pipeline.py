@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import signal
@@ -29,6 +30,7 @@ from spikehead.encoders import (
     restore_encoder,
 )
 from spikehead.images import Photo, find_photos
+from spikehead.storage import StoredLesson
 
 ORDERS = ("shuffled", "as-given")
 
@@ -185,14 +187,22 @@ class HybridClassifier:
             n_threads=n_threads,
             grow=True,
         )
+        self.head.begin(self.encoder.n_activations)
         self._seed = seed
-        self._lessons: dict[bytes, None] = {}
+        self._learned: dict[bytes, int] = {}  # the column of each photo's class
         self._right = bytearray()
 
     @property
     def classes(self) -> list[str]:
         """The classes known so far, in the order of the columns."""
-        return [str(name) for name in getattr(self.head, "classes_", ())]
+        return [str(name) for name in self.head.classes_]
+
+    @property
+    def photos_learned(self) -> dict[str, int]:
+        """How many photos of each class were learned."""
+        columns = np.fromiter(self._learned.values(), np.intp, len(self._learned))
+        counts = np.bincount(columns, minlength=len(self.classes)).tolist()
+        return dict(zip(self.classes, counts, strict=True))
 
     @property
     def prequential(self) -> NDArray[np.bool_]:
@@ -210,6 +220,7 @@ class HybridClassifier:
         labels: Sequence[str] | None = None,
         *,
         order: str = "shuffled",
+        cluster: Cluster | None = None,
         on_batch: Callable[[Lesson], None] | None = None,
     ) -> Lesson:
         """Learn photos, each once; a photo learned before under the same label is left out.
@@ -222,6 +233,8 @@ class HybridClassifier:
             The class of each photo.
         order : {"shuffled", "as-given"}, default="shuffled"
             Shuffled by the model's seed, or as given (of a folder: class after class).
+        cluster : Cluster, optional
+            Where photos are encoded. Default: on this machine.
         on_batch : callable, optional
             Called after each batch with the lesson so far: to show progress, or to save.
 
@@ -237,7 +250,8 @@ class HybridClassifier:
         """
         stream = self._stream(photos, labels, order)
         lesson = Lesson(total=len(stream))
-        for batch in encode_photos([photo.path for photo in stream], self.encoder, self.cache):
+        paths = [photo.path for photo in stream]
+        for batch in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
             self._learn_batch(batch, stream, lesson)
             if on_batch:
@@ -309,6 +323,8 @@ class HybridClassifier:
     def save(self, folder: str | Path) -> None:
         """Save the model to a folder; a crash at any moment leaves the old one whole.
 
+        The lessons in the folder that the model has learned go with it: they are in it now.
+
         Parameters
         ----------
         folder : str or Path
@@ -316,12 +332,9 @@ class HybridClassifier:
 
         Raises
         ------
-        ValueError
-            If the model has learned nothing yet.
         OSError
             If the folder holds other things, or cannot be written; the sentence says what to do.
         """
-        self._check_taught()
         network = self.head.network_
         description = {
             "encoder": self.encoder.to_dict(),
@@ -337,7 +350,8 @@ class HybridClassifier:
         arrays: dict[str, NDArray[Any]] = {
             "resources": network.resources,
             "stability": network.stability,
-            "lessons": np.frombuffer(b"".join(self._lessons), np.uint8).reshape(-1, _KEY_BYTES),
+            "learned": np.frombuffer(b"".join(self._learned), np.uint8).reshape(-1, _KEY_BYTES),
+            "columns": np.fromiter(self._learned.values(), np.int32, len(self._learned)),
             "prequential": self.prequential,
         }
         storage.save(
@@ -347,6 +361,9 @@ class HybridClassifier:
             attachments=self.encoder.files,
             readme=_model_card(Path(folder).name, description),
         )
+        for lesson in storage.read_lessons(folder):
+            if lesson.label in self.classes and self._learned.keys() >= set(_keys(lesson)):
+                storage.remove_lesson(folder, lesson.number)
 
     @classmethod
     def load(
@@ -355,6 +372,7 @@ class HybridClassifier:
         *,
         cache: ActivationCache | None = None,
         n_threads: int | None = None,
+        lessons: bool = True,
     ) -> HybridClassifier:
         """Load a model; it answers and goes on learning as if it had never stopped.
 
@@ -366,15 +384,20 @@ class HybridClassifier:
             Where activations are kept. Default: nowhere.
         n_threads : int, optional
             Default: as many as this process may use.
+        lessons : bool, default=True
+            Whether the model is also `taught` the lessons that were added to the folder since it
+            was saved.
 
         Raises
         ------
         FileNotFoundError, ValueError
             If the folder is missing, is not a model, or was changed.
         """
+        # Before the model: what is saved into it meanwhile is then met twice, and not missed.
+        added = storage.read_lessons(folder) if lessons else []
         stored = storage.load(folder)
         try:
-            return cls._restored(stored, cache, n_threads)
+            return cls._restored(stored, cache, n_threads).taught(added)
         except (KeyError, TypeError) as error:
             raise ValueError(
                 f"{folder} is not a whole model: {error} is missing or wrong"
@@ -399,15 +422,52 @@ class HybridClassifier:
                 "model from a copy"
             )
         model.head.resume(
-            np.array(description["classes"]),
+            np.array(description["classes"], str),
             arrays["resources"],
             arrays["stability"],
             n_inputs=model.encoder.n_activations,
             presentations=description["presentations"],
             resource_updates=description["resource_updates"],
         )
-        model._lessons = dict.fromkeys(map(bytes, arrays["lessons"]))
+        keys = map(bytes, arrays["learned"])
+        model._learned = dict(zip(keys, arrays["columns"].tolist(), strict=True))
         model._right = bytearray(arrays["prequential"].tobytes())
+        return model
+
+    def taught(self, lessons: Iterable[StoredLesson]) -> HybridClassifier:
+        """Return a copy that has learned lessons, too; this model stays as it is.
+
+        The classes take turns, each spread evenly over the stream: where the encoder hardly tells
+        classes apart, many photos of one in a row would crowd out the others. So what a model
+        knows follows from all of its lessons at once, and is not that of learning them in order.
+
+        Parameters
+        ----------
+        lessons : iterable of StoredLesson
+            In the order in which new classes shall come. A photo learned before under the same
+            label is left out.
+        """
+        model = copy.copy(self)
+        model.head = copy.deepcopy(self.head)
+        model._learned = self._learned.copy()
+        model._right = self._right.copy()
+        labels: dict[str, None] = {}
+        new: dict[bytes, tuple[str, NDArray[np.float32]]] = {}
+        for lesson in lessons:
+            labels[lesson.label] = None
+            for key, activations in zip(_keys(lesson), lesson.activations, strict=True):
+                if key not in self._learned:
+                    new.setdefault(key, (lesson.label, activations))
+        model._add_classes([label for label in labels if label not in self.classes])
+        if new:
+            keys = list(new)
+            order = _in_turns([label for label, _ in new.values()])
+            shown = [new[keys[place]] for place in order]
+            model._learn(
+                [keys[place] for place in order],
+                [label for label, _ in shown],
+                np.array([activations for _, activations in shown]),
+            )
         return model
 
     # ------------------------------------------------------------ the way of the data
@@ -437,7 +497,7 @@ class HybridClassifier:
         new: dict[bytes, int] = {}
         for place, (index, digest) in enumerate(zip(batch.indices, batch.digests, strict=True)):
             key = _key(digest, stream[index].label)
-            if key not in self._lessons and key not in new:
+            if key not in self._learned and key not in new:
                 new[key] = place
         lesson.known += len(batch.indices) - len(new)
         if not new:
@@ -448,16 +508,22 @@ class HybridClassifier:
         activations = batch.activations[places]
         labels = [stream[batch.indices[place]].label for place in places]
         with _uninterrupted():
-            if not self.classes:
-                self.head.partial_fit(activations, labels, classes=classes)
-            else:
-                if classes:
-                    self.head.add_classes(classes)
-                self.head.partial_fit(activations, labels)
-            self._lessons.update(dict.fromkeys(new))
-            self._right += (self.head.prequential_predictions_ == labels).tobytes()
+            self._add_classes(classes)
+            self._learn(list(new), labels, activations)
             lesson.new_classes += classes
             lesson.learned += len(new)
+
+    def _add_classes(self, labels: list[str]) -> None:
+        if labels:
+            self.head.add_classes(labels)
+
+    def _learn(
+        self, keys: list[bytes], labels: list[str], activations: NDArray[np.float32]
+    ) -> None:
+        """Learn photos of known classes, in this order."""
+        self.head.partial_fit(activations, labels)
+        self._learned.update(zip(keys, map(self.classes.index, labels), strict=True))
+        self._right += (self.head.prequential_predictions_ == labels).tobytes()
 
     def _check_taught(self) -> None:
         if not self.classes:
@@ -483,6 +549,19 @@ def _uninterrupted() -> Iterator[None]:
 def _key(digest: bytes, label: str) -> bytes:
     """Return what a photo and its label are remembered by."""
     return hashlib.blake2b(digest + os.fsencode(label), digest_size=_KEY_BYTES).digest()
+
+
+def _keys(lesson: StoredLesson) -> list[bytes]:
+    return [_key(digest.tobytes(), lesson.label) for digest in lesson.digests]
+
+
+def _in_turns(labels: Sequence[str]) -> NDArray[np.intp]:
+    """Return an order in which each label is spread evenly, and keeps its own order."""
+    names, columns, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    places = np.empty(len(labels))
+    for column in range(len(names)):
+        places[columns == column] = (np.arange(counts[column]) + 0.5) / counts[column]
+    return np.argsort(places, kind="stable")
 
 
 def none_readable(skipped: list[tuple[Path, str]]) -> str:

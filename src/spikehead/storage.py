@@ -6,12 +6,15 @@ A model is a folder of plain files::
     network-<12 hex>.safetensors         the arrays of the network
     <attachment>-<12 hex>.<suffix>       files the model needs, the encoder for one
     README.md                            a model card for people; it may be edited by hand
+    lessons/<number>-<12 hex>.safetensors    what it was taught since it was saved, lesson by lesson
     .lock                                empty; keeps two saves apart
 
 Data files carry the start of their SHA-256 in their names, so a save never overwrites one that the
 old model needs. They are written under temporary names, flushed to the disk and renamed; then
 ``model.json`` is replaced in one step, and that step alone turns the old model into the new one;
-then what nothing refers to any more is removed. Nothing is ever pickled.
+then what nothing refers to any more is removed. A lesson is one such file, so that it is kept at
+the cost of its own size and not of the model's, and is undone by removing it. Nothing is ever
+pickled.
 """
 
 from __future__ import annotations
@@ -43,8 +46,35 @@ _LOCK = ".lock"
 _NETWORK = "network"
 _ATTACHMENT = re.compile(r"[a-z][a-z0-9_]*")
 _DATA_FILE = re.compile(r"[a-z][a-z0-9_]*-[0-9a-f]{12}(\.[A-Za-z0-9]{1,16})?")
+_LESSONS = "lessons"
+_LESSON_FILE = re.compile(r"(?P<number>[0-9]{6,})-(?P<digest>[0-9a-f]{12})\.safetensors")
 _TEMPORARY = re.compile(rf"\.(model\.json|README\.md|{_DATA_FILE.pattern})\.tmp")
 _CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredLesson:
+    """Photos of one class that a model was taught after it was saved.
+
+    Attributes
+    ----------
+    number : int
+        From 1, in the order of teaching.
+    label : str
+        The class.
+    taught_at : float
+        When, in seconds since 1970 (UTC).
+    digests : ndarray of uint8, shape (n_photos, 32)
+        SHA-256 of each photo's file.
+    activations : ndarray of float32, shape (n_photos, n_activations)
+        What the encoder gave. No photo makes a lesson, too: it adds the class.
+    """
+
+    number: int
+    label: str
+    taught_at: float
+    digests: NDArray[np.uint8]
+    activations: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -210,6 +240,32 @@ def load(folder: str | Path) -> StoredModel:
     return load(folder)  # another process has saved in between: its model is the one to load
 
 
+def write_file(path: str | Path, content: bytes) -> None:
+    """Write a file by itself, in place of the one that is there; a crash leaves the old one whole.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder must exist.
+    content : bytes
+        What to write.
+
+    Raises
+    ------
+    OSError
+        The disk is full, a permission is missing or the like; what was there is unchanged.
+    """
+    path = Path(path)
+    with _explained(f"cannot write {path}"):
+        try:
+            _write_beside(path, [content]).replace(path)
+            _flush_folder(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                _beside(path).unlink(missing_ok=True)
+            raise
+
+
 def _load_files(folder: Path, manifest: dict[str, Any]) -> StoredModel:
     attachments = {}
     for name, entry in manifest["files"].items():
@@ -229,6 +285,130 @@ def _load_files(folder: Path, manifest: dict[str, Any]) -> StoredModel:
         else:
             attachments[name] = path
     return StoredModel(manifest["description"], arrays, attachments)
+
+
+def add_lesson(folder: str | Path, lesson: StoredLesson) -> None:
+    """Add a lesson to a saved model; when this returns, it is on the disk.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The model folder.
+    lesson : StoredLesson
+        With a number that no lesson of the folder has.
+
+    Raises
+    ------
+    FileExistsError
+        Another program has added a lesson of this number.
+    OSError
+        The disk is full, a permission is missing or the like; the folder is unchanged.
+    """
+    lessons = Path(folder) / _LESSONS
+    content = _serialised(
+        {
+            "label": np.frombuffer(lesson.label.encode(errors="surrogatepass"), np.uint8),
+            "taught_at": np.array([lesson.taught_at]),
+            "digests": lesson.digests,
+            "activations": lesson.activations,
+        }
+    )
+    path = lessons / f"{lesson.number:06}-{_sha256([content])[:12]}.safetensors"
+    with (
+        _explained(f"cannot keep the lesson in {folder}", "; the model is unchanged"),
+        _locked(Path(folder)),
+    ):
+        if not lessons.is_dir():
+            lessons.mkdir()
+            _flush_folder(lessons.parent)
+        if any(lessons.glob(f"{lesson.number:06}-*")):
+            raise FileExistsError(
+                f"another program is teaching the model in {folder}: stop one of them"
+            )
+        try:
+            _write_beside(path, [content]).replace(path)
+            _flush_folder(lessons)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            for leftover in lessons.glob(".*.tmp"):
+                leftover.unlink()
+
+
+def remove_lesson(folder: str | Path, number: int) -> None:
+    """Remove a lesson from a model folder; when this returns, it is gone from the disk.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The model folder.
+    number : int
+        The lesson's.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no lesson of this number.
+    OSError
+        A permission is missing or the like; the folder is unchanged.
+    """
+    lessons = Path(folder) / _LESSONS
+    with (
+        _explained(f"cannot remove lesson {number} from {folder}", "; the model is unchanged"),
+        _locked(Path(folder)),
+    ):
+        try:
+            (path,) = lessons.glob(f"{number:06}-*.safetensors")
+        except ValueError:
+            raise FileNotFoundError(
+                f"{folder} has no lesson {number} any more: another program has saved the model "
+                "together with it"
+            ) from None
+        path.unlink()
+        _flush_folder(lessons)
+
+
+def read_lessons(folder: str | Path) -> list[StoredLesson]:
+    """Return the lessons of a model folder, in order, after checking every byte of them.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The model folder.
+
+    Raises
+    ------
+    ValueError
+        A lesson is damaged.
+    OSError
+        It cannot be read.
+    """
+    lessons = []
+    for path in (Path(folder) / _LESSONS).glob("*.safetensors"):
+        if name := _LESSON_FILE.fullmatch(path.name):
+            # One that has just been undone, or saved into the model, is not there any more.
+            with suppress(FileNotFoundError):
+                lessons.append(_read_lesson(path, int(name["number"]), name["digest"]))
+    return sorted(lessons, key=lambda lesson: lesson.number)
+
+
+def _read_lesson(path: Path, number: int, digest: str) -> StoredLesson:
+    with _explained(f"cannot read {path}"):
+        content = path.read_bytes()
+    if not _sha256([content]).startswith(digest):
+        raise ValueError(
+            f"{path} is damaged (its checksum is not the one in its name): restore it from a copy, "
+            "or remove it, and the model goes on without this lesson"
+        )
+    arrays = _deserialised(path, content)
+    return StoredLesson(
+        number,
+        arrays["label"].tobytes().decode(errors="surrogatepass"),
+        float(arrays["taught_at"][0]),
+        arrays["digests"],
+        arrays["activations"],
+    )
 
 
 def _serialised(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -362,13 +542,17 @@ def _new_card(folder: Path, old: Mapping[str, Any] | None, readme: str | None) -
 
 def _write_beside(path: Path, content: Iterable[bytes]) -> Path:
     """Write a file under a temporary name, down to the disk, ready to be renamed to its own."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = _beside(path)
     with temporary.open("wb") as file:
         for chunk in content:
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
     return temporary
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

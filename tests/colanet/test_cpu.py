@@ -64,7 +64,11 @@ def assert_same_state(one: Network, other: Network) -> None:
 
 
 def assert_same_answer(engine: CPUEngine, network: Network, trains: SpikeTrains) -> None:
-    assert_recorded(engine.respond(trains), reference.run(network, trains), network)
+    happened = reference.run(network, trains)
+    assert_recorded(engine.respond(trains), happened, network)
+    size = network.parameters.microcolumns
+    for members, spikes in zip(happened, engine.out_spikes(trains), strict=True):
+        assert (spikes == [now.out(size).T for now in members]).all()
 
 
 def assert_recorded(

@@ -256,7 +256,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         new = _labels(labels)
-        if not _alike(new, self.classes_):
+        if self.classes_.size and not _alike(new, self.classes_):
             raise ValueError(
                 f"label {_names(new[:1])} is of another type than the classes "
                 f"{_names(self.classes_)}; use one type for all labels"
@@ -267,6 +267,23 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         new = _distinct(new)
         self.classes_ = np.concatenate([self.classes_, new])
         self.network_.add_columns(len(new))
+        return self
+
+    def begin(self, n_features: int) -> CoLaNETClassifier:
+        """Forget everything, and know no class yet: `add_classes` and `partial_fit` bring them.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of inputs.
+
+        Returns
+        -------
+        CoLaNETClassifier
+            Itself. Class labels must be text.
+        """
+        self.n_features_in_ = n_features
+        self._make_network(np.empty(0, str), self.saturation)
         return self
 
     def resume(
@@ -358,6 +375,24 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def out_spikes(self, X: Any) -> NDArray[np.intp]:
+        """Return in how many members each column's OUT neuron spikes, step by step.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of int, shape (n_samples, 15, n_classes)
+            10 steps of input and 5 of silence.
+        """
+        check_is_fitted(self)
+        X = self._checked(X, reset=False)
+        spikes = self._running_engine().out_spikes(self._coded(X, 0, advance=False))
+        return np.asarray(spikes.sum(axis=1).transpose(0, 2, 1))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the engine, which follows from the network."""

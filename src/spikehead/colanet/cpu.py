@@ -81,6 +81,14 @@ _NO_STATE = _State(
 )
 
 
+class _Answers(NamedTuple):
+    """What the columns did, with the columns of all members in a row: [presentation, column]."""
+
+    spikes: NDArray[np.uint8]
+    peaks: NDArray[np.float32]
+    trains: NDArray[np.uint16]  # OUT spikes as bit masks
+
+
 class _Constants(NamedTuple):
     n_columns: int  # of a member
     size: int  # neurons of a column
@@ -138,13 +146,27 @@ class CPUEngine:
             net.stability.reshape(-1),
             net.synapses.reshape(-1, net.n_synapses),
         )
-        response, updates = self._run(trains, labels.astype(np.int32), numbers, state)
+        answers, updates = self._run(trains, labels.astype(np.int32), numbers, state)
         net.presentations += len(trains)
         net.resource_updates += updates
-        return response
+        return Response(answers.spikes, answers.peaks)
 
     def respond(self, trains: SpikeTrains) -> Response:
         """Present a stream without learning; every presentation is number 0."""
+        answers = self._asked(trains)
+        return Response(answers.spikes, answers.peaks)
+
+    def out_spikes(self, trains: SpikeTrains) -> NDArray[np.bool_]:
+        """Present a stream as `respond` does, and return when each column's OUT neuron spiked.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_presentations, n_members, n_columns, 15)
+        """
+        masks = self._asked(trains).trains
+        return (masks[..., None] >> np.arange(ALL_STEPS) & 1).astype(bool)
+
+    def _asked(self, trains: SpikeTrains) -> _Answers:
         numbers = np.zeros(len(trains), np.int64)
         return self._run(trains, np.empty(0, np.int32), numbers, _NO_STATE)[0]
 
@@ -187,7 +209,7 @@ class CPUEngine:
         labels: NDArray[np.int32],
         numbers: NDArray[np.int64],
         state: _State,
-    ) -> tuple[Response, int]:
+    ) -> tuple[_Answers, int]:
         """Let every block run the stream; return also how often a resource was changed."""
         net, p = self.network, self.network.parameters
         if self._n_columns != net.n_columns:
@@ -207,10 +229,10 @@ class CPUEngine:
         moments = keys(numbers[:, None], np.arange(ALL_STEPS))
         stream = trains.inputs, trains.offsets, trains.patterns, labels, moments
         flat = len(trains), net.n_members * net.n_columns
-        response = Response(np.empty(flat, np.uint8), np.empty(flat, np.float32))
+        answers = _Answers(*(np.empty(flat, kind) for kind in (np.uint8, np.float32, np.uint16)))
 
         def run(block: _Block) -> int:
-            return int(_present(block, *stream, state, constants, response))
+            return int(_present(block, *stream, state, constants, answers))
 
         if self.n_threads == 1 or len(trains) < 8:
             updates = sum(map(run, self._blocks))
@@ -218,7 +240,7 @@ class CPUEngine:
             with ThreadPoolExecutor(self.n_threads) as pool:
                 updates = sum(pool.map(run, self._blocks))
         shape = len(trains), net.n_members, net.n_columns
-        return Response(response.spikes.reshape(shape), response.peaks.reshape(shape)), updates
+        return _Answers(*(array.reshape(shape) for array in answers)), updates
 
 
 @_compiled
@@ -231,7 +253,7 @@ def _present(
     moments: Any,
     state: Any,
     constants: Any,
-    response: Any,
+    answers: Any,
 ) -> int:
     """Present a whole stream to one block, and learn it if there are labels.
 
@@ -278,7 +300,7 @@ def _present(
             step += 1
             if step == STEPS and _any_above(potential, block.thresholds):
                 steps = ALL_STEPS
-        _answer(index, constants.size, answers_until, block, peak, trains, response)
+        _answer(index, constants.size, answers_until, block, peak, trains, answers)
         if learns:
             _mark(inputs, bounds, groups)
             label = labels[index]
@@ -505,18 +527,21 @@ def _change(
 
 @_compiled
 def _answer(
-    index: int, size: int, until: int, block: Any, peak: Any, trains: Any, response: Any
+    index: int, size: int, until: int, block: Any, peak: Any, trains: Any, answers: Any
 ) -> None:
     """Write the OUT spikes up to a step and the highest potential of each column."""
     window = (1 << until) - 1
     for column in range(block.n_columns):
         spikes = 0
         highest = np.float32(0)
+        out = 0
         for lane in range(column * size, (column + 1) * size):
             train = trains[lane] & window
+            out |= train
             while train:
                 train &= train - 1
                 spikes += 1
             highest = max(highest, np.float32(peak[lane]) / np.float32(block.thresholds[lane]))
-        response.spikes[index, block.column + column] = spikes
-        response.peaks[index, block.column + column] = highest
+        answers.spikes[index, block.column + column] = spikes
+        answers.peaks[index, block.column + column] = highest
+        answers.trains[index, block.column + column] = out
