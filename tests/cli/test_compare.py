@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead.evaluation import comparison
+from spikehead.evaluation import methods
 
 
 @pytest.fixture(autouse=True)
 def few_methods(monkeypatch):
     """Compare with two quick methods; the others have tests of their own."""
-    few = [comparison.others()[0], comparison.others()[-1]]
+    few = [methods.others()[0], methods.others()[-1]]
     monkeypatch.setattr(sys.modules["spikehead.cli.compare"], "others", lambda: few)
 
 

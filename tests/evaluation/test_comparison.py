@@ -1,4 +1,4 @@
-"""The comparison: its streams, its measures, and the files it reads."""
+"""The comparison: its streams and its measures."""
 
 from itertools import pairwise
 
@@ -9,17 +9,10 @@ from sklearn.model_selection import train_test_split
 
 from spikehead.coding import spike_counts
 from spikehead.colanet.parameters import CoLaNETParameters
-from spikehead.evaluation.comparison import (
-    BATCH,
-    Examples,
-    Method,
-    colanet,
-    compare,
-    forgetting,
-    others,
-    read_examples,
-)
+from spikehead.evaluation.comparison import compare
 from spikehead.evaluation.energy import answering, learning
+from spikehead.evaluation.examples import Examples
+from spikehead.evaluation.methods import BATCH, Method, colanet, others
 
 
 @pytest.fixture(scope="module")
@@ -74,15 +67,6 @@ def test_every_method_gets_the_same_stream_once_in_an_order_of_the_seed():
     assert (result.state_bytes, result.operations, result.learn_operations) == (32, 7.0, 8.0)
 
 
-def test_forgetting_is_that_of_chaudhry():
-    nan = np.nan
-    accuracies = np.array([[0.9, nan, nan], [0.7, 0.8, nan], [0.5, 0.9, 1.0]])
-    assert forgetting(accuracies) == pytest.approx(((0.9 - 0.5) + (0.8 - 0.9)) / 2)
-    accuracies[:, 1] = nan
-    assert forgetting(accuracies) == pytest.approx(0.4)
-    assert forgetting(np.ones((1, 1))) is None
-
-
 def test_all_methods_learn_digits(digits):
     train, test = digits
     head = colanet("head", CoLaNETParameters(saturation=16), members=3)
@@ -119,49 +103,3 @@ def test_operations_of_the_head_are_those_of_its_network(digits):
         answering(head.network_, counts).operations,
         learning(head.network_, counts).operations,
     )
-
-
-def test_examples_that_cannot_be_compared_are_refused():
-    def examples(labels, n_activations=2):
-        return Examples(np.ones((len(labels), n_activations), np.float32), np.array(list(labels)))
-
-    refused = [
-        (examples("aa"), examples("a"), "there is only one class, a: a comparison needs at least"),
-        (examples("aab"), examples("a"), "class b has one training example: give at least two"),
-        (examples("aabb"), examples("ac"), "class c is in the test part only: give training exam"),
-        (
-            examples("aabb"),
-            examples("ab", 3),
-            "the training part has 2 activations and the test part 3: both must come from one enco",
-        ),
-    ]
-    for train, test, message in refused:
-        with pytest.raises(ValueError, match=f"^{message}"):
-            compare(train, test, [], seeds=1)
-
-
-def test_files_of_activations(tmp_path):
-    path = tmp_path / "a.npz"
-    advice = r"write it with np.savez\(file, X=activations, y=labels\)$"
-    with pytest.raises(FileNotFoundError, match=f"a.npz does not exist: {advice}"):
-        read_examples(path)
-    for content in (b"", b"text", b"PK\3\4cut"):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"a.npz is not an .npz file .* labels: {advice}"):
-            read_examples(path)
-    np.savez(path, x=np.ones((2, 2)), y=[1, 2])
-    with pytest.raises(ValueError, match=f"a.npz: X is not a file in the archive; {advice}"):
-        read_examples(path)
-    np.savez(path, X=np.array([{}, {}]), y=[1, 2])
-    with pytest.raises(ValueError, match=r"is not an \.npz file of activations"):
-        read_examples(path)
-    np.savez(path, X=np.ones((2, 2)), y=[1])
-    with pytest.raises(ValueError, match=r"a.npz: X has the shape \(2, 2\) and y \(1,\); X must"):
-        read_examples(path)
-    np.savez(path, X=np.full((2, 2), np.nan), y=[1, 2])
-    with pytest.raises(ValueError, match=r"a.npz: X holds NaN or infinity; every activation must"):
-        read_examples(path)
-    np.savez(path, X=[[1.5, -2.0], [0.0, 3.0]], y=[1, 2])
-    examples = read_examples(path)
-    assert examples.X.tolist() == [[1.5, 0.0], [0.0, 3.0]]
-    assert examples.y.tolist() == ["1", "2"]

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from spikehead.cli import compare, demo, encoder, evaluate, info, learn, predict, tune
+from spikehead.cli import compare, continual, demo, encoder, evaluate, info, learn, predict, tune
 from spikehead.cli.console import fail, messages
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ for command in (
     predict.predict,
     evaluate.evaluate,
     compare.compare,
+    continual.continual,
     tune.tune,
     info.info,
 ):

@@ -11,21 +11,11 @@ import typer
 from rich.table import Table
 
 from spikehead.cli import console
-from spikehead.colanet.parameters import CoLaNETParameters
-from spikehead.evaluation.comparison import (
-    TASKS,
-    Examples,
-    Method,
-    Result,
-    colanet,
-    others,
-    read_examples,
-)
-from spikehead.evaluation.comparison import (
-    compare as compare_methods,
-)
+from spikehead.evaluation.comparison import TASKS, Result
+from spikehead.evaluation.comparison import compare as compare_methods
+from spikehead.evaluation.examples import Examples
+from spikehead.evaluation.methods import Method, others
 from spikehead.evaluation.metrics import confidence_interval
-from spikehead.images import find_photos, split
 
 
 def compare(
@@ -44,19 +34,9 @@ def compare(
         ),
     ] = None,
     encoder: console.EncoderName = None,
-    parameters: Annotated[
-        Path | None,
-        typer.Option(
-            help="JSON file of hyperparameters: one more row, beside Table 1. They must not have "
-            "been chosen on the test part."
-        ),
-    ] = None,
-    members: Annotated[
-        int, typer.Option(min=1, max=1000, help="Networks in the spiking head's ensemble.")
-    ] = 15,
-    seeds: Annotated[
-        int, typer.Option(min=1, max=1000, help="Runs of each method, each in another order.")
-    ] = 5,
+    parameters: console.MoreParameters = None,
+    members: console.Members = 15,
+    seeds: console.Seeds = 5,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
@@ -67,43 +47,17 @@ def compare(
     Nothing is chosen on the test part. Offline methods, which see all examples at once or several
     times, are there to show what is possible.
     """
-    methods = _spiking_heads(parameters, members, threads)
+    more = {parameters.stem: console.read_parameters(parameters)} if parameters else {}
     sources = [photos] if test is None else [photos, test]
-    if all(source.suffix == ".npz" for source in sources):
-        if encoder is not None:
-            raise typer.BadParameter(
-                "activations are encoded already; leave it out, or give photos.",
-                param_hint="--encoder",
-            )
-        parts = [read_examples(source) for source in sources]
-    else:
-        found = [find_photos(source) for source in sources]
-        opened = console.encoder(encoder, threads)
-        with console.open_cache(opened, cache, no_cache) as kept:
-            parts = [Examples(*console.encode(part, opened, kept)) for part in found]
-        methods = _spiking_heads(parameters, members, threads, opened.saturation)
-    if test is None:
-        parts = [parts[0][chosen] for chosen in split(parts[0].y.tolist())]
-    results = _compared(parts[0], parts[1], methods + others(), seeds)
+    found, saturation = console.read_examples(sources, encoder, threads, cache, no_cache)
+    train, measured = found[0].divided() if test is None else found
+    methods = console.spiking_heads(more, members, threads, saturation) + others()
+    results = _compared(train, measured, methods, seeds)
     if as_json:
-        sizes = {"train": len(parts[0].y), "test": len(parts[1].y), "seeds": seeds, "parts": TASKS}
+        sizes = {"train": len(train), "test": len(measured), "seeds": seeds, "parts": TASKS}
         console.print_json({**sizes, "methods": [result.to_dict() for result in results]})
     else:
-        _print(results, parts[0], parts[1], seeds)
-
-
-def _spiking_heads(
-    file: Path | None, members: int, threads: int | None, saturation: float | None = None
-) -> list[Method]:
-    """Return the spiking head with Table 1, and with the parameters of a file."""
-    table1 = CoLaNETParameters(saturation=saturation or CoLaNETParameters.saturation)
-    heads = {"CoLaNET, Table 1": table1}
-    if file:
-        heads[f"CoLaNET, {file.stem}"] = console.read_parameters(file)
-    return [
-        colanet(name, parameters, members=members, n_threads=threads)
-        for name, parameters in heads.items()
-    ]
+        _print(results, train, measured, seeds)
 
 
 def _compared(
@@ -119,9 +73,9 @@ def _compared(
 
 
 def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: int) -> None:
-    n, n_classes = len(test.y), len(np.unique(train.y))
+    n, n_classes = len(test), len(np.unique(train.y))
     console.out.print(
-        f"{len(train.y)} + {n} examples of {n_classes} classes, {train.X.shape[1]} activations, "
+        f"{len(train)} + {n} examples of {n_classes} classes, {train.X.shape[1]} activations, "
         f"{seeds} {'order' if seeds == 1 else 'orders'}",
         soft_wrap=True,
     )
@@ -136,9 +90,9 @@ def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: in
             table.add_row("[bold]offline, for orientation")
         table.add_row(
             result.name,
-            _percent(result.accuracies),
-            _percent(result.incremental_accuracies),
-            _percent(result.forgetting),
+            console.percent(result.accuracies),
+            console.percent(result.incremental_accuracies),
+            console.percent(result.forgetting),
             _size(result.state_bytes),
             _time(result.learn_seconds),
             "" if result.learn_operations is None else f"{result.learn_operations:,.0f}",
@@ -158,13 +112,6 @@ answered. Operations are multiplications, without what is solved once before the
 CoLaNET additions of a weight to a potential, and updates of neurons and of synaptic resources.""",
         soft_wrap=True,
     )
-
-
-def _percent(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    spread = f" +- {100 * np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
-    return f"{100 * np.mean(values):.2f}{spread}"
 
 
 def _size(n_bytes: int) -> str:

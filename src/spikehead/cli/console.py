@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import numpy as np
 import typer
@@ -25,8 +25,13 @@ from rich.table import Table
 
 from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.encoders import ActivationCache, Encoder, encode_photos
-from spikehead.images import Photo
+from spikehead.evaluation.examples import Examples, read_activations
+from spikehead.evaluation.methods import Method, colanet
+from spikehead.images import Photo, find_photos
 from spikehead.pipeline import HybridClassifier, none_readable, obtain_encoder
+
+if TYPE_CHECKING:
+    from spikehead.cluster import Cluster
 
 out = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
@@ -56,6 +61,31 @@ CacheFolder = Annotated[
     ),
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no activations on disk.")]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Spread the work over a Ray cluster: auto for the one of this machine, or HOST:PORT. "
+        "With no address Ray is started here.",
+        show_default=False,
+    ),
+]
+MoreParameters = Annotated[
+    Path | None,
+    typer.Option(
+        "--parameters",
+        help="JSON file of hyperparameters: one more row, beside Table 1. They must not have been "
+        "chosen on the test part.",
+    ),
+]
+Members = Annotated[
+    int, typer.Option("--members", min=1, max=1000, help="Networks in the head's ensemble.")
+]
+Seeds = Annotated[
+    int,
+    typer.Option("--seeds", min=1, max=1000, help="Runs of each method, each in another order."),
+]
 
 
 def print_json(value: Any) -> None:
@@ -71,6 +101,19 @@ def open_cache(
 
 
 @contextmanager
+def cluster(address: str | None) -> Iterator[Cluster | None]:
+    """Join the Ray cluster that the option names, if it names one."""
+    if address is None:
+        yield None
+        return
+    from spikehead.cluster import Cluster
+
+    # Ray reports lost workers on the output, which is for results.
+    with redirect_stdout(sys.stderr), Cluster(address) as joined:
+        yield joined
+
+
+@contextmanager
 def at_work(
     model: HybridClassifier, cache_folder: Path | None, no_cache: bool
 ) -> Iterator[HybridClassifier]:
@@ -80,13 +123,17 @@ def at_work(
 
 
 def encode(
-    photos: list[Photo], encoder: Encoder, cache: ActivationCache | None
+    photos: list[Photo],
+    encoder: Encoder,
+    cache: ActivationCache | None,
+    cluster: Cluster | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
     """Return the activations and labels of the photos that can be read; list the others."""
     activations, labels, skipped = [], [], []
     with progress() as shown:
         task = shown.add_task("Encoding", total=len(photos))
-        for batch in encode_photos([photo.path for photo in photos], encoder, cache):
+        paths = [photo.path for photo in photos]
+        for batch in encode_photos(paths, encoder, cache, cluster=cluster):
             activations.append(batch.activations)
             labels += [photos[index].label for index in batch.indices]
             skipped += [(photos[index].path, why) for index, why in batch.problems.items()]
@@ -95,6 +142,41 @@ def encode(
         raise ValueError(none_readable(skipped))
     list_skipped(skipped)
     return np.concatenate(activations), np.array(labels)
+
+
+def read_examples(
+    sources: Sequence[Path],
+    encoder_name: str | None,
+    threads: int | None,
+    cache: Path | None,
+    no_cache: bool,
+) -> tuple[list[Examples], float | None]:
+    """Return the examples in folders of photos or in .npz files; and the encoder's saturation."""
+    if all(source.suffix == ".npz" for source in sources):
+        if encoder_name is not None:
+            raise typer.BadParameter(
+                "activations are encoded already; leave it out, or give photos.",
+                param_hint="--encoder",
+            )
+        return [read_activations(source) for source in sources], None
+    found = [find_photos(source) for source in sources]
+    opened = encoder(encoder_name, threads)
+    with open_cache(opened, cache, no_cache) as kept:
+        return [Examples(*encode(part, opened, kept)) for part in found], opened.saturation
+
+
+def spiking_heads(
+    more: Mapping[str, CoLaNETParameters],
+    members: int,
+    threads: int | None,
+    saturation: float | None,
+) -> list[Method]:
+    """Return the spiking head with Table 1, and with more parameters by name."""
+    table1 = CoLaNETParameters(saturation=saturation or CoLaNETParameters.saturation)
+    return [
+        colanet(f"CoLaNET, {name}", parameters, members=members, n_threads=threads)
+        for name, parameters in {"Table 1": table1, **more}.items()
+    ]
 
 
 def read_parameters(path: Path) -> CoLaNETParameters:
@@ -171,6 +253,15 @@ def print_facts(facts: Mapping[str, Any]) -> None:
             value = ", ".join(map(str, value))
         table.add_row(name.replace("_", " "), str(value))
     out.print(table)
+
+
+def percent(values: Sequence[float | None]) -> str:
+    """Return the mean and standard deviation of fractions in percent; nothing of none."""
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return ""
+    spread = f" +- {np.std(known, ddof=1):.2f}" if len(known) > 1 else ""
+    return f"{np.mean(known):.2f}{spread}"
 
 
 def list_skipped(skipped: list[tuple[Path, str]]) -> None:

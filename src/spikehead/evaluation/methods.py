@@ -1,0 +1,248 @@
+"""The classifiers that are compared, and what each keeps and computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from spikehead.coding import spike_counts
+from spikehead.colanet.classifier import CoLaNETClassifier
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.evaluation import energy
+from spikehead.evaluation.baselines import (
+    NearestClassMean,
+    RandomProjectionRidge,
+    SingleLayerANN,
+    StandardisedSGD,
+    StoredNeighbours,
+    StreamingLDA,
+    StreamingRidge,
+)
+from spikehead.evaluation.examples import Examples
+
+BATCH = 32
+"""Examples that a stream brings at a time, as `spikehead learn` hands them to the head."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A classifier that takes part.
+
+    Attributes
+    ----------
+    name : str
+        What it is.
+    make : callable
+        Takes a seed; returns the estimator.
+    state : callable
+        Takes the estimator after learning; returns the arrays that it must keep to go on learning
+        and to answer; of an offline method, to answer.
+    operations : callable
+        Takes the estimator and examples; returns how much it computes to answer one, and to learn
+        one: multiplications, or of the spiking head the operations that `energy.Work` lists. Of an
+        offline method, to answer only.
+    offline : bool, default=False
+        Whether it needs all examples at once, or several times: no rival, but what is possible.
+    seeded : bool, default=True
+        Whether the order or the seed changes the result, so that more than one run makes sense.
+    """
+
+    name: str
+    make: Callable[[int], Any]
+    state: Callable[[Any], Sequence[NDArray[Any]]]
+    operations: Callable[[Any, NDArray[np.float32]], tuple[float, float | None]]
+    offline: bool = False
+    seeded: bool = True
+
+
+def colanet(
+    name: str, parameters: CoLaNETParameters, *, members: int = 15, n_threads: int | None = None
+) -> Method:
+    """Return the spiking head as a method.
+
+    Parameters
+    ----------
+    name : str
+        What the table calls it.
+    parameters : CoLaNETParameters
+        Its hyperparameters.
+    members : int, default=15
+        Networks in the ensemble.
+    n_threads : int, optional
+        Default: as many as this process may use.
+    """
+
+    def make(seed: int) -> CoLaNETClassifier:
+        return CoLaNETClassifier(
+            **parameters.to_dict(), members=members, random_state=seed, n_threads=n_threads
+        )
+
+    def state(head: CoLaNETClassifier) -> list[NDArray[Any]]:
+        # Synapses follow from the seed.
+        return [head.network_.resources, head.network_.stability]
+
+    def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
+        counts = spike_counts(X, parameters.saturation)
+        return (
+            energy.answering(head.network_, counts).operations,
+            energy.learning(head.network_, counts).operations,
+        )
+
+    return Method(name, make, state, operations)
+
+
+def others() -> list[Method]:
+    """Return the methods to compare with: those that learn in one pass, then the offline ones.
+
+    Their settings are the defaults of their papers or libraries, or are chosen on the training part
+    by the method itself.
+    """
+
+    def method(
+        name: str,
+        make: Callable[[int], Any],
+        weights: str,
+        more: str = "",
+        learning: Callable[[int, int], int] | None = None,
+        **how: bool,
+    ) -> Method:
+        """Describe a method.
+
+        By the arrays that an answer needs, those that learning adds, and the multiplications to
+        learn an example, given the numbers of activations and classes.
+        """
+
+        def operations(learned: Any, X: NDArray[np.float32]) -> tuple[float, float | None]:
+            answer = float(sum(array.size for array in _arrays(learned, weights)))
+            return answer, learning and float(learning(X.shape[1], len(learned.classes_)))
+
+        return Method(
+            name, make, lambda learned: _arrays(learned, f"{weights} {more}"), operations, **how
+        )
+
+    n_projections = RandomProjectionRidge().n_projections
+    return [
+        method(
+            "nearest class mean",
+            lambda _: NearestClassMean(),
+            "means_",
+            "counts_",
+            lambda inputs, _: inputs,
+        ),
+        method(
+            "streaming LDA",
+            lambda _: StreamingLDA(),
+            "means_",
+            "counts_ scatter_",
+            lambda inputs, _: 2 * inputs + inputs**2,
+        ),
+        method(
+            "ridge regression",
+            lambda _: StreamingRidge(),
+            "coef_",
+            "counts_ sums_ gram_",
+            lambda inputs, _: inputs**2,
+        ),
+        method(
+            "random projection + ridge",
+            lambda seed: RandomProjectionRidge(random_state=seed),
+            "projection_ coef_",
+            "counts_ sums_ gram_",
+            lambda inputs, _: inputs * n_projections + n_projections**2,
+        ),
+        method(
+            "SGD, logistic loss",
+            lambda seed: StandardisedSGD(random_state=seed),
+            "sgd_.coef_",
+            "sgd_.intercept_ scaler_.mean_ scaler_.var_",
+            lambda inputs, classes: 2 * inputs + 2 * inputs * classes,
+        ),
+        method(
+            "5 nearest neighbours",
+            lambda _: StoredNeighbours(),
+            "examples_",
+            learning=lambda *_: 0,
+        ),
+        method(
+            "Gaussian naive Bayes",
+            lambda _: GaussianNB(),
+            "theta_ var_",
+            "class_count_",
+            lambda inputs, _: 2 * inputs,
+        ),
+        *(
+            method(
+                f"ANN, {epochs} epoch{'s' * (epochs > 1)}",
+                lambda seed, epochs=epochs: SingleLayerANN(epochs, random_state=seed),  # type: ignore[misc]
+                "coefs_",
+                "intercepts_",
+                offline=True,
+            )
+            for epochs in (1, 12)
+        ),
+        method(
+            "logistic regression",
+            lambda _: _LinearProbe(),
+            "weights_",
+            offline=True,
+            seeded=False,
+        ),
+    ]
+
+
+def learn_stream(estimator: Any, stream: Examples, classes: NDArray[Any]) -> None:
+    """Let an estimator learn examples in order, `BATCH` at a time.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With scikit-learn's ``partial_fit``.
+    stream : Examples
+        What to learn.
+    classes : ndarray of str
+        All classes, also those that come later.
+    """
+    for start in range(0, len(stream), BATCH):
+        batch = stream[start : start + BATCH]
+        estimator.partial_fit(batch.X, batch.y, classes=classes)
+
+
+def accuracy(estimator: Any, examples: Examples) -> float:
+    """Return the fraction of examples that an estimator has right; NaN of none."""
+    if not len(examples):
+        return float("nan")
+    with np.errstate(divide="ignore"):  # naive Bayes takes log(0), the prior of a class to come
+        return float((estimator.predict(examples.X) == examples.y).mean())
+
+
+class _LinearProbe:
+    """Logistic regression on standardised activations; its penalty chosen by cross-validation."""
+
+    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> None:
+        folds = min(5, int(np.unique(y, return_counts=True)[1].min()))
+        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        grid = {"logisticregression__C": np.logspace(-4, 0, 5)}
+        parts = StratifiedKFold(folds, shuffle=True, random_state=0)
+        self._probe = GridSearchCV(probe, grid, cv=parts).fit(X, y).best_estimator_
+        self.weights_ = self._probe[-1].coef_
+
+    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(self._probe.predict(X))
+
+
+def _arrays(estimator: Any, names: str) -> list[NDArray[Any]]:
+    """Return the arrays of an estimator by name, also those in lists."""
+    found = []
+    for value in (attrgetter(name)(estimator) for name in names.split()):
+        found += value if isinstance(value, list) else [value]
+    return found
