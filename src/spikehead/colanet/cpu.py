@@ -227,7 +227,10 @@ class CPUEngine:
             silent=p.silent_synapses,
         )
         moments = keys(numbers[:, None], np.arange(ALL_STEPS))
-        stream = trains.inputs, trains.offsets, trains.patterns, labels, moments
+        # Read-only, as memory that processes share is: Numba compiles once for both.
+        inputs = trains.inputs.view()
+        inputs.flags.writeable = False
+        stream = inputs, trains.offsets, trains.patterns, labels, moments
         flat = len(trains), net.n_members * net.n_columns
         answers = _Answers(*(np.empty(flat, kind) for kind in (np.uint8, np.float32, np.uint16)))
 
