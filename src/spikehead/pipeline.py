@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from spikehead.encoders import (
 )
 from spikehead.images import Photo, find_photos
 from spikehead.storage import StoredLesson
+
+if TYPE_CHECKING:
+    from spikehead.cluster import Cluster
 
 ORDERS = ("shuffled", "as-given")
 

@@ -36,8 +36,9 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        app([argument for argument in arguments if argument != "--debug"], prog_name="spikehead")
+        app(_with_addresses(arguments), prog_name="spikehead")
     except (ValueError, OSError, ImportError, MemoryError) as error:
         if debug:
             raise
@@ -45,3 +46,12 @@ def main() -> None:
     except KeyboardInterrupt:
         messages.print("Stopped.")
         sys.exit(130)
+
+
+def _with_addresses(arguments: list[str]) -> list[str]:
+    """Give --ray an address where it has none: Typer knows no options that may stand alone."""
+    followers = [*arguments[1:], "--"]
+    return [
+        "--ray=local" if argument == "--ray" and follower.startswith("-") else argument
+        for argument, follower in zip(arguments, followers, strict=False)
+    ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spikehead import storage
 from spikehead.cli import console
 from spikehead.pipeline import HybridClassifier, Lesson
+
+if TYPE_CHECKING:
+    from spikehead.cluster import Cluster
 
 SAVE_EVERY = 10.0
 """Seconds between saves while learning: what a killed process loses at most."""
@@ -43,6 +46,7 @@ def learn(
         Order, typer.Option(help="Order of learning; as-given is class after class.")
     ] = Order.SHUFFLED,
     threads: console.Threads = None,
+    ray: console.Ray = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
     as_json: console.Json = False,
@@ -66,12 +70,14 @@ def learn(
     else:
         classifier = _new_model(given, threads)
     started = time.monotonic()
-    with console.at_work(classifier, cache, no_cache):
-        lesson = _learn(classifier, photos, model, order)
+    with console.at_work(classifier, cache, no_cache), console.cluster(ray) as cluster:
+        lesson = _learn(classifier, photos, model, order, cluster)
     _report(model, classifier, lesson, time.monotonic() - started, as_json)
 
 
-def _learn(classifier: HybridClassifier, photos: Path, model: Path, order: Order) -> Lesson:
+def _learn(
+    classifier: HybridClassifier, photos: Path, model: Path, order: Order, cluster: Cluster | None
+) -> Lesson:
     """Learn, and save now and then, at the end, and when stopped."""
     lesson = Lesson()
     saved = time.monotonic()
@@ -87,7 +93,7 @@ def _learn(classifier: HybridClassifier, photos: Path, model: Path, order: Order
                     classifier.save(model)
                     saved = time.monotonic()
 
-            classifier.learn(photos, order=order.value, on_batch=on_batch)
+            classifier.learn(photos, order=order.value, cluster=cluster, on_batch=on_batch)
     except KeyboardInterrupt:
         if lesson.learned:
             classifier.save(model)

@@ -17,6 +17,7 @@ from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
 
 if TYPE_CHECKING:
+    from spikehead.cluster import Cluster
     from spikehead.tuning.report import Report
     from spikehead.tuning.tune import Task
 
@@ -88,6 +89,7 @@ def tune(
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "spikehead",
     threads: console.Threads = None,
+    ray: console.Ray = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
     as_json: console.Json = False,
@@ -107,32 +109,34 @@ def tune(
     planned = genetic.n_candidates + rounds.rounds * rounds.neighbours
     done = 0
     try:
-        task = _task(source, test, encoder, threads, cache, no_cache)
-        with console.progress() as progress:
-            bar = progress.add_task("Tuning", total=min(planned, experiments or planned))
+        with console.cluster(ray) as cluster:
+            task = _task(source, test, encoder, threads, cache, no_cache, cluster)
+            with console.progress() as progress:
+                bar = progress.add_task("Tuning", total=min(planned, experiments or planned))
 
-            def on_outcome(finished: int, best: float) -> None:
-                nonlocal done
-                done = finished
-                progress.update(bar, completed=finished, description=f"Tuning, best {best:.2%}")
+                def on_outcome(finished: int, best: float) -> None:
+                    nonlocal done
+                    done = finished
+                    progress.update(bar, completed=finished, description=f"Tuning, best {best:.2%}")
 
-            report = run(
-                task,
-                study,
-                protocol=protocol.value,
-                ranges=ranges,
-                fixed=fixed,
-                genetic=genetic,
-                descent=rounds,
-                members=members,
-                n_seeds=seeds,
-                seed=seed,
-                budget=Budget(experiments, seconds),
-                storage=storage,
-                name=name,
-                n_threads=threads,
-                on_outcome=on_outcome,
-            )
+                report = run(
+                    task,
+                    study,
+                    protocol=protocol.value,
+                    ranges=ranges,
+                    fixed=fixed,
+                    genetic=genetic,
+                    descent=rounds,
+                    members=members,
+                    n_seeds=seeds,
+                    seed=seed,
+                    budget=Budget(experiments, seconds),
+                    storage=storage,
+                    name=name,
+                    n_threads=threads,
+                    cluster=cluster,
+                    on_outcome=on_outcome,
+                )
     except KeyboardInterrupt:
         console.messages.print(
             f"Stopped after {done} experiments; give the same command again to go on."
@@ -151,6 +155,7 @@ def _task(
     threads: int | None,
     cache: Path | None,
     no_cache: bool,
+    cluster: Cluster | None,
 ) -> Task:
     """Read what to tune on."""
     from spikehead.tuning.tune import Task
@@ -164,7 +169,7 @@ def _task(
     found = [find_photos(folder) for folder in (source, test) if folder]
     opened = console.encoder(encoder, threads)
     with console.open_cache(opened, cache, no_cache) as kept:
-        sets = [console.encode(photos, opened, kept) for photos in found]
+        sets = [console.encode(photos, opened, kept, cluster) for photos in found]
     return Task(*(array for one in sets for array in one))
 
 

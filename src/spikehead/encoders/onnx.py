@@ -118,6 +118,18 @@ class OnnxEncoder:
             "saturation": self.saturation,
         }
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Take the network along; a copy, as for a process elsewhere, computes with one thread."""
+        state = {**vars(self), "_n_threads": 1, "_model": _read(self.files[_FILE])}
+        del state["_session"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the network that was taken along."""
+        model = state.pop("_model")
+        vars(self).update(state)
+        self._session = _session(self.files[_FILE], model, self._n_threads)
+
     def encode(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the activations, negative ones as zero, shape (n_photos, n_activations).
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 import numba
@@ -42,6 +42,9 @@ except ModuleNotFoundError:
         "tuning needs Optuna; install it with: pip install 'spikehead[tune]'"
     ) from None
 
+if TYPE_CHECKING:
+    from spikehead.cluster import Cluster
+
 CLAIM_RENEWED = 15.0
 """Seconds after which a process renews its claims on the candidates that it evaluates."""
 
@@ -49,7 +52,7 @@ CLAIM_LAPSES = 120.0
 """Seconds after which a claim that was not renewed is void: its process, or its host, is gone."""
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-_AHEAD = 1  # candidates that wait for a thread, so that none waits for the storage
+_AHEAD = 1  # candidates that wait for a CPU, so that none waits for the storage
 _POLL = 1.0  # seconds between two looks at what other processes do
 _CANDIDATE, _CLAIM, _SETTINGS = "candidate", "claim", "settings"
 
@@ -207,6 +210,7 @@ class Study:
         budget: Budget | None = None,
         *,
         n_workers: int | None = None,
+        cluster: Cluster | None = None,
         on_outcome: Callable[[int, float], None] | None = None,
     ) -> None:
         """Search until the plan is done or the budget is used up.
@@ -220,16 +224,19 @@ class Study:
         n_workers : int, optional
             Candidates evaluated at the same time, a thread each. Default: as many as this process
             may use. Outcomes do not depend on it.
+        cluster : Cluster, optional
+            Where candidates are evaluated, a task each. Default: in threads of this process.
         on_outcome : callable, optional
             Called now and then with the number of finished candidates and the highest accuracy.
         """
         rounds: list[NamedRound] = []
-        with _usable_storage(), _Pool(experiment, n_workers or numba.get_num_threads()) as pool:
+        n_threads = n_workers or numba.get_num_threads()
+        workers = _Tasks(experiment, cluster) if cluster else _Threads(experiment, n_threads)
+        with _usable_storage(), workers as pool:
             try:
                 while True:
                     kind, candidates = self.plan.propose(rounds)
-                    pool.bars = self.plan.bars(rounds)
-                    proposal = _Proposal(len(rounds), kind, candidates)
+                    proposal = _Proposal(len(rounds), kind, candidates, self.plan.bars(rounds))
                     outcomes = self._run_round(proposal, pool, budget or Budget(), on_outcome)
                     if outcomes:
                         rounds.append(NamedRound(kind, outcomes))
@@ -291,7 +298,7 @@ class Study:
     def _run_round(
         self,
         proposal: _Proposal,
-        pool: _Pool,
+        pool: _Threads | _Tasks,
         budget: Budget,
         on_outcome: Callable[[int, float], None] | None,
     ) -> list[Outcome]:
@@ -308,11 +315,11 @@ class Study:
             for place in free[: min(pool.size + _AHEAD - len(running), room)]:
                 trial = self._claimed(proposal, place)
                 if trial:
-                    running[pool.submit(everyone[place])] = trial
+                    running[pool.submit(everyone[place], proposal.bars)] = trial
             if running:
                 finished, _ = wait(running, CLAIM_RENEWED, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    self._keep(running.pop(future), future, pool)
+                    self._keep(running.pop(future), future, pool.n_rungs)
                 self._renew_claims()
             elif now.taken and room:
                 time.sleep(_POLL)  # for candidates that other processes have
@@ -368,7 +375,7 @@ class Study:
         self._mine[mine.number] = Trial(self._study, mine._trial_id)
         return self._mine[mine.number]
 
-    def _keep(self, trial: Trial, future: Future[tuple[float, ...]], pool: _Pool) -> None:
+    def _keep(self, trial: Trial, future: Future[tuple[float, ...]], n_rungs: int) -> None:
         """Store an outcome. One that came after its claim had lapsed is left to the others."""
         refusal = future.exception()
         if refusal and not isinstance(refusal, ValueError):
@@ -380,7 +387,7 @@ class Study:
                 trial.set_user_attr("refused", str(refusal))
             for step, accuracy in enumerate(rungs):
                 trial.report(accuracy, step)
-            if len(rungs) == pool.n_rungs:
+            if len(rungs) == n_rungs:
                 self._study.tell(trial, rungs[-1], skip_if_finished=True)
             else:
                 self._study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
@@ -422,6 +429,7 @@ class _Proposal(NamedTuple):
     number: int
     kind: str
     candidates: list[Values]
+    bars: Sequence[float] = ()
 
 
 class _Survey(NamedTuple):
@@ -434,26 +442,55 @@ class _Survey(NamedTuple):
     seconds: float
 
 
-class _Pool:
+class _Threads:
     """Threads that evaluate candidates; left, they stop at once."""
 
     def __init__(self, experiment: Experiment, size: int) -> None:
         self.size = size
         self.n_rungs = experiment.n_rungs
-        self.bars: list[float] = []
         self._experiment = experiment
         self._stop = threading.Event()
         self._threads = ThreadPoolExecutor(size)
 
-    def submit(self, parameters: CoLaNETParameters) -> Future[tuple[float, ...]]:
-        return self._threads.submit(self._experiment.evaluate, parameters, self.bars, self._stop)
+    def submit(
+        self, parameters: CoLaNETParameters, bars: Sequence[float]
+    ) -> Future[tuple[float, ...]]:
+        return self._threads.submit(self._experiment.evaluate, parameters, bars, self._stop)
 
-    def __enter__(self) -> _Pool:
+    def __enter__(self) -> _Threads:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._threads.shutdown(cancel_futures=True)
+
+
+class _Tasks:
+    """Tasks of a cluster that evaluate a candidate each; left, they end."""
+
+    def __init__(self, experiment: Experiment, cluster: Cluster) -> None:
+        self.n_rungs = experiment.n_rungs
+        self._cluster = cluster
+        self._experiment = cluster.share(experiment)
+        self._submitted: list[Future[tuple[float, ...]]] = []
+
+    @property
+    def size(self) -> int:
+        return self._cluster.n_cpus
+
+    def submit(
+        self, parameters: CoLaNETParameters, bars: Sequence[float]
+    ) -> Future[tuple[float, ...]]:
+        future = self._cluster.submit(Experiment.evaluate, self._experiment, parameters, bars)
+        self._submitted.append(future)
+        return future
+
+    def __enter__(self) -> _Tasks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for future in self._submitted:
+            future.cancel()
 
 
 class _Database(sqlite3.Connection):

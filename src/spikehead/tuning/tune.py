@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from spikehead.tuning.population import Experiment, shuffled
 from spikehead.tuning.report import TESTS, Report, make_report, write
 from spikehead.tuning.space import SearchSpace
 from spikehead.tuning.study import Budget, Plan, Study
+
+if TYPE_CHECKING:
+    from spikehead.cluster import Cluster
 
 PROTOCOLS = ("validation", "paper")
 
@@ -92,6 +95,7 @@ def tune(
     storage: str | None = None,
     name: str = "spikehead",
     n_threads: int | None = None,
+    cluster: Cluster | None = None,
     on_outcome: Callable[[int, float], None] | None = None,
 ) -> Report:
     """Search for the hyperparameters with the highest accuracy; call it again to go on.
@@ -132,6 +136,8 @@ def tune(
         Name of the study in the storage.
     n_threads : int, optional
         Candidates evaluated at the same time. Default: as many as this process may use.
+    cluster : Cluster, optional
+        Where candidates are evaluated, one on each CPU. Default: on this machine.
     on_outcome : callable, optional
         Called now and then with the number of finished candidates and the highest accuracy.
 
@@ -169,7 +175,7 @@ def tune(
     database = f"sqlite:///{(folder / 'study.sqlite').resolve().as_posix()}"
     study = Study(storage or database, name, plan, settings)
     try:
-        study.run(experiment, budget, n_workers=n_threads, on_outcome=on_outcome)
+        study.run(experiment, budget, n_workers=n_threads, cluster=cluster, on_outcome=on_outcome)
     except KeyboardInterrupt:
         if any(outcome.complete for one in study.rounds for outcome in one.outcomes):
             write(make_report(study, protocol), folder)
