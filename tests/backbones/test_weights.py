@@ -10,6 +10,7 @@ import torch
 
 from spikehead.backbones import weights
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
+from spikehead.backbones.se_resnet import ResNet18
 from spikehead.backbones.weights import OFFICIAL_WEIGHTS, fetch, load_state, pretrained
 
 
@@ -127,6 +128,16 @@ def test_pretrained_takes_a_file_by_hand_with_or_without_head(state, tmp_path):
     torch.testing.assert_close(model.state_dict(), headless, rtol=0, atol=0)
 
 
+def test_resnet18_loads_in_torchvisions_names(tmp_path):
+    state = ResNet18().state_dict()
+    theirs = {name.replace("classifier.1.", "fc."): value for name, value in state.items()}
+    assert len(theirs) == 122
+    assert {"conv1.weight", "layer2.0.downsample.1.bias", "layer4.1.bn2.running_var"} < set(theirs)
+    torch.save(theirs, tmp_path / "r.pth")
+    loaded = pretrained("resnet18", weights=tmp_path / "r.pth")
+    torch.testing.assert_close(loaded.state_dict(), state, rtol=0, atol=0)
+
+
 def test_every_url_holds_a_hash_and_every_network_has_a_preprocessing():
     for name, url in OFFICIAL_WEIGHTS.items():
         assert len(url.rpartition("-")[2].removesuffix(".pth")) == 8
@@ -135,8 +146,10 @@ def test_every_url_holds_a_hash_and_every_network_has_a_preprocessing():
 
 
 def test_bad_input_is_refused_in_a_sentence(state, tmp_path):
-    with pytest.raises(ValueError, match="there are no official weights for 'resnet'; there are e"):
+    with pytest.raises(ValueError, match="there is no backbone 'resnet': choose efficientnet_b0, "):
         pretrained("resnet")
+    with pytest.raises(ValueError, match="no official weights for 'se_resnet18'; there are effi"):
+        pretrained("se_resnet18")
     with pytest.raises(
         FileNotFoundError, match=r"none\.pth does not exist: give a file of weights"
     ):

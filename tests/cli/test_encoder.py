@@ -24,7 +24,8 @@ def test_lists_what_there_is(run, tmp_path):
     code, out, _ = run("encoder", "list", "--json")
     ready = {row["name"]: row["ready"] for row in json.loads(out)}
     assert code == 0
-    assert ready == {"bundled": True, **{f"efficientnet_b{n}": False for n in range(8)}}
+    pretrained = [*(f"efficientnet_b{number}" for number in range(8)), "resnet18"]
+    assert ready == {"bundled": True, **dict.fromkeys(pretrained, False)}
     assert "timm:NAME" in run("encoder", "list")[1]
 
 
@@ -66,6 +67,32 @@ def test_trains_an_encoder_and_goes_on_with_it(run, photos, tmp_path):
     assert code == 0
 
 
+@pytest.mark.parametrize("kind", ["structured", "unstructured"])
+def test_prunes_a_backbone_and_makes_an_encoder_of_it(run, photos, tmp_path, kind):
+    pytest.importorskip("torch")
+    output = tmp_path / "run"
+    options = ("--backbone", "efficientnet_cifar", "--from-scratch", "--batch-size", "4")
+    epochs = ("--epochs", "1", "--fine-tuning-epochs", "2", "--precision", "int8")
+    command = ("encoder", "prune", photos, "--output", output, "--kind", kind, *options, *epochs)
+    code, out, err = run(*command)
+    assert (code, f"onnx:{output / 'encoder.onnx'}" in out) == (0, True)
+    assert "pruned by 50%" in err
+    assert "epoch 2 of 2" in err
+    report = json.loads((output / "report.json").read_text())
+    dense, pruned = report["dense"], report[kind]
+    assert pruned["nonzero_parameters"] <= 0.7 * dense["parameters"]
+    smaller = kind == "structured"
+    assert (pruned["parameters"] < dense["parameters"]) == smaller
+    assert (pruned["multiply_adds"] <= 0.7 * dense["multiply_adds"]) == smaller
+    assert run(*command)[0] == 0  # it is finished
+    code, _, _ = run(
+        "learn", photos, "--model", tmp_path / "model", "--encoder", f"onnx:{output}/encoder.onnx"
+    )
+    assert code == 0
+    code, _, err = run(*command, "--reduction", "0.5")
+    assert (code, "holds the pruning of another plan: choose another folder" in err) == (1, True)
+
+
 def test_scales_a_baseline(run):
     """The sizes of B0 in Table 2 of the paper; a doubling of the multiply-adds for phi = 1."""
     pytest.importorskip("torch")
@@ -98,6 +125,12 @@ def test_says_what_is_wrong(run, photos, tmp_path):
         (
             ("encoder", "build", "efficientnet_b0", "--weights", tmp_path / "none.pth"),
             "none.pth",
+        ),
+        (("encoder", "prune", photos, *output, "--backbone", "vgg"), "there is no backbone 'vgg'"),
+        (("encoder", "prune", photos, *output), "no official weights for 'se_resnet18'"),
+        (
+            ("encoder", "prune", photos, *output, "--from-scratch", "--reduction", "1.5"),
+            "reduction must be between 0 and 1, not 1.5",
         ),
     ]
     for arguments, message in failures:

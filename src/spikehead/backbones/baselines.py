@@ -1,17 +1,21 @@
-"""The other networks of the EfficientNet paper: those that it scales, and ResNet-152.
+"""The networks with which the papers compare.
 
-Each takes a width and a depth, with which channels and repeats of its stages are multiplied.
+Those that the EfficientNet paper scales take a width and a depth, with which channels and repeats
+of their stages are multiplied.
 """
 
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
+from spikehead.backbones.backbone import Backbone, Stem
 from spikehead.backbones.efficientnet import rounded_channels
 
-__all__ = ["MobileNetV1", "MobileNetV2", "ResNet50", "ResNet152"]
+__all__ = ["MobileNetV1", "MobileNetV2", "ResNet50", "ResNet152", "ShuffleNetV2"]
 
 
 class _Convolution(nn.Sequential):
@@ -37,21 +41,21 @@ class _Convolution(nn.Sequential):
         super().__init__(*layers)
 
 
-class _Classifier(nn.Module):
-    """Features, their spatial mean, and a linear classifier."""
+class _Stages(Backbone):
+    """Layers in a row."""
 
-    def __init__(self, features: list[nn.Module], channels: int, classes: int) -> None:
+    def __init__(self, features: list[nn.Module], classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(*features)
-        self.classifier = nn.Linear(channels, classes)
+        self.replace_head(classes)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the logits, [batch, classes], of images [batch, 3, R, R]."""
-        logits: Tensor = self.classifier(self.features(image).mean((2, 3)))
-        return logits
+    def feature_map(self, image: Tensor) -> Tensor:
+        """Return the last features, [batch, activations, height, width]."""
+        features: Tensor = self.features(image)
+        return features
 
 
-class MobileNetV1(_Classifier):
+class MobileNetV1(_Stages):
     """Depthwise separable convolutions in a row (Howard et al., 2017, Table 1).
 
     Parameters
@@ -75,7 +79,7 @@ class MobileNetV1(_Classifier):
                     _Convolution(channels, wide, 1),
                 ]
                 channels = wide
-        super().__init__(layers, channels, classes)
+        super().__init__(layers, classes)
 
 
 class _InvertedResidual(nn.Module):
@@ -95,7 +99,7 @@ class _InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class MobileNetV2(_Classifier):
+class MobileNetV2(_Stages):
     """Inverted residuals with linear bottlenecks (Sandler et al., 2018, Table 2).
 
     Parameters
@@ -103,6 +107,8 @@ class MobileNetV2(_Classifier):
     width, depth : float, default 1
         Multipliers of channels and repeats; the last 1280 channels are never made fewer.
     classes : int, default 1000
+    stem : {"imagenet", "cifar"}, default "imagenet"
+        With "cifar" the first two halvings of the resolution are left out.
     """
 
     # expansion, channels, repeats, stride
@@ -116,17 +122,27 @@ class MobileNetV2(_Classifier):
         (6, 320, 1, 1),
     )
 
-    def __init__(self, width: float = 1.0, depth: float = 1.0, classes: int = 1000) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        depth: float = 1.0,
+        classes: int = 1000,
+        *,
+        stem: Stem = "imagenet",
+    ) -> None:
+        small = stem == "cifar"
         channels = rounded_channels(32 * width)
-        layers: list[nn.Module] = [_Convolution(3, channels, 3, 2, activation=nn.ReLU6)]
-        for expansion, stage_channels, repeats, stride in self._STAGES:
+        first = _Convolution(3, channels, 3, 1 if small else 2, activation=nn.ReLU6)
+        layers: list[nn.Module] = [first]
+        for stage, (expansion, stage_channels, repeats, stride) in enumerate(self._STAGES):
             wide = rounded_channels(stage_channels * width)
             for repeat in range(math.ceil(repeats * depth)):
-                layers.append(_InvertedResidual(channels, wide, expansion, 1 if repeat else stride))
+                kept = repeat or (small and stage == 1)
+                layers.append(_InvertedResidual(channels, wide, expansion, 1 if kept else stride))
                 channels = wide
         last = rounded_channels(1280 * max(1.0, width))
         layers.append(_Convolution(channels, last, 1, activation=nn.ReLU6))
-        super().__init__(layers, last, classes)
+        super().__init__(layers, classes)
 
 
 class _Bottleneck(nn.Module):
@@ -148,7 +164,7 @@ class _Bottleneck(nn.Module):
         return nn.functional.relu(self.block(x) + self.shortcut(x))
 
 
-class ResNet50(_Classifier):
+class ResNet50(_Stages):
     """Residual bottlenecks (He et al., 2016, Table 1), strided in their 3x3 convolutions.
 
     Parameters
@@ -169,10 +185,68 @@ class ResNet50(_Classifier):
             for repeat in range(math.ceil(repeats * depth)):
                 layers.append(_Bottleneck(channels, inside, 1 if repeat else stride))
                 channels = 4 * inside
-        super().__init__(layers, channels, classes)
+        super().__init__(layers, classes)
 
 
 class ResNet152(ResNet50):
     """The deepest residual network of He et al. (2016), with which Table 4 compares latency."""
 
     _STAGES = ((64, 3, 1), (128, 8, 2), (256, 36, 2), (512, 3, 2))
+
+
+class _ShuffleUnit(nn.Module):
+    """Half of the channels pass, or, with stride 2, all go both ways; then both are shuffled."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        half = out_channels // 2
+        self.split = stride == 1
+        self.block = nn.Sequential(
+            _Convolution(half if self.split else in_channels, half, 1),
+            _Convolution(half, half, 3, stride, half, activation=None),
+            _Convolution(half, half, 1),
+        )
+        self.shortcut = (
+            nn.Identity()
+            if self.split
+            else nn.Sequential(
+                _Convolution(in_channels, in_channels, 3, stride, in_channels, activation=None),
+                _Convolution(in_channels, half, 1),
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        passing, changed = x.chunk(2, 1) if self.split else (x, x)
+        both = torch.stack([self.shortcut(passing), self.block(changed)], 2)
+        return both.flatten(1, 2)
+
+
+class ShuffleNetV2(_Stages):
+    """Shuffle units in a row (Ma et al., 2018, Table 5).
+
+    Parameters
+    ----------
+    width : {0.5, 1.0}, default 1.0
+        Of the networks in the table.
+    classes : int, default 1000
+    stem : {"imagenet", "cifar"}, default "imagenet"
+        With "cifar" the first two halvings of the resolution are left out.
+    """
+
+    # repeats of the stages, and their channels by width
+    _REPEATS = (4, 8, 4)
+    _CHANNELS: ClassVar = {0.5: (48, 96, 192), 1.0: (116, 232, 464)}
+
+    def __init__(self, width: float = 1.0, classes: int = 1000, *, stem: Stem = "imagenet") -> None:
+        channels = 24
+        layers: list[nn.Module] = (
+            [_Convolution(3, channels, 3)]
+            if stem == "cifar"
+            else [_Convolution(3, channels, 3, 2), nn.MaxPool2d(3, 2, 1)]
+        )
+        for repeats, wide in zip(self._REPEATS, self._CHANNELS[width], strict=True):
+            for repeat in range(repeats):
+                layers.append(_ShuffleUnit(channels, wide, 1 if repeat else 2))
+                channels = wide
+        layers.append(_Convolution(channels, 1024, 1))
+        super().__init__(layers, classes)

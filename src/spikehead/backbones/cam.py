@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from spikehead.backbones.efficientnet import EfficientNet
+from spikehead.backbones.backbone import Backbone
 
 __all__ = ["class_activation_map", "overlay"]
 
@@ -18,16 +18,14 @@ _COLOURS = np.array(
 )
 
 
-def class_activation_map(
-    model: EfficientNet, images: Tensor, classes: Tensor | None = None
-) -> Tensor:
+def class_activation_map(model: Backbone, images: Tensor, classes: Tensor | None = None) -> Tensor:
     """Return what each place of the last features adds to the logit of a class.
 
     The mean of a map over its places is the logit less the classifier's bias.
 
     Parameters
     ----------
-    model : EfficientNet
+    model : Backbone
         With a classifier.
     images : Tensor, [batch, 3, R, R]
         Preprocessed.
@@ -47,15 +45,15 @@ def class_activation_map(
     ----------
     Zhou, B., et al. (2016). Learning Deep Features for Discriminative Localization. CVPR. Eq. 2.
     """
-    if isinstance(model.classifier, nn.Identity):
+    classifier = model.classifier_layer
+    if classifier is None:
         raise ValueError("a class activation map needs a classifier: the model has none")
     model.eval()
     with torch.inference_mode():
-        features = model.features(images)
+        features = model.feature_map(images)
         if classes is None:
-            classes = model.classifier(features.mean((2, 3))).argmax(1)
-        weights = model.get_parameter("classifier.1.weight")[classes]
-        return torch.einsum("bc,bchw->bhw", weights, features)
+            classes = classifier(features.mean((2, 3))).argmax(1)
+        return torch.einsum("bc,bchw->bhw", classifier.weight[classes], features)
 
 
 def overlay(

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from spikehead.backbones.backbone import Backbone
+
 __all__ = [
     "B0",
     "VARIANTS",
@@ -254,7 +256,7 @@ class MBConv(nn.Module):
         return x + self.stochastic_depth(y) if self.residual else y
 
 
-class EfficientNet(nn.Module):
+class EfficientNet(Backbone):
     """An EfficientNet classifier, or, with `classes=0`, the encoder without its head.
 
     Parameters
@@ -264,11 +266,6 @@ class EfficientNet(nn.Module):
     classes : int, default 1000
         Outputs of the classifier; with 0 there is none, and the output is the activations.
 
-    Attributes
-    ----------
-    activations : int
-        Number of pooled activations.
-
     References
     ----------
     Tan, M., Le, Q. V. (2019). EfficientNet: Rethinking Model Scaling for Convolutional Neural
@@ -276,7 +273,7 @@ class EfficientNet(nn.Module):
     """
 
     def __init__(self, architecture: Architecture, classes: int = 1000) -> None:
-        super().__init__()
+        super().__init__(architecture.dropout)
         self.architecture = architecture
         stages = architecture.scaled_stages()
         channels = rounded_channels(architecture.stem_channels * architecture.width)
@@ -294,34 +291,20 @@ class EfficientNet(nn.Module):
                 channels = stage.channels
                 block += 1
             features.append(nn.Sequential(*blocks))
-        self.activations = 4 * channels
-        features.append(
-            ConvNormActivation(channels, self.activations, 1, architecture=architecture)
-        )
+        features.append(ConvNormActivation(channels, 4 * channels, 1, architecture=architecture))
         self.features = nn.Sequential(*features)
-        self.classifier = self._head(classes)
-        self.apply(_initialise)
+        self.features.apply(_initialise)
+        self.replace_head(classes)
 
     def replace_head(self, classes: int) -> None:
         """Put a new classifier of `classes` outputs in place, or, with 0, none."""
-        self.classifier = self._head(classes)
+        super().replace_head(classes)
         self.classifier.apply(_initialise)
 
-    def _head(self, classes: int) -> nn.Module:
-        if not classes:
-            return nn.Identity()
-        dropout = nn.Dropout(self.architecture.dropout, inplace=True)
-        return nn.Sequential(dropout, nn.Linear(self.activations, classes))
-
-    def encode(self, image: Tensor) -> Tensor:
-        """Return the pooled activations, [batch, activations], of images [batch, 3, R, R]."""
-        pooled: Tensor = self.features(image).mean((2, 3))
-        return pooled
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the logits [batch, classes], or the activations where there is no head."""
-        output: Tensor = self.classifier(self.encode(image))
-        return output
+    def feature_map(self, image: Tensor) -> Tensor:
+        """Return the last features, [batch, activations, height, width]."""
+        features: Tensor = self.features(image)
+        return features
 
 
 def from_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

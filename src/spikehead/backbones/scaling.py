@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
 
+from spikehead.backbones.backbone import Network
 from spikehead.backbones.baselines import MobileNetV1, MobileNetV2, ResNet50
+from spikehead.backbones.costs import count_multiply_adds, count_parameters
 from spikehead.backbones.efficientnet import B0, EfficientNet
 
 __all__ = [
@@ -67,14 +68,6 @@ class Ratios:
         return Scale(self.alpha**phi, self.beta**phi, self.gamma**phi)
 
 
-@dataclass(frozen=True)
-class Network:
-    """A network not yet made: what it would be, and the side of its input in pixels."""
-
-    make: Callable[[int], nn.Module]
-    resolution: int
-
-
 def _efficientnet(scale: Scale) -> Network:
     resolution = round(B0.resolution * scale.resolution)
     scaled = replace(B0, width=scale.width, depth=scale.depth, resolution=resolution)
@@ -105,29 +98,13 @@ BASELINES: dict[str, Callable[[Scale], Network]] = {
 def parameters(network: Network, classes: int = 1000) -> int:
     """Return the number of weights and biases of a network."""
     with torch.device("meta"):
-        module = network.make(classes)
-    return sum(parameter.numel() for parameter in module.parameters())
+        return count_parameters(network.make(classes))
 
 
 def multiply_adds(network: Network, classes: int = 1000) -> int:
-    """Return the multiply-adds of one image in convolutions and linear layers.
-
-    It is what the paper calls FLOPS; norms, activations and means are not counted.
-    """
-    total = 0
-
-    def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            total += output.numel() * module.weight[0].numel()
-
-    side = network.resolution
-    with torch.device("meta"), torch.inference_mode():
-        module = network.make(classes).eval()
-        for layer in module.modules():
-            layer.register_forward_hook(count)
-        module(torch.empty(1, 3, side, side))
-    return total
+    """Return the multiply-adds of one image, as `count_multiply_adds` counts them."""
+    with torch.device("meta"):
+        return count_multiply_adds(network.make(classes), network.resolution)
 
 
 def latency(network: Network, classes: int = 1000, *, runs: int = 20) -> float:

@@ -12,7 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spikehead.backbones.efficientnet import VARIANTS, EfficientNet, from_timm
+from spikehead.backbones.backbone import Backbone
+from spikehead.backbones.catalogue import network
+from spikehead.backbones.efficientnet import from_timm
+from spikehead.backbones.se_resnet import from_torchvision
 from spikehead.encoders.cache import default_cache_folder
 from spikehead.images import Preprocessing
 
@@ -29,6 +32,7 @@ OFFICIAL_WEIGHTS = {
     "efficientnet_b5": f"{_REPOSITORY}/efficientnet_b5_lukemelas-1a07897c.pth",
     "efficientnet_b6": f"{_REPOSITORY}/efficientnet_b6_lukemelas-24a108a5.pth",
     "efficientnet_b7": f"{_REPOSITORY}/efficientnet_b7_lukemelas-c5b4e57e.pth",
+    "resnet18": f"{_REPOSITORY}/resnet18-f37072fd.pth",
 }
 """Where the weights of the PyTorch repository are; the names hold the start of their SHA-256."""
 
@@ -41,6 +45,7 @@ PREPROCESSING = {
     "efficientnet_b5": Preprocessing(resize=456, crop=456),
     "efficientnet_b6": Preprocessing(resize=528, crop=528),
     "efficientnet_b7": Preprocessing(resize=600, crop=600),
+    "resnet18": Preprocessing(resize=256, crop=224),
 }
 """How the official weights expect photos, as the PyTorch repository states it."""
 
@@ -164,15 +169,16 @@ def pretrained(
     *,
     weights: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> EfficientNet:
-    """Return an EfficientNet with the official ImageNet weights and their 1000 classes.
+) -> Backbone:
+    """Return a backbone with the official ImageNet weights, or others, and their classes.
 
     Parameters
     ----------
     name : str
-        ``"efficientnet_b0"`` to ``"efficientnet_b7"``.
+        One of `OFFICIAL_WEIGHTS`, or, with `weights`, of `BACKBONES`.
     weights : path, optional
-        A file to take instead of downloading; in torchvision's names or in timm's.
+        A file to take instead of downloading; in torchvision's names or, for an EfficientNet, in
+        timm's.
     progress : callable, optional
         As in `fetch`.
 
@@ -183,14 +189,18 @@ def pretrained(
     FileNotFoundError, ConnectionError
         If the file does not exist or cannot be downloaded.
     """
-    if name not in OFFICIAL_WEIGHTS:
+    backbone = network(name)
+    if weights is None and name not in OFFICIAL_WEIGHTS:
         known = ", ".join(OFFICIAL_WEIGHTS)
         raise ValueError(f"there are no official weights for {name!r}; there are {known}")
     file = Path(weights) if weights else fetch(OFFICIAL_WEIGHTS[name], progress=progress)
     state = load_state(file)
     if "conv_stem.weight" in state:
         state = from_timm(state)
-    model = EfficientNet(VARIANTS[name], classes=1000 if "classifier.1.weight" in state else 0)
+    elif "fc.weight" in state:
+        state = from_torchvision(state)
+    bias = state.get("classifier.1.bias")
+    model = backbone.make(0 if bias is None else len(bias))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

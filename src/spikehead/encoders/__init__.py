@@ -5,7 +5,7 @@ from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
 from spikehead.encoders.registry import (
-    EFFICIENTNETS,
+    PRETRAINED,
     built_file,
     is_buildable,
     open_encoder,
@@ -14,7 +14,7 @@ from spikehead.encoders.registry import (
 from spikehead.encoders.stream import EncodedBatch, encode_photos
 
 __all__ = [
-    "EFFICIENTNETS",
+    "PRETRAINED",
     "ActivationCache",
     "EncodedBatch",
     "Encoder",

@@ -11,10 +11,10 @@ from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
 
-EFFICIENTNETS = tuple(f"efficientnet_b{number}" for number in range(8))
+PRETRAINED = (*(f"efficientnet_b{number}" for number in range(8)), "resnet18")
 """Pretrained encoders, fetched and built at first use."""
 
-NAMES = ("bundled", *EFFICIENTNETS, "timm:NAME", "onnx:PATH", "pixels", "pixels:SIDE")
+NAMES = ("bundled", *PRETRAINED, "timm:NAME", "onnx:PATH", "pixels", "pixels:SIDE")
 """How users name encoders."""
 
 BUNDLED = Path(__file__).parent / "bundled" / "efficientnet_cifar.onnx"
@@ -27,7 +27,7 @@ def built_file(name: str, precision: str = "float32") -> Path:
     Parameters
     ----------
     name : str
-        ``efficientnet_b0`` to ``efficientnet_b7``, or ``timm:NAME``.
+        One of `PRETRAINED`, or ``timm:NAME``.
     precision : {"float32", "float16", "int8"}, default="float32"
         Of its weights.
     """
@@ -38,7 +38,7 @@ def built_file(name: str, precision: str = "float32") -> Path:
 
 def is_buildable(name: str) -> bool:
     """Return whether this is the name of a pretrained encoder that has to be built."""
-    return name in EFFICIENTNETS or (name.startswith("timm:") and name != "timm:")
+    return name in PRETRAINED or (name.startswith("timm:") and name != "timm:")
 
 
 def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
@@ -48,7 +48,7 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
     ----------
     name : str
         ``bundled``: the small one that comes with the package. ``efficientnet_b0`` to
-        ``efficientnet_b7``, ``timm:NAME``: pretrained ones, once they are built.
+        ``efficientnet_b7``, ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
         ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
