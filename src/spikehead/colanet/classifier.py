@@ -24,8 +24,10 @@ CODINGS = ("even", "bernoulli", "events")
 AUTO_PERCENTILE = 99.5
 """Percentile of the first batch's positive activations that ``saturation="auto"`` takes."""
 
+TIE = 1e-9
+"""Below any difference between votes; potentials decide within it."""
+
 _BATCH = 2048  # presentations coded at a time, which bounds memory
-_TIE = 1e-9  # below any difference between votes; potentials decide within it
 
 
 class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -527,8 +529,8 @@ def _votes(spikes: NDArray[np.uint8], peaks: NDArray[np.float32]) -> NDArray[np.
             for column in range(n_columns):
                 votes[column] += spikes[index, member, column] / max(total, 1)
         for column in range(n_columns):
-            rounded = np.rint(votes[column] / n_members / _TIE) * _TIE
-            votes[column] = rounded + highest[column] / (1 + highest[column]) * _TIE
+            rounded = np.rint(votes[column] / n_members / TIE) * TIE
+            votes[column] = rounded + highest[column] / (1 + highest[column]) * TIE
     return scores
 
 

@@ -48,6 +48,11 @@ class OnnxEncoder:
         Threads to compute with; the activations do not depend on it. Default: as many as this
         process may use.
 
+    Attributes
+    ----------
+    input, output : str
+        What the network calls them.
+
     Raises
     ------
     OSError
@@ -71,8 +76,8 @@ class OnnxEncoder:
         model = _read(path)
         self._n_threads = n_threads or usable_cpus()
         self._session = _session(path, model, self._n_threads)
-        self._input, shape = _input(path, self._session)
-        self._output = _output(path, self._session)
+        self.input, shape = _input(path, self._session)
+        self.output = _output(path, self._session)
         if preprocessing is None:
             preprocessing, saturation = _settings(path, shape)
         self.preprocessing = preprocessing
@@ -158,7 +163,7 @@ class OnnxEncoder:
         """Return what the network gives for a batch, or for the beginning of one."""
         n = len(pixels)
         batch = np.pad(pixels, ((0, self._batch - n), (0, 0), (0, 0), (0, 0)))
-        (activations,) = self._session.run([self._output], {self._input: batch})
+        (activations,) = self._session.run([self.output], {self.input: batch})
         return np.array(activations[:n], np.float32)
 
     def _try_out(self, path: Path, shape: Sequence[int | None]) -> int:

@@ -1,0 +1,1 @@
+"""Trained models for other run-time environments: ONNX and NIR. It needs the extra `export`."""

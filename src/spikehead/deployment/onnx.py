@@ -1,0 +1,365 @@
+"""A trained model as one ONNX file: encoder, spike coding, spiking head and vote.
+
+The head keeps its integer arithmetic, so the file gives the votes of `HybridClassifier.predict`.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from string import Template
+from typing import Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import (
+    ModelProto,
+    TensorProto,
+    compose,
+    helper,
+    numpy_helper,
+    parser,
+    version_converter,
+)
+from PIL import Image
+
+from spikehead import storage
+from spikehead.backbones.precision import quantise
+from spikehead.coding import STEPS, even_spread
+from spikehead.colanet.classifier import TIE
+from spikehead.colanet.network import Network
+from spikehead.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
+from spikehead.encoders import Encoder, OnnxEncoder, Pixels
+from spikehead.images import Preprocessing
+from spikehead.pipeline import HybridClassifier
+
+Precision = Literal["float32", "int8"]
+
+_OPSETS = 13, 17  # the oldest that the head can do with, and what older encoders are converted to
+_IR_VERSION = 8
+
+_PIXELS = """
+<ir_version: 8, opset_import: ["": 17]>
+pixels (float[batch, 1, $side, $side] image) => (float[batch, intensities] intensity)
+{
+    intensity = Flatten (image)
+}
+"""
+
+# A type is 1 (float), 6 (int32), 11 (double), or what holds every sum of weights exactly.
+_HEAD = """
+<ir_version: $ir_version, opset_import: ["": $opset]>
+head (float[batch, inputs] activations)
+    => (int64[batch] class, double[batch, $columns] votes, double[batch, $columns] confidences)
+{
+    # Spike counts: specification, section 1.
+    single = Cast <to = 1> (activations)
+    precise = Cast <to = 11> (single)
+    scaled = Mul (precise, scale)
+    clipped = Clip (scaled, no_spikes, most_spikes)
+    raised = Add (clipped, half)
+    counts = Floor (raised)
+
+    # What the inputs of each count bring a neuron when they spike: section 7.
+    by_level = Unsqueeze (counts, axis_1)
+    is_level = Equal (by_level, levels)
+    of_level = Cast <to = $exact> (is_level)
+    exact_weights = Cast <to = $exact> (weights)
+    sums = MatMul (of_level, exact_weights)
+    whole_sums = Cast <to = 6> (sums)
+    brought = Reshape (whole_sums, levels_and_neurons)
+
+    # The presentation, step by step: section 3.
+    shape = Shape (activations)
+    batch_size = Gather (shape, axis_0)
+    state = Concat <axis = 0> (batch_size, neurons)
+    rest = Expand (zero, state)
+    u_end, opens_end, spikes, peaks = Scan <num_scan_inputs = 3, body = step (
+        int32[batch, $members, $columns, $size] u,
+        int32[batch, $members, $columns, $size] opens,
+        int32[batch, $members, $columns, $size] fired,
+        int32[batch, $members, $columns, $size] peak,
+        int32 now,
+        int32[level, $members, 1, 1] spiking,
+        int32[$members, $columns, $size] stimulation
+    ) => (
+        int32[batch, $members, $columns, $size] next_u,
+        int32[batch, $members, $columns, $size] next_opens,
+        int32[batch, $members, $columns, $size] next_fired,
+        int32[batch, $members, $columns, $size] next_peak
+    ) {
+        bringing = Mul (brought, spiking)
+        current = ReduceSum <keepdims = 0> (bringing, axis_1)
+        drive = Add (current, stimulation)
+        is_open = GreaterOrEqual (now, opens)
+        felt = Where (is_open, drive, zero)
+        leak = Div (u, tau)
+        left = Sub (u, leak)
+        risen = Add (left, felt)
+        after = Max (risen, zero)
+
+        higher = Max (peak, after)
+        has_input = Less (now, input_steps)
+        next_peak = Where (has_input, higher, peak)
+
+        is_above = Greater (after, thresholds)
+        is_able = And (is_open, is_above)
+        candidate = Where (is_able, after, zero)
+        highest, winner = TopK <axis = -1> (candidate, one)
+        fires = Greater (highest, zero)
+        is_winner = Equal (microcolumns, winner)
+        is_loser = Not (is_winner)
+        spike = And (is_winner, fires)
+        is_blocked = And (is_loser, fires)
+        next_u = Where (spike, zero, after)
+        unblocked = Add (now, block)
+        next_opens = Where (is_blocked, unblocked, opens)
+        counted = Cast <to = 6> (spike)
+        next_fired = Add (fired, counted)
+    }> (rest, rest, rest, rest, steps, patterns, noise)
+
+    # The vote: section 5.
+    out = ReduceSum <keepdims = 0> (spikes, axis_3)
+    total = ReduceSum (out, axis_2)
+    divisor = Max (total, one_spike)
+    precise_out = Cast <to = 11> (out)
+    precise_divisor = Cast <to = 11> (divisor)
+    shares = Div (precise_out, precise_divisor)
+    share = ReduceSum <keepdims = 0> (shares, axis_1)
+    mean_share = Div (share, members)
+    in_ties = Div (mean_share, tie)
+    whole_ties = Round (in_ties)
+    rounded = Mul (whole_ties, tie)
+
+    peak_float = Cast <to = 1> (peaks)
+    threshold_float = Cast <to = 1> (thresholds)
+    ratios = Div (peak_float, threshold_float)
+    column_ratio, column_winner = TopK <axis = -1> (ratios, one)
+    precise_ratio = Cast <to = 11> (column_ratio)
+    reached = ReduceSum <keepdims = 0> (precise_ratio, axes_1_3)
+    above_reached = Add (reached, certain)
+    below_one = Div (reached, above_reached)
+    below_tie = Mul (below_one, tie)
+    votes = Add (rounded, below_tie)
+
+    all_votes = ReduceSum (votes, axis_1)
+    any_vote = Greater (all_votes, never)
+    of_all = Div (votes, all_votes)
+    confidences = Where (any_vote, of_all, even)
+    class = ArgMax <axis = 1, keepdims = 0> (confidences)
+}
+"""
+
+
+def export(
+    model: HybridClassifier,
+    file: str | Path,
+    *,
+    precision: Precision = "float32",
+    calibration: NDArray[np.float32] | None = None,
+) -> float:
+    """Write a model as one ONNX file that ONNX Runtime runs by itself.
+
+    It takes `image`, float32 [batch, channels, side, side], as the encoder's preprocessing makes
+    it. It gives `class`, int64 [batch]; `votes`, float64 [batch, classes], each class's mean share
+    in the members' spikes, ties resolved as by `CoLaNETClassifier.decision_function`; and
+    `confidences`, the same as `predict_proba` gives them. Its metadata hold, as JSON, `classes`
+    (their names) and `preprocessing` (the fields of `Preprocessing`). The network is run and
+    compared with the model before it is written.
+
+    Parameters
+    ----------
+    model : HybridClassifier
+        It has learned something; its encoder is an ONNX file or pixels.
+    file : path
+        Where to write; a file that is there is replaced.
+    precision : {"float32", "int8"}, default="float32"
+        Of the encoder. "int8" makes the file smaller, and changes some answers; it needs
+        `calibration`.
+    calibration : ndarray of float32, shape (n_photos, channels, side, side), optional
+        Preprocessed typical photos, from which "int8" takes the ranges of values; some hundred are
+        enough.
+
+    Returns
+    -------
+    float
+        Share of the calibration photos, or else of some noise, to which the file gives the model's
+        class: 1 for "float32".
+
+    Raises
+    ------
+    ValueError
+        If the model has learned nothing, its encoder cannot be exported or quantised, "int8" has no
+        calibration photos, or a "float32" file does not give what the model gives.
+    OSError
+        If the file cannot be written; what was there is unchanged.
+    """
+    if not model.classes:
+        raise ValueError("the model has learned nothing yet: teach it before it is exported")
+    if precision == "int8" and calibration is None:
+        raise ValueError("the precision int8 needs calibration photos: give some typical ones")
+    encoder = _encoder(model.encoder)
+    if calibration is None:
+        calibration = _noise(model.encoder.preprocessing)
+    if precision == "int8":
+        encoder = _quantised(encoder, model.encoder, calibration)
+    joined = _joined(encoder, _head(model.head.network_, encoder), model)
+    agreement = _agreement(joined, model, calibration)
+    if precision == "float32" and agreement < 1:
+        raise ValueError(
+            f"the ONNX file does not give what the model gives: make the encoder "
+            f"{model.encoder.name} anew, with opset {_OPSETS[1]} or newer"
+        )
+    storage.write_file(file, joined.SerializeToString())
+    return agreement
+
+
+def _encoder(encoder: Encoder) -> ModelProto:
+    """Return an encoder as a network that takes `image` and has one output."""
+    if isinstance(encoder, Pixels):
+        return parser.parse_model(Template(_PIXELS).substitute(side=encoder.side))
+    if not isinstance(encoder, OnnxEncoder):
+        raise ValueError(
+            f"the encoder {encoder.name} is not an ONNX file: write it as one, and use onnx:PATH"
+        )
+    (path,) = encoder.files.values()
+    network = onnx.load(path)
+    oldest, usual = _OPSETS
+    if _opset(network) < oldest:
+        with _explained(f"the encoder {encoder.name} cannot be converted to opset {usual}"):
+            network = version_converter.convert_version(network, usual)
+    network.ir_version = max(network.ir_version, _IR_VERSION)
+    # So that no name meets one of the head.
+    compose.add_prefix(network, "encoder/", inplace=True)
+    graph = network.graph
+    (photo,) = (node for node in graph.input if node.name == f"encoder/{encoder.input}")
+    graph.node.insert(0, helper.make_node("Identity", ["image"], [photo.name]))
+    photo.name = "image"
+    for node in list(graph.output):
+        if node.name != f"encoder/{encoder.output}":
+            graph.output.remove(node)
+    return network
+
+
+def _opset(network: ModelProto) -> int:
+    (version,) = (opset.version for opset in network.opset_import if not opset.domain)
+    return int(version)
+
+
+def _quantised(
+    network: ModelProto, encoder: Encoder, calibration: NDArray[np.float32]
+) -> ModelProto:
+    if isinstance(encoder, Pixels):
+        raise ValueError(f"the encoder {encoder.name} has no weights to quantise: use float32")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _explained(f"the encoder {encoder.name} cannot be quantised (use float32)"),
+    ):
+        file = Path(folder) / "encoder.onnx"
+        onnx.save(network, file)
+        quantise(file, calibration)
+        return onnx.load(file)
+
+
+def _head(network: Network, encoder: ModelProto) -> ModelProto:
+    """Return the head as a network from `activations` to the vote, to be joined to `encoder`."""
+    n_members, n_columns = network.n_members, network.n_columns
+    size = network.parameters.microcolumns
+    neurons = n_members, n_columns, size
+    maps = [network.weight_map(c, m) for m in range(n_members) for c in range(n_columns)]
+    weights = np.concatenate(maps).T * np.float32(UNIT)
+    levels = np.arange(1, STEPS + 1)
+    # [step, level, member]
+    patterns = np.zeros((ALL_STEPS, STEPS, n_members), np.int32)
+    for member, phase in enumerate(network.phases.tolist()):
+        patterns[:STEPS, :, member] = even_spread(levels, phase)
+    constants = {
+        "scale": np.float64(STEPS / network.parameters.saturation),
+        "no_spikes": np.float64(0),
+        "most_spikes": np.float64(STEPS),
+        "half": np.float64(0.5),
+        "levels": levels.astype(np.float64)[:, None],
+        "weights": weights.astype(np.int16),
+        "levels_and_neurons": [0, STEPS, *neurons],
+        "neurons": [*neurons],
+        "steps": np.arange(ALL_STEPS, dtype=np.int32),
+        "patterns": patterns[..., None, None],
+        "noise": network.noise().reshape(ALL_STEPS, *neurons),
+        "tau": np.int32(TAU),
+        "input_steps": np.int32(STEPS),
+        "thresholds": network.thresholds().reshape(neurons),
+        "microcolumns": [*range(size)],
+        "block": np.int32(MEMORY + 1),
+        "members": np.float64(n_members),
+        "tie": np.float64(TIE),
+        "even": np.float64(1 / n_columns),
+        "zero": np.int32(0),
+        "one_spike": np.int32(1),
+        "never": np.float64(0),
+        "certain": np.float64(1),
+        "one": [1],
+        "axis_0": [0],
+        "axis_1": [1],
+        "axis_2": [2],
+        "axis_3": [3],
+        "axes_1_3": [1, 3],
+    }
+    # A float32 holds every whole number up to 2**24.
+    small = np.abs(weights).sum(axis=0).max() <= 2**24
+    text = Template(_HEAD).substitute(
+        ir_version=encoder.ir_version,
+        opset=_opset(encoder),
+        exact=TensorProto.FLOAT if small else TensorProto.DOUBLE,
+        members=n_members,
+        columns=n_columns,
+        size=size,
+    )
+    head = parser.parse_model(text)
+    for name, value in constants.items():
+        array = np.array(value, np.int64) if isinstance(value, list) else np.asarray(value)
+        head.graph.initializer.append(numpy_helper.from_array(array, name))
+    return head
+
+
+def _joined(encoder: ModelProto, head: ModelProto, model: HybridClassifier) -> ModelProto:
+    (activations,) = (node.name for node in encoder.graph.output)
+    with _explained(f"the encoder {model.encoder.name} cannot be joined to the head"):
+        joined = compose.merge_models(encoder, head, io_map=[(activations, "activations")])
+    joined.graph.name = "spikehead"
+    metadata = {"classes": model.classes, "preprocessing": model.encoder.preprocessing.to_dict()}
+    helper.set_model_props(joined, {name: json.dumps(value) for name, value in metadata.items()})
+    return joined
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Say in one sentence what could not be done: the errors of onnx have no base of their own."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what}: {str(error).strip().splitlines()[0]}") from error
+
+
+def _noise(preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Return some photos of noise, preprocessed."""
+    random = np.random.default_rng(0)
+    shape = preprocessing.crop, preprocessing.crop, 3
+    photos = [Image.fromarray(random.integers(0, 256, shape, np.uint8)) for _ in range(4)]
+    return np.stack([preprocessing(photo) for photo in photos])
+
+
+def _agreement(network: ModelProto, model: HybridClassifier, photos: NDArray[np.float32]) -> float:
+    """Return the share of photos to which the network gives the model's class."""
+    session = onnxruntime.InferenceSession(
+        network.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    # Some networks insist on a batch of a certain size.
+    batch = network.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
+    given = [session.run(["class"], {"image": np.repeat(p[None], batch, 0)})[0][0] for p in photos]
+    expected = model.head.predict_proba(model.encoder.encode(photos)).argmax(axis=1)
+    return float(np.mean(given == expected))
