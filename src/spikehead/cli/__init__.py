@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from spikehead.cli import compare, continual, demo, encoder, evaluate, info, learn, predict, tune
+from spikehead.cli import (
+    compare,
+    continual,
+    demo,
+    encoder,
+    evaluate,
+    export,
+    info,
+    learn,
+    predict,
+    tune,
+)
 from spikehead.cli.console import fail, messages
 
 app = typer.Typer(
@@ -25,6 +36,7 @@ for command in (
     compare.compare,
     continual.continual,
     tune.tune,
+    export.export,
     info.info,
 ):
     app.command()(command)
