@@ -16,6 +16,7 @@ from spikehead.cli import (
     info,
     learn,
     predict,
+    serve,
     tune,
 )
 from spikehead.cli.console import fail, messages
@@ -37,6 +38,7 @@ for command in (
     continual.continual,
     tune.tune,
     export.export,
+    serve.serve,
     info.info,
 ):
     app.command()(command)

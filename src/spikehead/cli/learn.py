@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spikehead import storage
-from spikehead.cli import console
+from spikehead.cli import console, models
 from spikehead.pipeline import HybridClassifier, Lesson
 
 if TYPE_CHECKING:
@@ -31,17 +31,9 @@ def learn(
     photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
     model: Annotated[Path, typer.Option(help="Model folder; made where there is none.")],
     encoder: console.EncoderName = None,
-    parameters: Annotated[
-        Path | None,
-        typer.Option(help="JSON file of hyperparameters for a new model.  [default: Table 1]"),
-    ] = None,
-    members: Annotated[
-        int | None,
-        typer.Option(min=1, max=1000, help="Networks in a new model's ensemble.  [default: 15]"),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of a new model.  [default: 0]")
-    ] = None,
+    parameters: models.ParametersFile = None,
+    members: models.Members = None,
+    seed: models.Seed = None,
     order: Annotated[
         Order, typer.Option(help="Order of learning; as-given is class after class.")
     ] = Order.SHUFFLED,
@@ -56,19 +48,11 @@ def learn(
     A photo that the model has learned under the same label is left out, so a run that was stopped
     goes on where it was when the same command is given again.
     """
-    storage.check_destination(model)
-    options = {"encoder": encoder, "parameters": parameters, "members": members, "seed": seed}
-    given = {name: value for name, value in options.items() if value is not None}
+    given = models.given(model, encoder=encoder, parameters=parameters, members=members, seed=seed)
     if storage.is_model(model):
-        if given:
-            raise typer.BadParameter(
-                f"{model} exists, and these are settled when a model is made; leave them out, or "
-                "name another model folder.",
-                param_hint=", ".join(f"--{name}" for name in given),
-            )
         classifier = HybridClassifier.load(model, n_threads=threads)
     else:
-        classifier = _new_model(given, threads)
+        classifier = models.new(threads, **given)
     started = time.monotonic()
     with console.at_work(classifier, cache, no_cache), console.cluster(ray) as cluster:
         lesson = _learn(classifier, photos, model, order, cluster)
@@ -103,13 +87,6 @@ def _learn(
         raise typer.Exit(130) from None
     classifier.save(model)
     return lesson
-
-
-def _new_model(given: dict[str, Any], threads: int | None) -> HybridClassifier:
-    if "parameters" in given:
-        given["parameters"] = console.read_parameters(given["parameters"])
-    encoder = console.encoder(given.pop("encoder", None), threads)
-    return HybridClassifier(encoder, **given, n_threads=threads)
 
 
 def _report(

@@ -1,0 +1,64 @@
+"""How the commands that teach a model make a new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spikehead import storage
+from spikehead.cli import console
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.pipeline import HybridClassifier
+
+ParametersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--parameters",
+        help="JSON file of hyperparameters for a new model.  [default: Table 1]",
+        show_default=False,
+    ),
+]
+Members = Annotated[
+    int | None,
+    typer.Option(
+        "--members", min=1, max=1000, help="Networks in a new model's ensemble.  [default: 15]"
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of a new model.  [default: 0]"),
+]
+
+
+def given(folder: Path, **options: Any) -> dict[str, Any]:
+    """Return the options of a new model that are given; refuse them for one that exists."""
+    storage.check_destination(folder)
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and storage.is_model(folder):
+        raise typer.BadParameter(
+            f"{folder} exists, and these are settled when a model is made; leave them out, or name "
+            "another model folder.",
+            param_hint=", ".join(f"--{name}" for name in given),
+        )
+    return given
+
+
+def new(
+    threads: int | None,
+    *,
+    encoder: str | None = None,
+    parameters: Path | None = None,
+    for_bundled: CoLaNETParameters | None = None,
+    **options: Any,
+) -> HybridClassifier:
+    """Make a model by the options that are given.
+
+    Without `parameters` it has those of Table 1, or `for_bundled` on the bundled encoder.
+    """
+    hyperparameters = console.read_parameters(parameters) if parameters else None
+    opened = console.encoder(encoder, threads)
+    if hyperparameters is None and opened.name == "bundled":
+        hyperparameters = for_bundled
+    return HybridClassifier(opened, parameters=hyperparameters, n_threads=threads, **options)

@@ -1,0 +1,151 @@
+"""What the service takes and gives, as its OpenAPI description shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from spikehead.serve.teacher import Recognition, State
+from spikehead.storage import StoredLesson
+
+ClassName = Annotated[
+    str,
+    Field(
+        max_length=60,
+        # Printable, and without spaces at the ends.
+        pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$",
+        description="Up to 60 characters, none of them a control character.",
+        examples=["cup"],
+    ),
+]
+
+
+class Error(BaseModel):
+    """Why a request was refused."""
+
+    error: str = Field(
+        description="One sentence for people.", examples=["there is no lesson to undo"]
+    )
+
+
+class Health(BaseModel):
+    """The service is up."""
+
+    status: str = Field(examples=["ok"])
+
+
+class NewClass(BaseModel):
+    """A class to add."""
+
+    name: ClassName
+
+
+class LearnedClass(BaseModel):
+    """A class that the model knows."""
+
+    name: str = Field(examples=["cup"])
+    photos: int = Field(description="Photos of it that were learned.", examples=[8])
+
+
+class Lesson(BaseModel):
+    """A lesson that can be undone."""
+
+    number: int = Field(examples=[1])
+    label: str = Field(serialization_alias="class", examples=["cup"])
+    photos: int = Field(examples=[8])
+    taught_at: datetime
+
+    @classmethod
+    def of(cls, lesson: StoredLesson) -> Lesson:
+        """Describe a lesson."""
+        return cls(
+            number=lesson.number,
+            label=lesson.label,
+            photos=len(lesson.digests),
+            taught_at=datetime.fromtimestamp(lesson.taught_at, timezone.utc),
+        )
+
+
+class Model(BaseModel):
+    """What the model has learned so far."""
+
+    name: str = Field(description="Of its folder.", examples=["my-model"])
+    encoder: str = Field(examples=["bundled"])
+    members: int = Field(description="Networks in the ensemble.", examples=[15])
+    photos: int = Field(description="Photos that were learned.", examples=[24])
+    classes: list[LearnedClass] = Field(description="In the order in which they came.")
+    lessons: list[Lesson] = Field(
+        description="The last ones, in order; each can be undone, the last one first."
+    )
+
+    @classmethod
+    def of(cls, name: str, state: State) -> Model:
+        """Describe a model and its lessons."""
+        counts = state.model.photos_learned
+        return cls(
+            name=name,
+            encoder=state.model.encoder.name,
+            members=state.model.head.network_.n_members,
+            photos=sum(counts.values()),
+            classes=[LearnedClass(name=name, photos=count) for name, count in counts.items()],
+            lessons=[Lesson.of(lesson) for lesson in state.lessons],
+        )
+
+
+class SkippedPhoto(BaseModel):
+    """A photo that cannot be read."""
+
+    photo: str = Field(description="Its file name.", examples=["a.gif"])
+    reason: str = Field(examples=["it is not a JPEG, PNG or WebP photo"])
+
+
+class Taught(BaseModel):
+    """What a lesson did, and what the model has learned so far."""
+
+    learned: int = Field(description="Photos that were learned.", examples=[8])
+    known: int = Field(description="Photos that had been learned before.", examples=[0])
+    skipped: list[SkippedPhoto]
+    model: Model
+
+
+class Undone(BaseModel):
+    """The lesson that was undone, and what the model has learned without it."""
+
+    undone: Lesson
+    model: Model
+
+
+class Answer(BaseModel):
+    """What the model says of one photo."""
+
+    photo: str = Field(description="Its file name.", examples=["a.jpg"])
+    label: str = Field(serialization_alias="class", examples=["cup"])
+    shares: dict[str, float] = Field(
+        description="Each class's share of the ensemble's vote; they add up to 1.",
+        examples=[{"cup": 0.9, "pen": 0.1}],
+    )
+    spikes: dict[str, list[int]] = Field(
+        description="For each class, in how many members its column spiked at each of the 15 steps "
+        "of the presentation: 10 of input, 5 of silence.",
+        examples=[{"cup": [0, 0, 3, 15, 2, 9, 12, 4, 8, 11, 0, 0, 0, 0, 0], "pen": [0] * 15}],
+    )
+
+    @classmethod
+    def of(cls, photo: str, recognition: Recognition) -> Answer:
+        """Describe what was recognised."""
+        classes = recognition.shares
+        return cls(
+            photo=photo,
+            label=recognition.label,
+            shares=recognition.shares,
+            spikes=dict(zip(classes, recognition.spikes.T.tolist(), strict=True)),
+        )
+
+
+class Answers(BaseModel):
+    """What the model says of the photos."""
+
+    answers: list[Answer]
+    skipped: list[SkippedPhoto]

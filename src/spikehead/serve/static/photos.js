@@ -1,0 +1,56 @@
+// Photos from a camera or from files, small enough to send many.
+
+const CAMERA_SIDE = 320;
+const FILE_SIDE = 640;
+
+export async function startCamera(video) {
+  if (!navigator.mediaDevices)
+    throw new Error("the browser gives pages a camera only on this machine or over https");
+  const stream = await navigator.mediaDevices.getUserMedia({
+    video: { facingMode: "environment", width: { ideal: 640 }, height: { ideal: 640 } },
+  });
+  video.srcObject = stream;
+  await video.play();
+}
+
+export function stopCamera(video) {
+  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
+}
+
+// The middle square of what the camera sees: what the page shows, and what the encoder takes.
+export function takePhoto(video) {
+  const side = Math.min(video.videoWidth, video.videoHeight);
+  const x = (video.videoWidth - side) / 2;
+  const y = (video.videoHeight - side) / 2;
+  return drawn(CAMERA_SIDE, CAMERA_SIDE, "camera.jpg", (context) =>
+    context.drawImage(video, x, y, side, side, 0, 0, CAMERA_SIDE, CAMERA_SIDE),
+  );
+}
+
+// A photo that the browser cannot read goes as it is: the service says what is wrong with it.
+export async function readFile(file) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file);
+  } catch {
+    return { name: file.name, blob: file };
+  }
+  const scale = Math.min(1, FILE_SIDE / Math.min(bitmap.width, bitmap.height));
+  const [width, height] = [bitmap.width, bitmap.height].map((size) => Math.round(size * scale));
+  const photo = await drawn(width, height, file.name, (context) => {
+    context.fillStyle = "white";
+    context.fillRect(0, 0, width, height);
+    context.drawImage(bitmap, 0, 0, width, height);
+  });
+  bitmap.close();
+  return photo;
+}
+
+function drawn(width, height, name, draw) {
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  draw(canvas.getContext("2d"));
+  return new Promise((resolve) =>
+    canvas.toBlob((blob) => resolve({ name, blob }), "image/jpeg", 0.9),
+  );
+}

@@ -1,0 +1,246 @@
+"""The keeper of a model that is taught while it answers."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead import storage
+from spikehead.encoders import EncodedBatch, encode_photos
+from spikehead.pipeline import HybridClassifier
+from spikehead.storage import StoredLesson
+
+KEPT_PHOTOS = 1000
+"""Photos of the last lessons that are kept: what can be undone, and what new classes mix with."""
+
+
+class Conflict(ValueError):  # noqa: N818 - as HTTP calls it
+    """What is asked does not go with what the model knows."""
+
+
+class State(NamedTuple):
+    """What a model knows at one time.
+
+    Attributes
+    ----------
+    model : HybridClassifier
+        The model; it does not change any more.
+    lessons : tuple of StoredLesson
+        Its last lessons, in order; each can be undone, the last one first.
+    """
+
+    model: HybridClassifier
+    lessons: tuple[StoredLesson, ...]
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What the model says of one photo.
+
+    Attributes
+    ----------
+    label : str
+        Its class.
+    shares : dict of str to float
+        Each class's share of the vote.
+    spikes : ndarray of int, shape (15, n_classes)
+        In how many members each class's OUT neuron spiked, step by step.
+    """
+
+    label: str
+    shares: dict[str, float]
+    spikes: NDArray[np.intp]
+
+
+class Teacher:
+    """Keeps a model that many may ask while one at a time teaches it.
+
+    The model is never changed. It follows from the model folder and the lessons in it
+    (`HybridClassifier.taught`); a lesson is first learned by a copy, then written to the disk, and
+    then the copy takes the model's place. So whoever asks meanwhile meets one model or the other,
+    a lesson that cannot be written has changed nothing, and to undo one is to leave it out.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A saved model.
+    n_threads : int, optional
+        Default: as many as this process may use.
+
+    Attributes
+    ----------
+    folder : Path
+        The model folder.
+    state : State
+        The model as it is now.
+    """
+
+    def __init__(self, folder: str | Path, *, n_threads: int | None = None) -> None:
+        self.folder = Path(folder)
+        self._turn = threading.Lock()
+        self._encoding = threading.BoundedSemaphore(2)
+        lessons = storage.read_lessons(folder)
+        self._saved = HybridClassifier.load(folder, n_threads=n_threads, lessons=False)
+        self._warm_up()
+        self.state = State(self._saved.taught(lessons), tuple(lessons))
+
+    def recognise(self, photos: Sequence[bytes]) -> tuple[list[Recognition], dict[int, str]]:
+        """Say what is on photos.
+
+        Parameters
+        ----------
+        photos : sequence of bytes
+            The contents of photo files.
+
+        Returns
+        -------
+        recognitions : list of Recognition
+            One for each photo that can be read, in order.
+        problems : dict of int to str
+            Why the others cannot be read, by position.
+
+        Raises
+        ------
+        Conflict
+            The model knows no class yet.
+        """
+        model = self.state.model
+        if not model.classes:
+            raise Conflict("the model has learned nothing yet; teach it a class")
+        encoded = self._encoded(photos)
+        if not encoded.indices:
+            return [], encoded.problems
+        shares = model.head.predict_proba(encoded.activations)
+        spikes = model.head.out_spikes(encoded.activations)
+        recognitions = [
+            Recognition(
+                model.classes[share.argmax()],
+                dict(zip(model.classes, share.tolist(), strict=True)),
+                raster,
+            )
+            for share, raster in zip(shares, spikes, strict=True)
+        ]
+        return recognitions, encoded.problems
+
+    def teach(self, label: str, photos: Sequence[bytes]) -> tuple[int, dict[int, str]]:
+        """Teach photos of a class; when this returns, the lesson is on the disk.
+
+        Parameters
+        ----------
+        label : str
+            The class; a new one is added.
+        photos : sequence of bytes
+            The contents of photo files. One that was learned before under this label is left out.
+
+        Returns
+        -------
+        learned : int
+            Photos that were learned.
+        problems : dict of int to str
+            Why others cannot be read, by position.
+
+        Raises
+        ------
+        OSError
+            The lesson cannot be written; the model is as it was.
+        """
+        encoded = self._encoded(photos)
+        if not encoded.indices:
+            return 0, encoded.problems
+        digests = np.frombuffer(b"".join(encoded.digests), np.uint8).reshape(-1, 32)
+        return self._add(label, digests, encoded.activations), encoded.problems
+
+    def add_class(self, label: str) -> None:
+        """Add a class without photos; when this returns, it is on the disk.
+
+        Raises
+        ------
+        Conflict
+            The class is known.
+        OSError
+            It cannot be written; the model is as it was.
+        """
+        model = self.state.model
+        if label in model.classes:
+            raise Conflict(f"the class {label!r} is known already")
+        nothing = np.empty((0, model.encoder.n_activations), np.float32)
+        self._add(label, np.empty((0, 32), np.uint8), nothing)
+
+    def undo(self) -> StoredLesson:
+        """Undo the last lesson, and return it; when this returns, it is gone from the disk.
+
+        Raises
+        ------
+        Conflict
+            There is no lesson to undo.
+        OSError
+            It cannot be removed; the model is as it was.
+        """
+        with self._turn:
+            if not self.state.lessons:
+                raise Conflict("there is no lesson to undo")
+            *earlier, last = self.state.lessons
+            model = self._saved.taught(earlier)
+            storage.remove_lesson(self.folder, last.number)
+            self.state = State(model, tuple(earlier))
+            return last
+
+    def write_archive(self, path: Path) -> None:
+        """Write the model as it is now to a zip file: a model folder, its lessons saved into it."""
+        name = self.folder.resolve().name
+        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "w") as archive:
+            self.state.model.save(Path(folder, name))
+            for file in sorted(Path(folder, name).glob("[!.]*")):
+                archive.write(file, f"{name}/{file.name}")
+
+    def _warm_up(self) -> None:
+        """Learn and answer once, on a copy: what is compiled at first use takes seconds."""
+        blank = np.zeros((1, self._saved.encoder.n_activations), np.float32)
+        lesson = StoredLesson(0, "", 0.0, np.zeros((1, 32), np.uint8), blank)
+        head = self._saved.taught([lesson]).head
+        head.predict_proba(blank)
+        head.out_spikes(blank)
+
+    def _encoded(self, photos: Sequence[bytes]) -> EncodedBatch:
+        encoder = self.state.model.encoder
+        # All in one batch; few are decoded at a time, since a large photo takes much memory.
+        with self._encoding:
+            return next(encode_photos(photos, encoder, batch_size=len(photos), n_threads=2))
+
+    def _add(self, label: str, digests: NDArray[np.uint8], activations: NDArray[np.float32]) -> int:
+        """Learn a lesson, keep it, and return how many photos were new."""
+        with self._turn:
+            before, lessons = self.state
+            number = lessons[-1].number + 1 if lessons else 1
+            lesson = StoredLesson(number, label, time.time(), digests, activations)
+            lessons = (*lessons, lesson)
+            model = self._saved.taught(lessons)
+            learned = sum(model.photos_learned.values()) - sum(before.photos_learned.values())
+            if learned or label not in before.classes:
+                storage.add_lesson(self.folder, lesson)
+                self.state = State(model, lessons)
+                self._save_the_oldest()
+            return learned
+
+    def _save_the_oldest(self) -> None:
+        """Save the older half of the lessons into the model once there are many."""
+        lessons = self.state.lessons
+        if sum(len(lesson.digests) for lesson in lessons) <= KEPT_PHOTOS:
+            return
+        half = len(lessons) // 2
+        saved = self._saved.taught(lessons[:half])
+        # The lessons are safe as they are; if this fails, it is tried again after the next one.
+        with suppress(OSError):
+            saved.save(self.folder)
+            self._saved = saved
+            self.state = State(saved.taught(lessons[half:]), lessons[half:])
