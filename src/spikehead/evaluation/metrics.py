@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.images import find_photos
+from spikehead.images import Photo, find_photos
 from spikehead.pipeline import Answer, HybridClassifier, none_readable
 
 
@@ -190,7 +190,7 @@ def learning_curve(right: NDArray[np.bool_], n_windows: int = 40) -> list[tuple[
 
 def evaluate_photos(
     model: HybridClassifier,
-    folder: str | Path,
+    photos: str | Path | Sequence[Photo],
     *,
     on_photo: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -200,8 +200,8 @@ def evaluate_photos(
     ----------
     model : HybridClassifier
         Learns nothing here.
-    folder : str or Path
-        A folder with a sub-folder for each class.
+    photos : path or sequence of Photo
+        A folder with a sub-folder for each class; or photos with their labels.
     on_photo : callable, optional
         Called with the number of photos done and of all photos, to show progress.
 
@@ -214,7 +214,8 @@ def evaluate_photos(
     ValueError
         If there is no readable photo.
     """
-    photos = find_photos(folder)
+    if isinstance(photos, (str, Path)):
+        photos = find_photos(photos)
     counts: Counter[tuple[str, str]] = Counter()
     skipped = []
     read = []
