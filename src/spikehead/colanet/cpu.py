@@ -232,7 +232,9 @@ class CPUEngine:
         inputs.flags.writeable = False
         stream = inputs, trains.offsets, trains.patterns, labels, moments
         flat = len(trains), net.n_members * net.n_columns
-        answers = _Answers(*(np.empty(flat, kind) for kind in (np.uint8, np.float32, np.uint16)))
+        answers = _Answers(
+            np.empty(flat, np.uint8), np.empty(flat, np.float32), np.empty(flat, np.uint16)
+        )
 
         def run(block: _Block) -> int:
             return int(_present(block, *stream, state, constants, answers))
