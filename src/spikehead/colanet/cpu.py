@@ -245,7 +245,8 @@ class CPUEngine:
             with ThreadPoolExecutor(self.n_threads) as pool:
                 updates = sum(pool.map(run, self._blocks))
         shape = len(trains), net.n_members, net.n_columns
-        return _Answers(*(array.reshape(shape) for array in answers)), updates
+        spikes, peaks = answers.spikes.reshape(shape), answers.peaks.reshape(shape)
+        return _Answers(spikes, peaks, answers.trains.reshape(shape)), updates
 
 
 @_compiled
