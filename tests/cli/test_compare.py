@@ -1,21 +1,13 @@
 """spikehead compare."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead.evaluation import methods
-
-
-@pytest.fixture(autouse=True)
-def few_methods(monkeypatch):
-    """Compare with two quick methods; the others have tests of their own."""
-    few = [methods.others()[0], methods.others()[-1]]
-    monkeypatch.setattr(sys.modules["spikehead.cli.compare"], "others", lambda: few)
+FEW = ("--against", "logistic regression", "--against", "nearest class mean")
 
 
 @pytest.fixture
@@ -33,7 +25,7 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     parameters = tmp_path / "own.json"
     parameters.write_text('{"saturation": 1.0}')
     (photos / "digit 1" / "broken.png").write_text("no photo")
-    options = ("--seeds", "2", "--members", "3", "--threads", "1")
+    options = ("--seeds", "2", "--members", "3", "--threads", "1", *FEW)
     encoder = ("--encoder", "pixels:8", "--parameters", parameters)
     code, out, err = run("compare", photos, *encoder, *options, "--json")
     document = json.loads(out)
@@ -77,3 +69,6 @@ def test_failures(run, photos, tmp_path):
     code, _, err = run("compare", tmp_path / "all.npz", "--encoder", "pixels:8")
     assert code == 2
     assert "activations are encoded already; leave it out, or give photos" in err
+    code, _, err = run("compare", photos, "--against", "magic")
+    assert code == 2
+    assert "there is no 'magic'; there are nearest class mean, streaming LDA," in err

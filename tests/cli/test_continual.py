@@ -1,19 +1,10 @@
 """spikehead continual."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-
-from spikehead.evaluation.methods import others
-
-
-@pytest.fixture(autouse=True)
-def one_rival(monkeypatch):
-    """Compare with one quick method; the others have tests of their own."""
-    monkeypatch.setattr(sys.modules["spikehead.cli.continual"], "others", lambda: others()[:1])
 
 
 @pytest.fixture
@@ -25,7 +16,7 @@ def digits(tmp_path):
     return tmp_path / "light.npz", tmp_path / "dark.npz"
 
 
-FEW = ("--seeds", "2", "--members", "2", "--threads", "1")
+FEW = ("--seeds", "2", "--members", "2", "--threads", "1", "--against", "nearest class mean")
 
 
 def document(run, *arguments):

@@ -14,7 +14,7 @@ from spikehead.cli import console
 from spikehead.evaluation.comparison import TASKS, Result
 from spikehead.evaluation.comparison import compare as compare_methods
 from spikehead.evaluation.examples import Examples
-from spikehead.evaluation.methods import Method, others
+from spikehead.evaluation.methods import Method
 from spikehead.evaluation.metrics import confidence_interval
 
 
@@ -35,6 +35,7 @@ def compare(
     ] = None,
     encoder: console.EncoderName = None,
     parameters: console.MoreParameters = None,
+    against: console.Against = None,
     members: console.Members = 15,
     seeds: console.Seeds = 5,
     threads: console.Threads = None,
@@ -47,11 +48,12 @@ def compare(
     Nothing is chosen on the test part. Offline methods, which see all examples at once or several
     times, are there to show what is possible.
     """
+    rivals = console.rivals(against)
     more = {parameters.stem: console.read_parameters(parameters)} if parameters else {}
     sources = [photos] if test is None else [photos, test]
     found, saturation = console.read_examples(sources, encoder, threads, cache, no_cache)
     train, measured = found[0].divided() if test is None else found
-    methods = console.spiking_heads(more, members, threads, saturation) + others()
+    methods = console.spiking_heads(more, members, threads, saturation) + rivals
     results = _compared(train, measured, methods, seeds)
     if as_json:
         sizes = {"train": len(train), "test": len(measured), "seeds": seeds, "parts": TASKS}

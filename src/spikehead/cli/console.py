@@ -26,7 +26,7 @@ from rich.table import Table
 from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.encoders import ActivationCache, Encoder, encode_photos
 from spikehead.evaluation.examples import Examples, read_activations
-from spikehead.evaluation.methods import Method, colanet
+from spikehead.evaluation.methods import Method, colanet, others
 from spikehead.images import Photo, find_photos
 from spikehead.pipeline import HybridClassifier, none_readable, obtain_encoder
 
@@ -77,6 +77,15 @@ MoreParameters = Annotated[
         "--parameters",
         help="JSON file of hyperparameters: one more row, beside Table 1. They must not have been "
         "chosen on the test part.",
+    ),
+]
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--against",
+        metavar="METHOD",
+        help="Compare with this method only; give it again for more.  [default: all]",
+        show_default=False,
     ),
 ]
 Members = Annotated[
@@ -177,6 +186,17 @@ def spiking_heads(
         colanet(f"CoLaNET, {name}", parameters, members=members, n_threads=threads)
         for name, parameters in {"Table 1": table1, **more}.items()
     ]
+
+
+def rivals(names: Sequence[str] | None) -> list[Method]:
+    """Return the methods to compare with, or those that are named."""
+    known = {method.name: method for method in others()}
+    for name in names or ():
+        if name not in known:
+            raise typer.BadParameter(
+                f"there is no {name!r}; there are {', '.join(known)}.", param_hint="--against"
+            )
+    return [method for name, method in known.items() if not names or name in names]
 
 
 def read_parameters(path: Path) -> CoLaNETParameters:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from spikehead.cli import console
 from spikehead.evaluation.examples import Examples, check_parts
-from spikehead.evaluation.methods import Method, others
+from spikehead.evaluation.methods import Method
 from spikehead.evaluation.streams import (
     Course,
     Task,
@@ -65,6 +65,7 @@ def continual(
     ] = 0.0,
     encoder: console.EncoderName = None,
     parameters: console.MoreParameters = None,
+    against: console.Against = None,
     members: console.Members = 15,
     seeds: console.Seeds = 5,
     threads: console.Threads = None,
@@ -76,6 +77,7 @@ def continual(
 
     Every example is learned once, and which part it is from is never told.
     """
+    rivals = [method for method in console.rivals(against) if not method.offline]
     more = {parameters.stem: console.read_parameters(parameters)} if parameters else {}
     parts, saturation = _read(photos, test or [], encoder, threads, cache, no_cache)
     train, measured = (Examples.joined(side) for side in zip(*parts, strict=True))
@@ -89,8 +91,7 @@ def continual(
             return starmap(Task, ((name, *both) for name, both in zip(names, noisy, strict=True)))
         return _tasks(stream, *noisy[0], tasks, examples, seed)
 
-    methods = console.spiking_heads(more, members, threads, saturation)
-    methods += [method for method in others() if not method.offline]
+    methods = console.spiking_heads(more, members, threads, saturation) + rivals
     courses = _followed(methods, tasks_of, classes, seeds)
     if as_json:
         console.print_json(
