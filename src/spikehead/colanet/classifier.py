@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
@@ -15,17 +15,18 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from spikehead.coding import STEPS, SpikeTrains, bernoulli_trains, even_trains, event_trains
+from spikehead.colanet import rules
 from spikehead.colanet.cpu import CPUEngine
 from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import CoLaNETParameters
+
+if TYPE_CHECKING:
+    from spikehead.colanet.cuda import CUDAEngine
 
 CODINGS = ("even", "bernoulli", "events")
 
 AUTO_PERCENTILE = 99.5
 """Percentile of the first batch's positive activations that ``saturation="auto"`` takes."""
-
-TIE = 1e-9
-"""Below any difference between votes; potentials decide within it."""
 
 _BATCH = 2048  # presentations coded at a time, which bounds memory
 
@@ -75,6 +76,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Whether `partial_fit` adds a class when it meets a new label, instead of refusing it.
     n_threads : int, optional
         Default: as many as this process may use. The result is the same for any number.
+    device : {"cpu", "cuda"}, default="cpu"
+        Where to compute: ``"cuda"`` is an NVIDIA GPU, with the same result.
     random_state : int, RandomState instance or None, default=0
         Decides noise and synapses.
 
@@ -134,6 +137,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         coding: str = "even",
         grow: bool = False,
         n_threads: int | None = None,
+        device: str = "cpu",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.potentiation = potentiation
@@ -151,6 +155,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.coding = coding
         self.grow = grow
         self.n_threads = n_threads
+        self.device = device
         self.random_state = random_state
 
     def fit(self, X: Any, y: ArrayLike) -> CoLaNETClassifier:
@@ -460,11 +465,20 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             scores[batch] = _votes(*engine.respond(self._coded(X[batch], 0, advance=False)))
         return scores
 
-    def _running_engine(self) -> CPUEngine:
-        engine: CPUEngine | None = getattr(self, "_engine", None)
+    def _running_engine(self) -> CPUEngine | CUDAEngine:
+        engine: CPUEngine | CUDAEngine | None = getattr(self, "_engine", None)
         if engine is None or engine.network is not self.network_:
-            engine = self._engine = CPUEngine(self.network_, self.n_threads)
+            engine = self._engine = self._new_engine()
         return engine
+
+    def _new_engine(self) -> CPUEngine | CUDAEngine:
+        if self.device == "cpu":
+            return CPUEngine(self.network_, self.n_threads)
+        if self.device == "cuda":
+            from spikehead.colanet.cuda import CUDAEngine
+
+            return CUDAEngine(self.network_)
+        raise ValueError(f"device must be cpu or cuda, not {self.device!r}")
 
     def _coded(self, X: Any, first: int, *, advance: bool) -> SpikeTrains:
         if self.coding == "events":
@@ -529,8 +543,7 @@ def _votes(spikes: NDArray[np.uint8], peaks: NDArray[np.float32]) -> NDArray[np.
             for column in range(n_columns):
                 votes[column] += spikes[index, member, column] / max(total, 1)
         for column in range(n_columns):
-            rounded = np.rint(votes[column] / n_members / TIE) * TIE
-            votes[column] = rounded + highest[column] / (1 + highest[column]) * TIE
+            votes[column] = rules.score(votes[column] / n_members, highest[column])
     return scores
 
 

@@ -16,6 +16,28 @@ from numba.extending import register_jitable
 from spikehead.colanet.parameters import BASE_THRESHOLD, MEMORY, TAU, UNIT
 from spikehead.randomness import mix
 
+TIE = 1e-9
+"""Below any difference between shares of votes; potentials decide within it."""
+
+# ---------------------------------------------------------------- arithmetic
+
+
+@register_jitable
+def product(a: Any, b: Any) -> Any:
+    """Return a product that is rounded before anything is added to it.
+
+    Compilers for GPUs fuse multiplication and addition; `spikehead.colanet.cuda` has another form
+    of this function for them.
+    """
+    return a * b
+
+
+@register_jitable
+def nearest(x: Any) -> Any:
+    """Return the nearest whole number; of two, the even one."""
+    return np.rint(x)
+
+
 # ---------------------------------------------------------------- the membrane
 
 
@@ -39,7 +61,7 @@ def threshold(excess: float, positive_weight: int) -> int:
     positive_weight : int
         Sum of the neuron's positive weights, in steps of 1 / `UNIT`.
     """
-    return int(BASE_THRESHOLD * UNIT + excess * positive_weight + 0.5)
+    return int(BASE_THRESHOLD * UNIT + product(excess, positive_weight) + 0.5)
 
 
 # ---------------------------------------------------------------- chance
@@ -113,7 +135,7 @@ def weight(resource: Any, low: Any, span: Any) -> Any:
         ``max_weight + min_weight``.
     """
     held = np.maximum(resource, np.float32(0))
-    return np.rint((low + span * held / (span + held)) * np.float32(UNIT))
+    return nearest((low + span * held / (span + held)) * np.float32(UNIT))
 
 
 @register_jitable
@@ -134,7 +156,7 @@ def plasticity(stability: float) -> float:
     exponent = -(min(stability, 1000.0) - whole) * 0.6931471805599453
     power = 1.0
     for n in range(11, 0, -1):
-        power = 1.0 + power * exponent / n
+        power = 1.0 + product(power, exponent) / n
     for _ in range(whole):
         power *= 0.5
     return power
@@ -170,3 +192,21 @@ def renormalisation(change: float, n_active: int, n_synapses: int, n_silent: int
     if n_silent < 0:
         return 0.0
     return change * n_active / (n_synapses + n_silent)
+
+
+# ---------------------------------------------------------------- the decision
+
+
+@register_jitable
+def score(share: Any, peak: Any) -> Any:
+    """Return what decides between columns (spec section 5).
+
+    Parameters
+    ----------
+    share : float64
+        Mean over the members of the column's share in a member's OUT spikes.
+    peak : float64
+        Sum over the members of the highest potential over threshold. It decides between equal
+        shares, in steps below any difference of shares.
+    """
+    return product(nearest(share / TIE), TIE) + product(peak / (1 + peak), TIE)

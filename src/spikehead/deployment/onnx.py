@@ -31,9 +31,9 @@ from PIL import Image
 from spikehead import storage
 from spikehead.backbones.precision import quantise
 from spikehead.coding import STEPS, even_spread
-from spikehead.colanet.classifier import TIE
 from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
+from spikehead.colanet.rules import TIE
 from spikehead.encoders import Encoder, OnnxEncoder, Pixels
 from spikehead.images import Preprocessing
 from spikehead.pipeline import HybridClassifier
