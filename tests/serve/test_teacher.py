@@ -1,0 +1,208 @@
+"""The keeper of a model that is taught while it answers."""
+
+import errno
+import os
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+
+from spikehead import HybridClassifier, storage
+from spikehead.cli.demo import FROM_PIXELS
+from spikehead.coding import even_trains
+from spikehead.colanet import reference
+from spikehead.serve import teacher as module
+from spikehead.serve.teacher import Conflict, Teacher
+
+KINDS = ("disc", "frame", "half")
+
+
+def bits(model: HybridClassifier) -> tuple:
+    network = model.head.network_
+    return model.classes, network.presentations, network.resources.tobytes()
+
+
+def on_disk(folder) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def taught(teacher, picture):
+    """Return a teacher that was shown three kinds, one after the other."""
+    for kind in KINDS:
+        teacher.teach(kind, [picture(kind, number) for number in range(6)])
+    return teacher
+
+
+def test_learns_classes_one_after_the_other(taught, picture):
+    for kind in KINDS:
+        answers, problems = taught.recognise([picture(kind, number) for number in range(50, 60)])
+        assert [answer.label for answer in answers] == [kind] * 10
+        assert problems == {}
+    assert taught.state.model.photos_learned == dict.fromkeys(KINDS, 6)
+
+
+def test_the_spikes_are_those_of_the_reference(taught, picture):
+    (answer,), _ = taught.recognise([picture("half", 9)])
+    model = taught.state.model
+    activations = taught._encoded([picture("half", 9)]).activations
+    (members,) = reference.run(model.head.network_, even_trains(activations, 1.0))
+    assert (
+        answer.spikes == sum(now.out(FROM_PIXELS.microcolumns).astype(int) for now in members)
+    ).all()
+    assert answer.spikes.any()
+    assert sum(answer.shares.values()) == pytest.approx(1)
+
+
+def test_comes_back_as_it_was(taught):
+    again = Teacher(taught.folder)
+    assert bits(again.state.model) == bits(taught.state.model)
+    assert bits(HybridClassifier.load(taught.folder)) == bits(taught.state.model)
+    for one, other in zip(again.state.lessons, taught.state.lessons, strict=True):
+        assert (one.number, one.label, one.taught_at) == (
+            other.number,
+            other.label,
+            other.taught_at,
+        )
+
+
+def test_undo_gives_back_what_was_before(teacher, picture):
+    states = []
+    for kind in KINDS:
+        states.append(bits(teacher.state.model))
+        teacher.teach(kind, [picture(kind, number) for number in range(4)])
+    teacher = Teacher(teacher.folder)  # also after a restart
+    for kind in reversed(KINDS):
+        assert teacher.undo().label == kind
+        assert bits(teacher.state.model) == states.pop()
+        assert bits(HybridClassifier.load(teacher.folder)) == bits(teacher.state.model)
+    with pytest.raises(Conflict, match=r"^there is no lesson to undo$"):
+        teacher.undo()
+
+
+def test_a_photo_is_learned_once(taught, picture):
+    before = taught.state
+    assert taught.teach("disc", [picture("disc", 0)]) == (0, {})
+    assert taught.state is before
+    assert taught.teach("round", [picture("disc", 0), picture("disc", 0)]) == (1, {})
+
+
+def test_photos_that_cannot_be_read_are_named(taught, picture):
+    learned, problems = taught.teach("disc", [b"no photo", picture("disc", 70), b""])
+    assert learned == 1
+    assert problems == {0: "it is not a JPEG, PNG or WebP photo", 2: "it is empty"}
+    before = taught.state
+    assert taught.teach("new", [b"no photo"])[0] == 0
+    assert taught.state is before
+
+
+def test_a_class_can_be_added_and_undone(teacher):
+    with pytest.raises(Conflict, match="the model has learned nothing yet; teach it a class"):
+        teacher.recognise([b""])
+    teacher.add_class("later")
+    assert Teacher(teacher.folder).state.model.photos_learned == {"later": 0}
+    with pytest.raises(Conflict, match=r"^the class 'later' is known already$"):
+        teacher.add_class("later")
+    teacher.undo()
+    assert teacher.state.model.classes == []
+
+
+@pytest.mark.parametrize("action", ["teach", "add_class", "undo"])
+def test_a_full_disk_changes_nothing(taught, picture, monkeypatch, action):
+    actions = {
+        "teach": lambda: taught.teach("disc", [picture("disc", 99)]),
+        "add_class": lambda: taught.add_class("new"),
+        "undo": taught.undo,
+    }
+    before, files = taught.state, on_disk(taught.folder)
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync" if action != "undo" else "unlink", fail)
+        with pytest.raises(OSError, match=r"the disk is full, free some space .*is unchanged"):
+            actions[action]()
+    assert taught.state is before
+    assert on_disk(taught.folder) == files
+    actions[action]()
+    assert taught.state is not before
+
+
+def test_old_lessons_are_saved_into_the_model(teacher, picture, monkeypatch):
+    monkeypatch.setattr(module, "KEPT_PHOTOS", 20)
+    for number in range(0, 30, 3):
+        for kind in KINDS:
+            teacher.teach(kind, [picture(kind, number + n) for n in range(3)])
+            assert sum(len(lesson.digests) for lesson in teacher.state.lessons) <= 20
+            assert bits(HybridClassifier.load(teacher.folder)) == bits(teacher.state.model)
+    assert teacher.state.model.photos_learned == dict.fromkeys(KINDS, 30)
+    numbers = [lesson.number for lesson in storage.read_lessons(teacher.folder)]
+    assert numbers == [lesson.number for lesson in teacher.state.lessons]
+    assert [a.label for a in teacher.recognise([picture(k, 77) for k in KINDS])[0]] == [*KINDS]
+
+
+def test_a_model_that_cannot_be_saved_keeps_its_lessons(teacher, picture, monkeypatch):
+    monkeypatch.setattr(module, "KEPT_PHOTOS", 3)
+
+    def fail(*_):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(HybridClassifier, "save", fail)
+    for kind in KINDS:
+        teacher.teach(kind, [picture(kind, number) for number in range(2)])
+    assert len(teacher.state.lessons) == 3
+    assert bits(HybridClassifier.load(teacher.folder)) == bits(teacher.state.model)
+
+
+def test_answers_while_it_is_taught_come_from_one_model_or_the_next(teacher, picture):
+    """Each answer's shares are those that one of the published models gives."""
+    teacher.teach("disc", [picture("disc", 0)])
+    photo = picture("frame", 50)
+    seen, allowed, over = [], [], threading.Event()
+
+    def ask():
+        while not over.is_set():
+            (answer,), _ = teacher.recognise([photo])
+            seen.append(answer.shares)
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    for number in range(12):
+        allowed.append(teacher.recognise([photo])[0][0].shares)
+        teacher.teach(KINDS[number % 3], [picture(KINDS[number % 3], number)])
+    allowed.append(teacher.recognise([photo])[0][0].shares)
+    over.set()
+    for asker in askers:
+        asker.join()
+    assert seen
+    assert all(shares in allowed for shares in seen)
+
+
+def test_lessons_taught_at_once_follow_each_other(teacher, picture):
+    def teach(number):
+        teacher.teach(f"class {number}", [picture("disc", number)])
+
+    threads = [threading.Thread(target=teach, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [lesson.number for lesson in teacher.state.lessons] == list(range(1, 13))
+    assert teacher.state.model.photos_learned == {
+        lesson.label: 1 for lesson in teacher.state.lessons
+    }
+    assert bits(HybridClassifier.load(teacher.folder)) == bits(teacher.state.model)
+
+
+def test_the_archive_is_a_model(taught, tmp_path):
+    taught.write_archive(tmp_path / "model.zip")
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        archive.extractall(tmp_path / "there")
+    assert bits(HybridClassifier.load(tmp_path / "there" / "model")) == bits(taught.state.model)
+    assert np.array_equal(
+        storage.load(tmp_path / "there" / "model").arrays["resources"],
+        taught.state.model.head.network_.resources,
+    )
