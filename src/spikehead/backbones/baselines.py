@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spikehead.backbones.backbone import Backbone, Stem
-from spikehead.backbones.efficientnet import rounded_channels
+from spikehead.backbones.efficientnet import Conv2d, rounded_channels
 
 __all__ = ["MobileNetV1", "MobileNetV2", "ResNet50", "ResNet152", "ShuffleNetV2"]
 
@@ -31,7 +31,7 @@ class _Convolution(nn.Sequential):
         activation: type[nn.ReLU] | type[nn.ReLU6] | None = nn.ReLU,
     ) -> None:
         layers: list[nn.Module] = [
-            nn.Conv2d(
+            Conv2d(
                 in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
             ),
             nn.BatchNorm2d(out_channels),

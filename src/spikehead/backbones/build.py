@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from spikehead.backbones.export import Precision, export
+from spikehead.backbones.export import export
+from spikehead.backbones.precision import Precision
 from spikehead.backbones.weights import OFFICIAL_WEIGHTS, PREPROCESSING, pretrained
 from spikehead.encoders.registry import built_file
 from spikehead.images import Preprocessing
@@ -34,7 +35,7 @@ def build(
     Parameters
     ----------
     name : str
-        ``"efficientnet_b0"`` to ``"efficientnet_b7"``, or ``"timm:NAME"`` for any model of timm.
+        One of `OFFICIAL_WEIGHTS`, or ``"timm:NAME"`` for any model of timm.
     weights : path, optional
         Take this file instead of downloading one, and build anew.
     precision, calibration

@@ -171,10 +171,8 @@ def shrink_to(model: nn.Module, state: Mapping[str, Tensor]) -> None:
             layer.out_features, layer.in_features = state[f"{name}.weight"].shape
         elif isinstance(layer, nn.BatchNorm2d):
             layer.num_features = len(state[f"{name}.weight"])
-    for tensor, value in zip(
-        model.state_dict(keep_vars=True).values(), state.values(), strict=True
-    ):
-        tensor.data = value.to(tensor.device, copy=True)
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        tensor.data = state[name].to(tensor.device, copy=True)
 
 
 def keep_zeros(model: nn.Module) -> None:
