@@ -1,0 +1,181 @@
+"""The pruned network as an encoder for the spiking head, beside others on the same photos.
+
+    python encoder.py PHOTOS RUNS [ENCODER.onnx ...] [--scale small]
+
+PHOTOS has a folder ``train`` and a folder ``test``, each with a sub-folder per class. RUNS is that
+of train.py; the encoders go to RUNS/encoders. The hyperparameters of the head are those of Table 1.
+Milliseconds are those of one photo, pixels ready, from encoder to answer, on one thread: the median
+of passes in which all take turns. Memory is the largest that a process which does nothing else
+needs to open the encoder, learn 100 photos and answer them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from networks import RESOLUTION, SCALES
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from spikehead import CoLaNETClassifier
+from spikehead.backbones.backbone import Backbone
+from spikehead.backbones.export import export
+from spikehead.backbones.pruning import shrink_to
+from spikehead.backbones.weights import load_state
+from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.encoders import Encoder, encode_photos, open_encoder
+from spikehead.images import Photo, Preprocessing, find_photos, read_photo
+
+PREPROCESSING = Preprocessing(resize=RESOLUTION, crop=RESOLUTION)
+PRECISIONS = ("float32", "float16", "int8")
+SEEDS = 5
+PASSES = 200
+MEMORY_PHOTOS = 100
+
+
+class PlacedActivations(nn.Module):
+    """The last features at each place, [batch, channels * places]: they tell where something is."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the activations of images [batch, 3, R, R]."""
+        return self.backbone.feature_map(image).flatten(1)
+
+
+def main() -> None:
+    """Write the encoders, measure all, and print a table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("others", nargs="*", help="ONNX files of further encoders")
+    parser.add_argument("--scale", choices=SCALES, default="full")
+    parser.add_argument("--memory-of", help="measure the memory of this encoder alone")
+    options = parser.parse_args()
+    train, test = (find_photos(options.photos / part) for part in ("train", "test"))
+    if options.memory_of:
+        print(memory(options.memory_of, train))
+        return
+    names = ["bundled", *(f"onnx:{other}" for other in options.others)]
+    names += [f"onnx:{file}" for file in exported(options.runs, options.scale, train)]
+    encoders = {name: open_encoder(name, n_threads=1) for name in names}
+    heads, accuracies = {}, {}
+    for name, encoder in encoders.items():
+        heads[name], accuracies[name] = learned(encoder, train, test)
+    seconds = timed(encoders, heads, test)
+    print("| encoder | activations | MB | accuracy | ms | memory, MB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, encoder in encoders.items():
+        size = sum(file.stat().st_size for file in encoder.files.values())
+        used = subprocess.run(
+            [sys.executable, __file__, options.photos, options.runs, "--memory-of", name],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        reached = accuracies[name]
+        print(
+            f"| {name.rpartition('/')[2]} | {encoder.n_activations} | {size / 1e6:.2f} "
+            f"| {np.mean(reached):.2%} ({min(reached):.2%} to {max(reached):.2%}) "
+            f"| {1000 * seconds[name]:.2f} | {float(used.stdout):.0f} |",
+            flush=True,
+        )
+
+
+def exported(runs: Path, scale: str, train: Sequence[Photo]) -> list[Path]:
+    """Write the pruned network with pooled and with placed activations, in each precision."""
+    model = SCALES[scale].networks()["se_resnet18"]()
+    shrink_to(model, load_state(runs / "se_resnet18/structured/fine-tuning/weights.pt"))
+    model.replace_head(0)
+    chosen = np.random.default_rng(0).permutation(len(train))[:256]
+    typical = np.stack([PREPROCESSING(read_photo(train[i].path)) for i in chosen])
+    files = []
+    for form, encoder in (("pooled", model), ("placed", PlacedActivations(model))):
+        with torch.inference_mode():
+            activations = encoder.eval()(torch.from_numpy(typical))
+        saturation = float(np.percentile(activations[activations > 0].numpy(), 99.5))
+        for precision in PRECISIONS:
+            file = runs / "encoders" / f"se_resnet18_pruned-{form}-{precision}.onnx"
+            export(
+                encoder,
+                file,
+                PREPROCESSING,
+                precision=precision,
+                calibration=typical,
+                saturation=round(saturation, 4),
+            )
+            files.append(file)
+    return files
+
+
+def activations(
+    photos: Sequence[Photo], encoder: Encoder
+) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    """Return the activations of photos, and their labels."""
+    batches = encode_photos([photo.path for photo in photos], encoder)
+    return (
+        np.concatenate([batch.activations for batch in batches]),
+        np.array([photo.label for photo in photos]),
+    )
+
+
+def new_head(encoder: Encoder, seed: int = 0) -> CoLaNETClassifier:
+    """Return a head of Table 1, with the saturation that the encoder knows, if any."""
+    saturation = encoder.saturation or CoLaNETParameters.saturation
+    return CoLaNETClassifier(saturation=saturation, random_state=seed, n_threads=1)
+
+
+def learned(
+    encoder: Encoder, train: Sequence[Photo], test: Sequence[Photo]
+) -> tuple[CoLaNETClassifier, list[float]]:
+    """Return a head that has learned, and the test accuracy of one for each seed."""
+    X, y = activations(train, encoder)
+    X_test, y_test = activations(test, encoder)
+    accuracies = []
+    for seed in range(SEEDS):
+        order = np.random.default_rng(seed).permutation(len(X))
+        head = new_head(encoder, seed).fit(X[order], y[order])
+        accuracies.append(float(head.score(X_test, y_test)))
+    return head, accuracies
+
+
+def timed(
+    encoders: dict[str, Encoder], heads: dict[str, CoLaNETClassifier], test: Sequence[Photo]
+) -> dict[str, float]:
+    """Return the median seconds of one photo's answer with each encoder."""
+
+    def answer(name: str) -> Callable[[], object]:
+        pixels = encoders[name].preprocessing(read_photo(test[0].path))[None]
+        return lambda: heads[name].predict(encoders[name].encode(pixels))
+
+    answers = {name: answer(name) for name in encoders}
+    seconds: dict[str, list[float]] = {name: [] for name in encoders}
+    for _ in range(PASSES):
+        for name, run in answers.items():
+            started = perf_counter()
+            run()
+            seconds[name].append(perf_counter() - started)
+    return {name: float(np.median(taken)) for name, taken in seconds.items()}
+
+
+def memory(name: str, train: Sequence[Photo]) -> float:
+    """Return the largest memory in MB that this process has needed to learn and answer."""
+    some = train[:: len(train) // MEMORY_PHOTOS][:MEMORY_PHOTOS]
+    encoder = open_encoder(name, n_threads=1)
+    X, y = activations(some, encoder)
+    new_head(encoder).fit(X, y).predict(X)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+if __name__ == "__main__":
+    main()
