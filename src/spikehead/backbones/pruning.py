@@ -125,26 +125,29 @@ def prune_weights(model: nn.Module, ratio: float) -> None:
 def prune_channels(model: Backbone, ratio: float, resolution: int) -> None:
     """Remove the channels of smallest L1 norm, with all that depends on them: *structured*.
 
-    Channels that must go together, as those joined by a residual connection, are ranked by the mean
-    of their norms; all groups are ranked together, each by its norm over the group's mean.
+    The same share of each group of channels goes (Li et al., 2017): to rank all groups together
+    takes too much from some. Channels that must go together, as those joined by a residual
+    connection, are ranked by the mean of their norms.
 
     Parameters
     ----------
     model : Backbone
         Is changed in place. The classifier keeps its classes.
     ratio : float
-        Share of all channels; of no group are more than nine in ten removed.
+        Share of the channels.
     resolution : int
         Side of the images that the network takes.
+
+    References
+    ----------
+    Li, H., et al. (2017). Pruning Filters for Efficient ConvNets. ICLR. Section 3.1.
     """
     device = next(model.parameters()).device
     pruner = torch_pruning.pruner.BasePruner(
         model.eval(),
         torch.zeros(1, 3, resolution, resolution, device=device),
         importance=torch_pruning.importance.GroupMagnitudeImportance(p=1),
-        global_pruning=True,
         pruning_ratio=ratio,
-        max_pruning_ratio=0.9,
         ignored_layers=[*model.classifier],
         round_to=_CHANNEL_MULTIPLE,
     )
