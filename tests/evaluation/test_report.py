@@ -142,6 +142,7 @@ def test_learning_curve_by_hand():
     right = np.array([False, True, True, True, False, True, True])
     assert learning_curve(right, 3) == [(3, pytest.approx(2 / 3)), (5, 0.5), (7, 1.0)]
     assert learning_curve(right[:2]) == [(1, 0.0), (2, 1.0)]
+    assert learning_curve(right[:0]) == []
 
 
 def test_precision_by_hand():

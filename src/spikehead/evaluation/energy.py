@@ -181,7 +181,7 @@ def learning(network: Network, counts: NDArray[np.uint8]) -> Work:
     Parameters
     ----------
     network : Network
-        The ensemble, which has learned already: its resource updates are those of its whole life.
+        The ensemble; its resource updates are those of its whole life.
     counts : ndarray of uint8, shape (n_presentations, n_inputs)
         As for `answering`.
 
@@ -190,7 +190,7 @@ def learning(network: Network, counts: NDArray[np.uint8]) -> Work:
     Work
         The mean.
     """
-    updates = network.resource_updates / network.presentations
+    updates = network.resource_updates / max(network.presentations, 1)
     return replace(answering(network, counts), resource_updates=updates)
 
 

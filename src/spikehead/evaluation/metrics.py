@@ -183,7 +183,7 @@ def learning_curve(right: NDArray[np.bool_], n_windows: int = 40) -> list[tuple[
     list of (int, float)
         The photos learned up to the end of each window, and the fraction right in it.
     """
-    parts = np.array_split(right, min(n_windows, len(right)))
+    parts = np.array_split(right, min(n_windows, len(right))) if len(right) else []
     ends = np.cumsum([len(part) for part in parts]).tolist()
     return [(end, float(part.mean())) for end, part in zip(ends, parts, strict=True)]
 

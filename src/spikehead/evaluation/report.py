@@ -270,6 +270,8 @@ expected calibration error, the mean distance between the two, is {calibration.e
 
 def _learning(model: HybridClassifier) -> str:
     curve = learning_curve(model.prequential)
+    if not curve:
+        return ""
     starts = [0, *(end for end, _ in curve)]
     total = starts[-1]
     bars = [
