@@ -80,25 +80,34 @@ class Client:
 
 
 @pytest.fixture
-def serve(teacher):
-    """Return a function that serves the teacher's model by HTTP and gives a client."""
-    servers = []
+def run():
+    """Return a function that serves an app, in place of the one before, and gives its address."""
+    running = []
 
-    def serve(**options) -> Client:
-        options = {"rate": 1000.0, **options}
-        config = uvicorn.Config(create_app(teacher, **options), port=0, log_level="error")
-        server = uvicorn.Server(config)
+    def stop() -> None:
+        for server, thread in running:
+            server.should_exit = True
+            thread.join()
+        running.clear()
+
+    def run(app) -> str:
+        stop()
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
         thread = threading.Thread(target=server.run)
         thread.start()
         while not server.started:
             thread.join(0.01)
-        servers.append((server, thread))
-        return Client(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
-    yield serve
-    for server, thread in servers:
-        server.should_exit = True
-        thread.join()
+    yield run
+    stop()
+
+
+@pytest.fixture
+def serve(run, teacher):
+    """Return a function that serves the teacher's model and gives a client."""
+    return lambda **options: Client(run(create_app(teacher, **{"rate": 1000.0, **options})))
 
 
 @pytest.fixture

@@ -238,16 +238,26 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-async def _on_refusal(_: Request, error: HTTPException) -> JSONResponse:
-    return _refusal(error.status_code, error.detail, error.headers)
+_NAME = "give up to 60 characters, no control characters, and no spaces at the ends"
+_PROBLEMS = {
+    "json_invalid": "it is not JSON",
+    "string_pattern_mismatch": _NAME,
+    "string_too_long": _NAME,
+}
+
+
+async def _on_refusal(request: Request, error: HTTPException) -> JSONResponse:
+    path = request.url.path
+    sentences = {404: f"there is no {path}", 405: f"{path} does not take {request.method}"}
+    sentence = sentences.get(error.status_code, error.detail)
+    return _refusal(error.status_code, sentence, error.headers)
 
 
 async def _on_invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
-    problem = first["msg"][:1].lower() + first["msg"][1:]
-    if first["type"] in ("string_pattern_mismatch", "string_too_long"):
-        problem = "give up to 60 characters, no control characters, and no spaces at the ends"
-    return _refusal(422, f"{'.'.join(map(str, first['loc'][1:])) or 'the request'}: {problem}")
+    what = next((part for part in first["loc"][1:] if isinstance(part, str)), "the request")
+    problem = _PROBLEMS.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
+    return _refusal(422, f"{what}: {problem}")
 
 
 async def _on_conflict(_: Request, error: Conflict) -> JSONResponse:

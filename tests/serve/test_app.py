@@ -1,0 +1,166 @@
+"""The HTTP interface, asked by HTTP."""
+
+import errno
+import io
+import os
+import struct
+import zipfile
+import zlib
+
+import pytest
+
+from spikehead import HybridClassifier
+
+KINDS = ("disc", "frame", "half")
+
+
+@pytest.fixture
+def taught(client, picture):
+    for kind in KINDS:
+        client.teach(kind, *(picture(kind, number) for number in range(6)))
+    return client
+
+
+def error(response, status: int) -> str:
+    """Return the sentence of a refusal, after checking its form."""
+    assert response.status_code == status, response.text
+    assert list(response.json()) == ["error"]
+    return response.json()["error"]
+
+
+def test_from_nothing_to_three_classes(client, picture):
+    assert client("GET", "/api/health").json() == {"status": "ok"}
+    empty = client("GET", "/api/model").json()
+    assert (empty["name"], empty["classes"], empty["lessons"]) == ("model", [], [])
+    sentence = error(client.predict(picture("disc", 0)), 409)
+    assert sentence == "the model has learned nothing yet; teach it a class"
+    for kind in KINDS:
+        photos = [picture(kind, number) for number in range(6)]
+        result = client.teach(kind, *photos, b"no photo").json()
+        assert (result["learned"], result["known"]) == (6, 0)
+        reason = "it is not a JPEG, PNG or WebP photo"
+        assert result["skipped"] == [{"photo": "6.png", "reason": reason}]
+    model = client("GET", "/api/model").json()
+    assert model == result["model"]
+    assert model["classes"] == [{"name": kind, "photos": 6} for kind in KINDS]
+    assert [lesson["class"] for lesson in model["lessons"]] == list(KINDS)
+    again = client.teach("disc", picture("disc", 0)).json()
+    assert (again["learned"], again["known"]) == (0, 1)
+
+    result = client.predict(b"", *(picture(kind, 50) for kind in KINDS)).json()
+    assert result["skipped"] == [{"photo": "0.png", "reason": "it is empty"}]
+    for kind, answer in zip(KINDS, result["answers"], strict=True):
+        assert answer["class"] == kind == max(answer["shares"], key=answer["shares"].get)
+        assert sum(answer["shares"].values()) == pytest.approx(1)
+        assert [len(answer["spikes"][name]) for name in KINDS] == [15] * 3
+
+
+def test_undo_and_add(taught):
+    result = taught("DELETE", "/api/lessons/last").json()
+    assert result["undone"]["class"] == "half"
+    assert [known["name"] for known in result["model"]["classes"]] == ["disc", "frame"]
+    assert taught("POST", "/api/classes", json={"name": "bus"}).status_code == 201
+    sentence = error(taught("POST", "/api/classes", json={"name": "bus"}), 409)
+    assert sentence == "the class 'bus' is known already"
+    for _ in range(3):
+        assert taught("DELETE", "/api/lessons/last").ok
+    assert error(taught("DELETE", "/api/lessons/last"), 409) == "there is no lesson to undo"
+
+
+def test_one_accent_is_one_class(client, picture):
+    client.teach("caf\N{LATIN SMALL LETTER E WITH ACUTE}", picture("disc", 0))
+    result = client.teach("cafe\N{COMBINING ACUTE ACCENT}", picture("disc", 1)).json()
+    assert result["model"]["classes"] == [{"name": "café", "photos": 2}]
+
+
+def test_the_download_is_a_model(taught, teacher, tmp_path):
+    response = taught("GET", "/api/model.zip")
+    assert response.headers["content-type"] == "application/zip"
+    zipfile.ZipFile(io.BytesIO(response.content)).extractall(tmp_path / "there")
+    model = HybridClassifier.load(tmp_path / "there" / "model")
+    ours = teacher.state.model
+    assert model.head.network_.resources.tobytes() == ours.head.network_.resources.tobytes()
+
+
+def test_figures(taught, picture):
+    taught.predict(picture("disc", 0), picture("half", 0))
+    taught("GET", "/api/none")
+    figures = taught("GET", "/metrics").text
+    for line in (
+        "spikehead_photos_learned_total 18.0",
+        "spikehead_photos_recognised_total 2.0",
+        "spikehead_classes 3.0",
+        "spikehead_lessons 3.0",
+        'spikehead_request_seconds_count{method="POST",route="/api/lessons",status="200"} 3.0',
+    ):
+        assert line in figures.splitlines()
+    assert "/api/none" not in figures
+
+
+def test_says_in_one_sentence_what_is_wrong(client, picture):
+    photo = ("photos", ("a.png", picture("disc", 0)))
+    name = "give up to 60 characters, no control characters, and no spaces at the ends"
+    wrongs = [
+        (404, "there is no /api/none", ("GET", "/api/none"), {}),
+        (405, "/api/model does not take PUT", ("PUT", "/api/model"), {}),
+        (422, "class: field required", ("POST", "/api/lessons"), {"files": [photo]}),
+        (422, "photos: field required", ("POST", "/api/lessons"), {"data": {"class": "a"}}),
+        (422, f"class: {name}", ("POST", "/api/lessons"), {"data": {"class": " a"}}),
+        (422, f"class: {name}", ("POST", "/api/lessons"), {"data": {"class": "a\n"}}),
+        (422, f"name: {name}", ("POST", "/api/classes"), {"json": {"name": "a" * 61}}),
+        (422, f"name: {name}", ("POST", "/api/classes"), {"json": {"name": ""}}),
+        (422, "name: field required", ("POST", "/api/classes"), {"json": {}}),
+    ]
+    for status, sentence, request, options in wrongs:
+        if "class:" in sentence and "data" in options:
+            options["files"] = [photo]
+        assert error(client(*request, **options), status) == sentence
+    sentence = error(client.teach("a", b"GIF89a"), 422)
+    reason = "it is not a JPEG, PNG or WebP photo"
+    assert sentence == f"no photo can be read; the first is 0.png: {reason}"
+    json = {"Content-Type": "application/json"}
+    sentence = error(client("POST", "/api/classes", data=b"{", headers=json), 422)
+    assert sentence == "the request: it is not JSON"
+
+
+def test_a_decompression_bomb_is_refused(client):
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        crc = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + crc
+
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1 << 20))
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
+    sentence = error(client.teach("bomb", bomb), 422)
+    assert sentence.endswith("0.png: it has more than 120 megapixels")
+    assert client("GET", "/api/model").json()["classes"] == []
+
+
+def test_too_many_photos_are_refused(client, picture):
+    sentence = error(client.teach("a", *[picture("disc", 0)] * 65), 422)
+    assert sentence == "photos: list should have at most 64 items after validation, not 65"
+
+
+def test_a_full_disk_refuses_the_lesson(taught, picture, monkeypatch):
+    before = taught("GET", "/api/model").json()
+
+    def fail(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        sentence = error(taught.teach("new", picture("disc", 7)), 507)
+    assert "the disk is full, free some space and try again; the model is unchanged" in sentence
+    assert taught("GET", "/api/model").json() == before
+    assert taught.teach("new", picture("disc", 7)).ok
+
+
+def test_the_page_needs_no_other_host(client):
+    page = client("GET", "/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for name in ("main.js", "api.js", "photos.js", "raster.js", "style.css", "icon.svg"):
+        part = client("GET", f"/{name}")
+        assert part.ok
+        assert "//" not in part.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
+    assert "://" not in page.text
