@@ -69,6 +69,9 @@ def test_failures(run, digits, tmp_path):
     code, _, err = run("continual", *digits, "--test", digits[0])
     assert code == 2
     assert "give it once for each source, 2 times, or leave it out" in err
+    code, _, err = run("continual", *digits, "--stream", "permuted")
+    assert code == 2
+    assert "several sources come one after the other; leave it out, or give one source" in err
     code, out, err = run("continual", digits[0], tmp_path / "wide.npz")
     assert (code, out) == (1, "")
     assert "one source has 3 activations and another 64: all must come from one encoder" in err

@@ -52,12 +52,14 @@ def continual(
         ),
     ] = None,
     stream: Annotated[
-        Stream,
+        Stream | None,
         typer.Option(
             help="How one source comes: its classes part after part; all of it again and again "
-            "with permuted activations; or all classes but one, and then that one."
+            "with permuted activations; or all classes but one, and then that one.  "
+            "[default: classes]",
+            show_default=False,
         ),
-    ] = Stream.CLASSES,
+    ] = None,
     tasks: Annotated[int, typer.Option(min=1, help="Parts, or permutations.")] = 5,
     examples: Annotated[int, typer.Option(min=1, help="Examples of the new class.")] = 5,
     wrong_labels: Annotated[
@@ -77,6 +79,11 @@ def continual(
 
     Every example is learned once, and which part it is from is never told.
     """
+    if stream and len(photos) > 1:
+        raise typer.BadParameter(
+            "several sources come one after the other; leave it out, or give one source.",
+            param_hint="--stream",
+        )
     rivals = [method for method in console.rivals(against) if not method.offline]
     more = {parameters.stem: console.read_parameters(parameters)} if parameters else {}
     parts, saturation = _read(photos, test or [], encoder, threads, cache, no_cache)
@@ -89,7 +96,7 @@ def continual(
         noisy = [(mislabelled(part, classes, wrong_labels, seed), test) for part, test in parts]
         if len(parts) > 1:
             return starmap(Task, ((name, *both) for name, both in zip(names, noisy, strict=True)))
-        return _tasks(stream, *noisy[0], tasks, examples, seed)
+        return _tasks(stream or Stream.CLASSES, *noisy[0], tasks, examples, seed)
 
     methods = console.spiking_heads(more, members, threads, saturation) + rivals
     courses = _followed(methods, tasks_of, classes, seeds)
