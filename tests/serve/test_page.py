@@ -18,7 +18,7 @@ if CHROMIUM is None:
     pytest.skip("needs Chromium", allow_module_level=True)
 
 KINDS = ("disc", "frame", "half")
-SECONDS, FRAMES = 5, 5  # of each kind in the camera's film, and frames a second
+SECONDS, FRAMES = 4, 5  # of each kind in the camera's film, and frames a second
 PATIENCE = 120_000  # milliseconds
 TOKEN = "a token of the tests"
 
@@ -131,6 +131,7 @@ def test_three_classes_from_nothing_and_after_a_restart(page, served, drawing):
     playwright.expect(said).to_contain_text("Undid")
     assert page.locator("#classes").inner_text() == before
 
+    page.goto("about:blank")
     page.goto(served())
     playwright.expect(page.locator("#summary")).to_contain_text("things knows 3 classes")
     page.get_by_role("button", name="Start the camera").click()

@@ -365,7 +365,7 @@ function thumbnails(photos) {
 
 function outcome(name, { learned, known, skipped }) {
   const parts = [`Learned ${plural(learned, "photo")} of “${name}”`];
-  if (known) parts.push(`${known} it knew`);
+  if (known) parts.push(`${known} known already`);
   if (skipped.length) parts.push(`${skipped[0].photo} was left out: ${skipped[0].reason}`);
   return `${parts.join("; ")}.`;
 }

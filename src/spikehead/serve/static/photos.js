@@ -47,10 +47,8 @@ export async function readFile(file) {
   return photo;
 }
 
-function drawn(width, height, name, draw) {
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+async function drawn(width, height, name, draw) {
+  const canvas = new OffscreenCanvas(width, height);
   draw(canvas.getContext("2d"));
-  return new Promise((resolve) =>
-    canvas.toBlob((blob) => resolve({ name, blob }), "image/jpeg", 0.9),
-  );
+  return { name, blob: await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 }) };
 }
