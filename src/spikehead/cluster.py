@@ -131,7 +131,7 @@ def _join(address: str) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray's errors have no base of their own
         raise OSError(
             f"cannot join a Ray cluster at {address!r} ({_first_line(error)}): give auto, "
             "HOST:PORT, or no address to start Ray on this machine"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -55,8 +55,8 @@ def encode_photos(
 ) -> Iterator[EncodedBatch]:
     """Encode photos in the order given; one that cannot be read is left out, with the reason.
 
-    The next batch is read while one is encoded, and no more than two are in memory: two for each
-    CPU, of a cluster. What is in the cache is not encoded again, and a batch is kept there before
+    The next batch is read while one is encoded, and no more than two are in memory; of a cluster,
+    two for each CPU. What is in the cache is not encoded again, and a batch is kept there before
     it is given.
 
     Parameters
@@ -86,63 +86,53 @@ def encode_photos(
     ValueError
         If the encoder gives activations that are not finite.
     """
-    readers = ThreadPoolExecutor(n_threads or usable_cpus())
+    with ThreadPoolExecutor(n_threads or usable_cpus()) as readers:
+        if cluster:
+            yield from _encode_there(cluster, photos, encoder, cache, batch_size, readers)
+        else:
+            yield from _encode_here(photos, encoder, cache, batch_size, readers)
 
-    def submit(start: int) -> list[Future[_Prepared | UnreadablePhoto]]:
+
+class _Encoded(NamedTuple):
+    """A photo whose activations are known."""
+
+    digest: bytes
+    activations: NDArray[np.float32]
+
+
+class _Decoded(NamedTuple):
+    """A photo that is yet to be encoded."""
+
+    digest: bytes
+    pixels: NDArray[np.float32]
+
+
+_Outcome = _Encoded | UnreadablePhoto
+
+
+def _encode_here(
+    photos: Sequence[str | Path | bytes],
+    encoder: Encoder,
+    cache: ActivationCache | None,
+    batch_size: int,
+    readers: ThreadPoolExecutor,
+) -> Iterator[EncodedBatch]:
+    def submit(start: int) -> list[Future[_Decoded | _Outcome]]:
         batch = photos[start : start + batch_size]
         return [readers.submit(_prepare, photo, encoder, cache) for photo in batch]
 
+    ahead = submit(0)
     try:
-        if cluster:
-            yield from _encode_on(cluster, photos, encoder, cache, batch_size, readers)
-            return
-        ahead = submit(0)
         for start in range(0, len(photos), batch_size):
             now, ahead = ahead, submit(start + batch_size)
-            yield _encoded(start, [future.result() for future in now], encoder, cache)
+            prepared = [future.result() for future in now]
+            yield _batch(start, prepared, _encode(prepared, encoder), encoder, cache)
     finally:
-        readers.shutdown(cancel_futures=True)
+        for future in ahead:
+            future.cancel()
 
 
-class _Prepared(NamedTuple):
-    """A photo that was read: its activations if they are known, else its pixels."""
-
-    digest: bytes
-    activations: NDArray[np.float32] | None
-    pixels: NDArray[np.float32] | None
-
-
-_Found = _Prepared | UnreadablePhoto | bytes
-"""A photo that the cache has, that cannot be read, or its content."""
-
-
-def _look_up(photo: str | Path | bytes, cache: ActivationCache | None) -> _Found:
-    """Return the activations of a photo if the cache has them, else its content."""
-    try:
-        content = photo if isinstance(photo, bytes) else photo_bytes(photo)
-    except UnreadablePhoto as problem:
-        return problem
-    if cache is not None:
-        digest = hashlib.sha256(content).digest()
-        if (known := cache.get(digest)) is not None:
-            return _Prepared(digest, known, None)
-    return content
-
-
-def _prepare(
-    photo: str | Path | bytes, encoder: Encoder, cache: ActivationCache | None
-) -> _Prepared | UnreadablePhoto:
-    found = _look_up(photo, cache)
-    if not isinstance(found, bytes):
-        return found
-    try:
-        pixels = encoder.preprocessing(read_photo(found))
-    except UnreadablePhoto as problem:
-        return problem
-    return _Prepared(hashlib.sha256(found).digest(), None, pixels)
-
-
-def _encode_on(
+def _encode_there(
     cluster: Cluster,
     photos: Sequence[str | Path | bytes],
     encoder: Encoder,
@@ -150,23 +140,19 @@ def _encode_on(
     batch_size: int,
     readers: ThreadPoolExecutor,
 ) -> Iterator[EncodedBatch]:
-    """Let a task encode what the cache lacks of each batch; give the batches in order."""
     shared = cluster.share(encoder)
-    under_way: deque[tuple[int, list[_Found], Future[EncodedBatch]]] = deque()
+    under_way: deque[tuple[int, list[bytes | _Outcome], Future[list[_Outcome]]]] = deque()
 
     def finished() -> EncodedBatch:
         start, found, task = under_way.popleft()
-        fresh = task.result()
-        if cache is not None:
-            cache.put(dict(zip(fresh.digests, fresh.activations, strict=True)))
-        return _encoded(start, _filled(found, fresh), encoder, cache)
+        return _batch(start, found, task.result(), encoder, cache)
 
     try:
         for start in range(0, len(photos), batch_size):
             batch = photos[start : start + batch_size]
             found = list(readers.map(partial(_look_up, cache=cache), batch))
-            new = [photo for photo in found if isinstance(photo, bytes)]
-            under_way.append((start, found, cluster.submit(_encode_contents, shared, new)))
+            contents = [photo for photo in found if isinstance(photo, bytes)]
+            under_way.append((start, found, cluster.submit(_encode_contents, shared, contents)))
             if len(under_way) >= 2 * cluster.n_cpus:
                 yield finished()
         while under_way:
@@ -176,45 +162,77 @@ def _encode_on(
             task.cancel()
 
 
-def _encode_contents(encoder: Encoder, contents: list[bytes]) -> EncodedBatch:
-    return _encoded(0, [_prepare(content, encoder, None) for content in contents], encoder, None)
+def _look_up(photo: str | Path | bytes, cache: ActivationCache | None) -> bytes | _Outcome:
+    """Return the activations of a photo if the cache has them, else its content."""
+    try:
+        content = photo if isinstance(photo, bytes) else photo_bytes(photo)
+    except UnreadablePhoto as problem:
+        return problem
+    if cache is not None:
+        digest = hashlib.sha256(content).digest()
+        if (known := cache.get(digest)) is not None:
+            return _Encoded(digest, known)
+    return content
 
 
-def _filled(found: list[_Found], fresh: EncodedBatch) -> list[_Prepared | UnreadablePhoto]:
-    """Put what became of the contents in their places."""
-    became: dict[int, _Prepared | UnreadablePhoto] = {
-        index: UnreadablePhoto(problem) for index, problem in fresh.problems.items()
-    }
-    for index, digest, row in zip(fresh.indices, fresh.digests, fresh.activations, strict=True):
-        became[index] = _Prepared(digest, row, None)
-    answers = iter([became[index] for index in sorted(became)])
-    return [next(answers) if isinstance(photo, bytes) else photo for photo in found]
+def _decode(content: bytes, encoder: Encoder) -> _Decoded | UnreadablePhoto:
+    try:
+        pixels = encoder.preprocessing(read_photo(content))
+    except UnreadablePhoto as problem:
+        return problem
+    return _Decoded(hashlib.sha256(content).digest(), pixels)
 
 
-def _encoded(
+def _prepare(
+    photo: str | Path | bytes, encoder: Encoder, cache: ActivationCache | None
+) -> _Decoded | _Outcome:
+    found = _look_up(photo, cache)
+    return _decode(found, encoder) if isinstance(found, bytes) else found
+
+
+def _encode(photos: Sequence[_Decoded | _Outcome], encoder: Encoder) -> list[_Encoded]:
+    """Encode those photos that are not encoded yet."""
+    decoded = [photo for photo in photos if isinstance(photo, _Decoded)]
+    if not decoded:
+        return []
+    rows = encoder.encode(np.stack([photo.pixels for photo in decoded]))
+    return [_Encoded(photo.digest, row) for photo, row in zip(decoded, rows, strict=True)]
+
+
+def _encode_contents(encoder: Encoder, contents: Sequence[bytes]) -> list[_Outcome]:
+    decoded = [_decode(content, encoder) for content in contents]
+    return _filled(decoded, _encode(decoded, encoder))
+
+
+def _filled(
+    photos: Sequence[bytes | _Decoded | _Outcome], fresh: Iterable[_Outcome]
+) -> list[_Outcome]:
+    """Put what became of the photos that were still to be encoded in their places."""
+    rest = iter(fresh)
+    return [
+        photo if isinstance(photo, (_Encoded, UnreadablePhoto)) else next(rest) for photo in photos
+    ]
+
+
+def _batch(
     start: int,
-    photos: Sequence[_Prepared | UnreadablePhoto],
+    photos: Sequence[bytes | _Decoded | _Outcome],
+    fresh: Sequence[_Outcome],
     encoder: Encoder,
     cache: ActivationCache | None,
 ) -> EncodedBatch:
-    """Return the batch that begins at `start`."""
-    read: dict[int, _Prepared] = {}
-    problems: dict[int, str] = {}
-    for index, photo in enumerate(photos, start):
-        if isinstance(photo, UnreadablePhoto):
-            problems[index] = str(photo)
-        else:
-            read[index] = photo
-    digests = [photo.digest for photo in read.values()]
-    activations = np.empty((len(read), encoder.n_activations), np.float32)
-    new: dict[int, NDArray[np.float32]] = {}
-    for row, photo in enumerate(read.values()):
-        if photo.activations is not None:
-            activations[row] = photo.activations
-        elif photo.pixels is not None:
-            new[row] = photo.pixels
-    if new:
-        activations[list(new)] = encoder.encode(np.stack(list(new.values())))
-        if cache is not None:
-            cache.put({digests[row]: activations[row] for row in new})
-    return EncodedBatch(list(read), digests, activations, problems)
+    """Return the batch that begins at `start`, once what is fresh is in the cache."""
+    if cache is not None:
+        new = [photo for photo in fresh if isinstance(photo, _Encoded)]
+        cache.put({photo.digest: photo.activations for photo in new})
+    outcomes = dict(enumerate(_filled(photos, fresh), start))
+    encoded = {i: photo for i, photo in outcomes.items() if isinstance(photo, _Encoded)}
+    activations = np.empty((len(encoded), encoder.n_activations), np.float32)
+    for row, photo in zip(activations, encoded.values(), strict=True):
+        row[:] = photo.activations
+    return EncodedBatch(
+        list(encoded),
+        [photo.digest for photo in encoded.values()],
+        activations,
+        {i: str(photo) for i, photo in outcomes.items() if isinstance(photo, UnreadablePhoto)},
+    )
