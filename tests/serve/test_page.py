@@ -44,7 +44,7 @@ def folder(tmp_path):
 @pytest.fixture
 def served(run, folder):
     """Return a function that serves the model anew and gives its address."""
-    return lambda **options: run(create_app(Teacher(folder), **options))
+    return lambda **options: run(create_app(Teacher(folder), rate=1000.0, **options))
 
 
 @pytest.fixture

@@ -28,9 +28,6 @@ MAX_PHOTOS = 64
 MAX_BYTES = 32 << 20
 """Size of a request at most."""
 
-RATE = 20.0
-"""Requests a second that a client may make, by default."""
-
 _PAGE = Path(__file__).parent / "static"
 
 Photos = Annotated[
@@ -46,9 +43,9 @@ Photos = Annotated[
 def create_app(
     teacher: Teacher,
     *,
+    rate: float,
     token: str | None = None,
     hosts: Collection[str] | None = None,
-    rate: float = RATE,
 ) -> FastAPI:
     """Make the service for a model.
 
@@ -56,12 +53,12 @@ def create_app(
     ----------
     teacher : Teacher
         Keeps the model.
+    rate : float
+        Requests a second that a client may make, over time.
     token : str, optional
         What requests must bring as ``Authorization: Bearer TOKEN``. Default: nothing.
     hosts : collection of str, optional
         Names under which the service may be addressed. Default: any.
-    rate : float, default=20
-        Requests a second that a client may make, over time.
     """
     app = FastAPI(
         title="spikehead",
@@ -113,7 +110,7 @@ def _open_interface() -> APIRouter:
     router = APIRouter()
 
     @router.get("/api/health", summary="Is the service up?")
-    def health() -> schemas.Health:
+    async def health() -> schemas.Health:  # even when every thread is busy
         return schemas.Health(status="ok")
 
     return router
