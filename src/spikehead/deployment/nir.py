@@ -146,11 +146,13 @@ def _metadata(head: CoLaNETClassifier, thresholds: NDArray[np.int32]) -> dict[st
         "saturation": network.parameters.saturation,
         "phases": np.unique(network.phases),
         "thresholds": thresholds,
-        "coding": f"An activation a gives k = floor({STEPS} min(a / saturation, 1) + 1/2) spikes, "
+        "coding": head.coding,
+        "even": f"An activation a gives k = floor({STEPS} min(a / saturation, 1) + 1/2) spikes, "
         f"spread over {STEPS} steps by an accumulator that starts at phase / {STEPS} and grows by "
-        f"k / {STEPS} each step: a spike where it reaches 1, which is taken off. The inputs are "
-        f"those spikes for each of the phases, and then {ALL_STEPS} inputs that spike at one step "
-        "each, with the noise of that step as weights. Potentials start from 0.",
+        f"k / {STEPS} each step: a spike where it reaches 1, which is taken off.",
+        "inputs": f"The spikes of all activations for each of the phases; then {ALL_STEPS} inputs "
+        "that spike at one step each, with the noise of that step as weights. Potentials start "
+        "from 0.",
         "vote": "The outputs are members x classes. A member's vote for a class is its share of "
         "the member's output spikes in all steps, none where there are none; the class with the "
         "highest sum of votes wins, and of equal ones the one whose potentials came highest.",
