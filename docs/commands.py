@@ -12,4 +12,4 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     if page.file.src_uri != "reference/commands.md":
         return markdown
     reference = CliRunner().invoke(app, ARGUMENTS, catch_exceptions=False).output
-    return markdown + reference.partition("\n")[2]
+    return markdown + "\n" + reference.partition("\n")[2]
