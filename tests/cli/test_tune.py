@@ -113,6 +113,15 @@ def test_bad_activations_are_named_in_one_sentence(run, tmp_path, digits, arrays
     assert err == f"Error: {path}{'' if sentence[0] == ':' else ' '}{sentence}\n"
 
 
+def test_no_gpu(run, digits):
+    if pytest.importorskip("numba.cuda").is_available():
+        pytest.skip("there is a GPU")
+    code, _, err = run("tune", digits, "--device", "cuda")
+    assert code == 1
+    assert err.startswith("Error: there is no NVIDIA GPU to compute on")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,6 +30,7 @@ from spikehead.tuning.population import RankedActivations
 
 engine = pytest.importorskip("spikehead.colanet.cuda")
 
+TUNING = Path(__file__).parents[1] / "tuning" / "test_gpu.py"
 SIMULATED = bool(config.ENABLE_CUDASIM)
 AVAILABLE = engine.cuda.is_available()
 
@@ -58,7 +60,7 @@ parameters = st.builds(
 def test_in_the_simulator() -> None:
     command = [sys.executable, "-W", "ignore", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     found = subprocess.run(
-        [*command, "-o", "filterwarnings=ignore", __file__],
+        [*command, "-o", "filterwarnings=ignore", __file__, TUNING],
         env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"},
         capture_output=True,
         text=True,
@@ -199,7 +201,7 @@ def test_what_it_needs_is_what_it_takes() -> None:
     state = population._state
     own = (state.weights, state.resources, state.stability, state.thresholds, *answers)
     taken = sum(array.nbytes for array in own) + 3 * trains.offsets.nbytes
-    assert sum(engine.bytes_needed(network, candidates, 2)) == taken
+    assert sum(engine.bytes_needed(candidates, 20, 3, 1, 2)) == taken
 
 
 @pytest.mark.skipif(AVAILABLE, reason="there is a GPU")
@@ -215,7 +217,7 @@ def test_a_device_that_does_not_exist() -> None:
 
 @runs
 def test_too_much_for_a_gpu() -> None:
-    with pytest.raises(ValueError, match="20000 inputs"):
+    with pytest.raises(MemoryError, match="20000 inputs"):
         engine.CUDAEngine(Network(CoLaNETParameters(), n_inputs=20_000, n_columns=2, n_members=1))
 
 

@@ -135,6 +135,45 @@ def test_a_refused_candidate_is_an_outcome(tmp_path):
     assert not any(outcome.complete or outcome.rungs for outcome in refused)
 
 
+def test_a_gpu_evaluates_a_round_together(tmp_path):
+    class Together(Pretence):
+        rounds = ()
+
+        def check(self, parameters):
+            if parameters.microcolumns > 15:
+                raise ValueError("too large")
+
+        def evaluate_on_gpu(self, candidates, bars=(), stop=None):
+            self.rounds = (*self.rounds, len(candidates))
+            return [self.evaluate(parameters, bars, stop) for parameters in candidates]
+
+    class OneByOne(Together):
+        def evaluate(self, parameters, bars=(), stop=None):
+            self.check(parameters)
+            return super().evaluate(parameters, bars, stop)
+
+    experiment = Together()
+    study = opened(tmp_path / "gpu.sqlite")
+    study.run(experiment, device="cuda")
+    assert experiment.rounds == (8, 7, 7, 4, 4)
+    on_cpu = opened(tmp_path / "cpu.sqlite")
+    on_cpu.run(OneByOne())
+    assert study.rounds == on_cpu.rounds
+    assert any(not outcome.rungs for outcome in study.rounds[0].outcomes)
+
+
+def test_an_error_of_the_gpu_ends_the_search(tmp_path):
+    class Failure(Pretence):
+        def check(self, parameters):
+            pass
+
+        def evaluate_on_gpu(self, candidates, bars=(), stop=None):
+            raise MemoryError("no memory is left")
+
+    with pytest.raises(MemoryError, match="no memory"):
+        opened(tmp_path / "study.sqlite").run(Failure(), device="cuda")
+
+
 def test_another_error_ends_the_search_and_releases_its_claims(tmp_path):
     class Failure(Pretence):
         def evaluate(self, parameters, bars=(), stop=None):

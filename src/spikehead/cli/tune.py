@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from spikehead.tuning.tune import Task
 
 
+class Device(str, Enum):
+    """Where to compute."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class Protocol(str, Enum):
     """What ranks the candidates."""
 
@@ -90,6 +97,9 @@ def tune(
     name: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "spikehead",
     threads: console.Threads = None,
     ray: console.Ray = None,
+    device: Annotated[
+        Device, typer.Option(help="Compute on the CPU, or on an NVIDIA GPU, with the same result.")
+    ] = Device.CPU,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
     as_json: console.Json = False,
@@ -135,6 +145,7 @@ def tune(
                     name=name,
                     n_threads=threads,
                     cluster=cluster,
+                    device=device.value,
                     on_outcome=on_outcome,
                 )
     except KeyboardInterrupt:

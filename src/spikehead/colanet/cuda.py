@@ -148,7 +148,7 @@ class Population:
     ------
     OSError
         If there is no GPU.
-    ValueError
+    MemoryError
         If a network has too many inputs or microcolumns for one.
     """
 
@@ -160,7 +160,7 @@ class Population:
         self._blocks = _cut(network, candidates)
         n_blocks, width = len(self._blocks), _width(candidates, network.n_columns)
         if _shared_bytes(network.n_inputs, width) > SHARED_BYTES:
-            raise ValueError(
+            raise MemoryError(
                 f"{network.n_inputs} inputs and columns of {width} neurons are too many for the "
                 "shared memory of a GPU; compute on the CPU instead"
             )
@@ -277,7 +277,7 @@ class CUDAEngine:
     ------
     OSError
         If there is no GPU.
-    ValueError
+    MemoryError
         If the network has too many inputs or microcolumns for one.
     """
 
@@ -321,29 +321,38 @@ class CUDAEngine:
 
 
 def bytes_needed(
-    network: Network, candidates: Sequence[CoLaNETParameters], n_presentations: int
+    candidates: Sequence[CoLaNETParameters],
+    n_inputs: int,
+    n_columns: int,
+    n_members: int,
+    n_presentations: int,
 ) -> list[int]:
     """Return what each network of a population needs on the GPU.
 
     Parameters
     ----------
-    network : Network
-        As for `Population`.
     candidates : sequence of CoLaNETParameters
-        As for `Population`.
+        Hyperparameters of each.
+    n_inputs, n_columns, n_members : int
+        As of `Network`.
     n_presentations : int
         Presentations of one call.
     """
-    width = _width(candidates, network.n_columns)
-    n_columns = network.n_members * network.n_columns
-    stream = n_presentations * (8 * (STEPS + 1) + (2 + 4) * n_columns)  # offsets and answers
+    width = _width(candidates, n_columns)
+    stream = n_presentations * (8 * (STEPS + 1) + (2 + 4) * n_members * n_columns)
     found = []
     for p in candidates:
-        n_blocks = -(-network.n_columns // _columns(p)) * network.n_members
-        weights = 2 * n_blocks * network.n_inputs * width
-        neurons = (4 * network.n_synapses + 4 + 4) * n_columns * p.microcolumns
-        found.append(stream + weights + neurons)
+        n_blocks = -(-n_columns // _columns(p)) * n_members
+        weights = 2 * n_blocks * n_inputs * width
+        neurons = n_members * n_columns * p.microcolumns
+        found.append(stream + weights + neurons * (4 * min(n_inputs, p.max_synapses) + 4 + 4))
     return found
+
+
+def free_bytes() -> int | float:
+    """Return how much memory of the GPU is free."""
+    check_gpu()
+    return cuda.current_context().get_memory_info().free  # type: ignore[no-any-return]
 
 
 def _columns(parameters: CoLaNETParameters) -> int:

@@ -1,4 +1,4 @@
-"""Evaluating populations of candidates on CPUs: one copy of the data, every core busy.
+"""Evaluating populations of candidates: one copy of the data, every core or the GPU busy.
 
 The spike trains of a candidate depend on its saturation only. Activations are therefore sorted
 once, presentation by presentation: the inputs of each spike count then lie side by side whatever
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,12 +21,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikehead.coding import STEPS, SpikeTrains, even_trains
 from spikehead.colanet.classifier import CoLaNETClassifier
+from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import CoLaNETParameters
 
 FIRST_RUNG = 0.25
 """Share of the stream after which a candidate is measured for the first time."""
 
 _BATCH = 2048  # presentations between two looks at whether to stop
+_FILLED = 0.9  # share of a GPU's free memory that candidates may take
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -116,6 +119,49 @@ class _Candidate(CoLaNETClassifier):
         return X.trains(self.parameters_.saturation)
 
 
+class _OnCPU:
+    """A candidate that learns a stream on a CPU."""
+
+    def __init__(self, head: _Candidate, n_columns: int) -> None:
+        self._head = head
+        self._columns = np.arange(n_columns)
+
+    def learn(self, activations: RankedActivations, columns: NDArray[np.int32]) -> None:
+        self._head.partial_fit(activations, columns, classes=self._columns)
+
+    def decide(self, activations: RankedActivations) -> NDArray[Any]:
+        """Return the column that it decides for, shape (1, n_presentations)."""
+        return self._head.predict(activations)[None]
+
+    def keep(self, chosen: Sequence[int]) -> None:
+        """Go on; there is nobody else."""
+
+
+class _OnGPU:
+    """Candidates that learn a stream on a GPU, all at once."""
+
+    def __init__(self, candidates: Sequence[CoLaNETParameters], network: Network) -> None:
+        from spikehead.colanet.cuda import Population
+
+        self._population = Population(network, candidates)
+        self._saturations = [p.saturation for p in candidates]
+
+    def learn(self, activations: RankedActivations, columns: NDArray[np.int32]) -> None:
+        self._population.learn(self._coded(activations), columns)
+
+    def decide(self, activations: RankedActivations) -> NDArray[Any]:
+        """Return the column that each decides for, shape (n_candidates, n_presentations)."""
+        return self._population.decide(self._coded(activations))
+
+    def keep(self, chosen: Sequence[int]) -> None:
+        self._population.keep(chosen)
+        self._saturations = [self._saturations[place] for place in chosen]
+
+    def _coded(self, activations: RankedActivations) -> list[SpikeTrains]:
+        with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+            return list(pool.map(activations.trains, self._saturations))
+
+
 class Experiment:
     """What every candidate goes through: it learns a stream once, and is measured on examples.
 
@@ -147,11 +193,14 @@ class Experiment:
         members: int = 15,
         seeds: Sequence[int] = (0,),
     ) -> None:
-        self.classes = np.unique(labels)
+        classes, columns = np.unique(labels, return_inverse=True)
+        self._n_columns = len(classes)
         self._stream = RankedActivations.of(activations)
-        self._labels = np.asarray(labels)
+        self._columns = columns.astype(np.int32)
         self._tests = RankedActivations.of(test_activations)
-        self._test_labels = np.asarray(test_labels)
+        column_of = {label: column for column, label in enumerate(classes.tolist())}
+        test_columns = [column_of.get(label, -1) for label in np.asarray(test_labels).tolist()]
+        self._test_columns = np.array(test_columns)
         self._members = members
         self._seeds = seeds
 
@@ -159,6 +208,10 @@ class Experiment:
     def n_rungs(self) -> int:
         """How often a candidate is measured."""
         return len(self._seeds) + 1
+
+    def check(self, parameters: CoLaNETParameters) -> None:
+        """Raise a `ValueError` if a network of these parameters and inputs could overflow."""
+        parameters.check_overflow(self._n_synapses(parameters))
 
     def evaluate(
         self,
@@ -187,42 +240,138 @@ class Experiment:
         ValueError
             If a network of these parameters and inputs could overflow.
         """
-        rungs: list[float] = []
-        total = 0.0
-        for number, seed in enumerate(self._seeds):
-            candidate = _Candidate(
-                **parameters.to_dict(),
-                members=self._members,
-                n_threads=n_threads,
-                random_state=seed,
+
+        def learners(candidates: Sequence[CoLaNETParameters], seed: int) -> _OnCPU:
+            (only,) = candidates
+            head = _Candidate(
+                **only.to_dict(), members=self._members, n_threads=n_threads, random_state=seed
             )
-            order = shuffled(len(self._labels), seed)
+            return _OnCPU(head, self._n_columns)
+
+        return self._evaluate([parameters], learners, bars, stop)[0]
+
+    def evaluate_on_gpu(
+        self,
+        candidates: Sequence[CoLaNETParameters],
+        bars: Sequence[float] = (),
+        stop: threading.Event | None = None,
+    ) -> list[tuple[float, ...]]:
+        """Return for each of many candidates what `evaluate` does, computed on a GPU together.
+
+        Candidates that do not fit into its memory at once are evaluated in several parts. The
+        outcome of one that `check` refuses means nothing.
+
+        Parameters
+        ----------
+        candidates : sequence of CoLaNETParameters
+            The candidates.
+        bars, stop
+            As for `evaluate`.
+
+        Raises
+        ------
+        Stopped
+            If `stop` was set.
+        OSError
+            If there is no GPU.
+        MemoryError
+            If a candidate does not fit into its memory.
+        """
+
+        def learners(candidates: Sequence[CoLaNETParameters], seed: int) -> _OnGPU:
+            common = CoLaNETParameters(
+                microcolumns=max(p.microcolumns for p in candidates),
+                max_synapses=candidates[0].max_synapses,
+            )
+            n_inputs = self._stream.n_inputs
+            network = Network(common, n_inputs, self._n_columns, self._members, seed)
+            return _OnGPU(candidates, network)
+
+        outcomes: dict[int, tuple[float, ...]] = {}
+        for part in self._parts(candidates):
+            together = [candidates[place] for place in part]
+            found = self._evaluate(together, learners, bars, stop)
+            outcomes.update(zip(part, found, strict=True))
+        return [outcomes[place] for place in range(len(candidates))]
+
+    def _n_synapses(self, parameters: CoLaNETParameters) -> int:
+        return min(self._stream.n_inputs, parameters.max_synapses)
+
+    def _parts(self, candidates: Sequence[CoLaNETParameters]) -> list[list[int]]:
+        """Cut candidates into parts that have as many synapses and fit into a GPU's memory."""
+        from spikehead.colanet.cuda import bytes_needed, free_bytes
+
+        shape = self._stream.n_inputs, self._n_columns, self._members
+        needed = bytes_needed(candidates, *shape, _BATCH)
+        # In common are the synapses, no larger than the largest candidate, and one stream.
+        common = max(needed) + max(self._stream.inputs.nbytes, self._tests.inputs.nbytes)
+        room = _FILLED * free_bytes() - common
+
+        parts: list[list[int]] = []
+        left = room
+        n_synapses = [self._n_synapses(p) for p in candidates]
+        for place in sorted(range(len(candidates)), key=n_synapses.__getitem__):
+            if needed[place] > room:
+                raise MemoryError(
+                    f"a candidate needs {needed[place] / 1e9:.1f} GB on the GPU beside "
+                    f"{common / 1e9:.1f} GB for all, but too little is free; search fewer "
+                    "microcolumns or members, or compute on the CPU"
+                )
+            alike = parts and n_synapses[parts[-1][0]] == n_synapses[place]
+            if not alike or needed[place] > left:
+                parts.append([])
+                left = room
+            parts[-1].append(place)
+            left -= needed[place]
+        return parts
+
+    def _evaluate(
+        self,
+        candidates: Sequence[CoLaNETParameters],
+        learners: Callable[[Sequence[CoLaNETParameters], int], _OnCPU | _OnGPU],
+        bars: Sequence[float],
+        stop: threading.Event | None,
+    ) -> list[tuple[float, ...]]:
+        rungs: list[list[float]] = [[] for _ in candidates]
+        totals = [0.0] * len(candidates)
+        going = list(range(len(candidates)))
+        for number, seed in enumerate(self._seeds):
+            running = learners([candidates[place] for place in going], seed)
+            order = shuffled(len(self._columns), seed)
             quarter = math.ceil(FIRST_RUNG * len(order))
             for part in (order[:quarter], order[quarter:]) if number == 0 else (order,):
-                self._learn(candidate, part, stop)
-                accuracy = self._accuracy(candidate, stop)
-                rungs.append((total + accuracy) / (number + 1))
-                if len(rungs) <= len(bars) and rungs[-1] < bars[len(rungs) - 1]:
-                    return tuple(rungs)
-            total += accuracy
-        return tuple(rungs)
+                self._learn(running, part, stop)
+                accuracies = dict(zip(going, self._accuracies(running, stop), strict=True))
+                for place in going:
+                    rungs[place].append((totals[place] + accuracies[place]) / (number + 1))
+                kept = [k for k, place in enumerate(going) if not _hopeless(rungs[place], bars)]
+                if not kept:
+                    return list(map(tuple, rungs))
+                running.keep(kept)
+                going = [going[k] for k in kept]
+            for place in going:
+                totals[place] += accuracies[place]
+        return list(map(tuple, rungs))
 
     def _learn(
-        self, candidate: _Candidate, part: NDArray[np.intp], stop: threading.Event | None
+        self, running: _OnCPU | _OnGPU, part: NDArray[np.intp], stop: threading.Event | None
     ) -> None:
         for start in range(0, len(part), _BATCH):
             _check(stop)
             rows = part[start : start + _BATCH]
-            candidate.partial_fit(self._stream[rows], self._labels[rows], classes=self.classes)
+            running.learn(self._stream[rows], self._columns[rows])
 
-    def _accuracy(self, candidate: _Candidate, stop: threading.Event | None) -> float:
-        right = 0
-        for start in range(0, len(self._test_labels), _BATCH):
+    def _accuracies(self, running: _OnCPU | _OnGPU, stop: threading.Event | None) -> list[float]:
+        right: list[NDArray[np.bool_]] = []
+        for start in range(0, len(self._test_columns), _BATCH):
             _check(stop)
             rows = slice(start, start + _BATCH)
-            answers = candidate.predict(self._tests[rows])
-            right += np.count_nonzero(answers == self._test_labels[rows])
-        return right / len(self._test_labels)
+            right.append(running.decide(self._tests[rows]) == self._test_columns[rows])
+        return [float(mean) for mean in np.concatenate(right, axis=1).mean(axis=1)]
+
+
+def _hopeless(rungs: Sequence[float], bars: Sequence[float]) -> bool:
+    return len(rungs) <= len(bars) and rungs[-1] < bars[len(rungs) - 1]
 
 
 def shuffled(n_presentations: int, seed: int) -> NDArray[np.intp]:

@@ -211,6 +211,7 @@ class Study:
         *,
         n_workers: int | None = None,
         cluster: Cluster | None = None,
+        device: str = "cpu",
         on_outcome: Callable[[int, float], None] | None = None,
     ) -> None:
         """Search until the plan is done or the budget is used up.
@@ -226,12 +227,20 @@ class Study:
             may use. Outcomes do not depend on it.
         cluster : Cluster, optional
             Where candidates are evaluated, a task each. Default: in threads of this process.
+        device : {"cpu", "cuda"}, default="cpu"
+            Where this process computes: on an NVIDIA GPU (``"cuda"``) it evaluates all candidates
+            of a round together. Outcomes do not depend on it.
         on_outcome : callable, optional
             Called now and then with the number of finished candidates and the highest accuracy.
         """
         rounds: list[NamedRound] = []
-        n_threads = n_workers or numba.get_num_threads()
-        workers = _Tasks(experiment, cluster) if cluster else _Threads(experiment, n_threads)
+        workers: _Threads | _Tasks | _GPU
+        if cluster:
+            workers = _Tasks(experiment, cluster)
+        elif device == "cuda":
+            workers = _GPU(experiment)
+        else:
+            workers = _Threads(experiment, n_workers or numba.get_num_threads())
         with _usable_storage(), workers as pool:
             try:
                 while True:
@@ -298,7 +307,7 @@ class Study:
     def _run_round(
         self,
         proposal: _Proposal,
-        pool: _Threads | _Tasks,
+        pool: _Threads | _Tasks | _GPU,
         budget: Budget,
         on_outcome: Callable[[int, float], None] | None,
     ) -> list[Outcome]:
@@ -312,10 +321,12 @@ class Study:
                 on_outcome(now.n_finished, now.best)
             free = [p for p in longest_first if p not in now.done and p not in now.taken]
             room = budget.room(now.n_finished + len(running), now.seconds)
-            for place in free[: min(pool.size + _AHEAD - len(running), room)]:
-                trial = self._claimed(proposal, place)
-                if trial:
-                    running[pool.submit(everyone[place], proposal.bars)] = trial
+            asked = free[: min(pool.size + _AHEAD - len(running), room)]
+            trials = {place: self._claimed(proposal, place) for place in asked}
+            mine = {place: trial for place, trial in trials.items() if trial}
+            if mine:
+                futures = pool.submit([everyone[place] for place in mine], proposal.bars)
+                running.update(zip(futures, mine.values(), strict=True))
             if running:
                 finished, _ = wait(running, CLAIM_RENEWED, return_when=FIRST_COMPLETED)
                 for future in finished:
@@ -453,9 +464,10 @@ class _Threads:
         self._threads = ThreadPoolExecutor(size)
 
     def submit(
-        self, parameters: CoLaNETParameters, bars: Sequence[float]
-    ) -> Future[tuple[float, ...]]:
-        return self._threads.submit(self._experiment.evaluate, parameters, bars, self._stop)
+        self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
+    ) -> list[Future[tuple[float, ...]]]:
+        evaluate = self._experiment.evaluate
+        return [self._threads.submit(evaluate, p, bars, self._stop) for p in candidates]
 
     def __enter__(self) -> _Threads:
         return self
@@ -479,11 +491,12 @@ class _Tasks:
         return self._cluster.n_cpus
 
     def submit(
-        self, parameters: CoLaNETParameters, bars: Sequence[float]
-    ) -> Future[tuple[float, ...]]:
-        future = self._cluster.submit(Experiment.evaluate, self._experiment, parameters, bars)
-        self._submitted.append(future)
-        return future
+        self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
+    ) -> list[Future[tuple[float, ...]]]:
+        evaluate, shared = Experiment.evaluate, self._experiment
+        futures = [self._cluster.submit(evaluate, shared, p, bars) for p in candidates]
+        self._submitted += futures
+        return futures
 
     def __enter__(self) -> _Tasks:
         return self
@@ -491,6 +504,37 @@ class _Tasks:
     def __exit__(self, *_: object) -> None:
         for future in self._submitted:
             future.cancel()
+
+
+class _GPU:
+    """A GPU that evaluates all candidates of a round together; left, it stops at once."""
+
+    size = 1_000_000  # every candidate there is
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.n_rungs = experiment.n_rungs
+        self._experiment = experiment
+        self._stop = threading.Event()
+        self._thread = ThreadPoolExecutor(1)
+
+    def submit(
+        self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
+    ) -> list[Future[tuple[float, ...]]]:
+        evaluate = self._experiment.evaluate_on_gpu
+        together = self._thread.submit(evaluate, candidates, bars, self._stop)
+
+        def outcome(place: int) -> tuple[float, ...]:
+            self._experiment.check(candidates[place])
+            return together.result()[place]
+
+        return [self._thread.submit(outcome, place) for place in range(len(candidates))]
+
+    def __enter__(self) -> _GPU:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.shutdown(cancel_futures=True)
 
 
 class _Database(sqlite3.Connection):

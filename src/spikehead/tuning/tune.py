@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
 PROTOCOLS = ("validation", "paper")
+DEVICES = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def tune(
     name: str = "spikehead",
     n_threads: int | None = None,
     cluster: Cluster | None = None,
+    device: str = "cpu",
     on_outcome: Callable[[int, float], None] | None = None,
 ) -> Report:
     """Search for the hyperparameters with the highest accuracy; call it again to go on.
@@ -138,6 +140,8 @@ def tune(
         Candidates evaluated at the same time. Default: as many as this process may use.
     cluster : Cluster, optional
         Where candidates are evaluated, one on each CPU. Default: on this machine.
+    device : {"cpu", "cuda"}, default="cpu"
+        Where this machine computes: ``"cuda"`` is an NVIDIA GPU, with the same result.
     on_outcome : callable, optional
         Called now and then with the number of finished candidates and the highest accuracy.
 
@@ -159,6 +163,14 @@ def tune(
         raise ValueError(f"n_seeds must be at least 1, not {n_seeds}")
     if not 0 <= seed <= 2**32 - n_seeds:
         raise ValueError(f"seed must be from 0 to {2**32 - n_seeds}, not {seed}")
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {device!r}")
+    if device == "cuda":
+        if cluster:
+            raise ValueError("a cluster computes on CPUs; give either a cluster or the device cuda")
+        from spikehead.colanet.cuda import check_gpu
+
+        check_gpu()
     folder = Path(folder)
     seeds = range(seed, seed + n_seeds)
     space = SearchSpace.of(task.activations, ranges, fixed)
@@ -175,7 +187,14 @@ def tune(
     database = f"sqlite:///{(folder / 'study.sqlite').resolve().as_posix()}"
     study = Study(storage or database, name, plan, settings)
     try:
-        study.run(experiment, budget, n_workers=n_threads, cluster=cluster, on_outcome=on_outcome)
+        study.run(
+            experiment,
+            budget,
+            n_workers=n_threads,
+            cluster=cluster,
+            device=device,
+            on_outcome=on_outcome,
+        )
     except KeyboardInterrupt:
         if any(outcome.complete for one in study.rounds for outcome in one.outcomes):
             write(make_report(study, protocol), folder)
