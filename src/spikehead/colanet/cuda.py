@@ -215,7 +215,8 @@ class Population:
         columns = cuda.device_array(answers.outs.shape[:2], np.int32)
         if columns.size:
             shared = 8 * (self._n_members + self._n_columns)
-            _decide[columns.shape[::-1], 2 * WARP, 0, shared](answers, self._n_members, columns)
+            configured = _configured(_decide, columns.shape[::-1], 2 * WARP, shared)
+            configured(answers, self._n_members, columns)
         return np.asarray(columns.copy_to_host())
 
     def upload(self, network: Network) -> None:
@@ -257,12 +258,8 @@ class Population:
         """Run a kernel on every block."""
         _, n_inputs, width = self._state.weights.shape
         threads = max(min(THREADS, STEPS * width // 2) // width, 1) * width
-        with warnings.catch_warnings():
-            # A single network does not fill a GPU; that is no fault of the user.
-            warnings.filterwarnings("ignore", "Grid size")
-            kernel[len(self._blocks), threads, 0, _shared_bytes(n_inputs, width)](
-                cuda.to_device(self._blocks), *arguments
-            )
+        configured = _configured(kernel, len(self._blocks), threads, _shared_bytes(n_inputs, width))
+        configured(cuda.to_device(self._blocks), *arguments)
 
 
 class CUDAEngine:
@@ -318,6 +315,13 @@ class CUDAEngine:
         shape = -1, self.network.n_members, self.network.n_columns, 1
         masks = answers.outs.copy_to_host().reshape(shape)
         return np.asarray(masks >> np.arange(ALL_STEPS) & 1, bool)
+
+
+def _configured(kernel: Any, blocks: int | tuple[int, ...], threads: int, shared: int) -> Any:
+    with warnings.catch_warnings():
+        # A single network does not fill a GPU; that is no fault of the user.
+        warnings.filterwarnings("ignore", "Grid size")
+        return kernel[blocks, threads, 0, shared]
 
 
 def bytes_needed(
