@@ -155,6 +155,21 @@ def test_a_full_disk_refuses_the_lesson(taught, picture, monkeypatch):
     assert taught.teach("new", picture("disc", 7)).ok
 
 
+def test_a_full_temporary_folder_refuses_the_download(taught, teacher, monkeypatch):
+    def fail(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(teacher, "write_archive", fail)
+    sentence = error(taught("GET", "/api/model.zip"), 507)
+    assert sentence == "the system says: no space left on device"
+
+
+def test_a_failure_is_told_in_one_sentence_too(taught, teacher, monkeypatch):
+    monkeypatch.setattr(teacher, "undo", lambda: 1 / 0)
+    sentence = error(taught("DELETE", "/api/lessons/last"), 500)
+    assert sentence == "the service failed; what it printed says why"
+
+
 def test_the_page_needs_no_other_host(client):
     page = client("GET", "/")
     assert page.headers["content-type"].startswith("text/html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,6 +72,7 @@ def create_app(
             RequestValidationError: _on_invalid_request,
             Conflict: _on_conflict,
             OSError: _on_system_error,
+            Exception: _on_failure,
         },
     )
     metrics = Metrics(teacher)
@@ -135,14 +137,15 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         responses={200: {"content": {"application/zip": {}}}, **_NOT_KEPT},
     )
     def download() -> FileResponse:
-        folder = tempfile.TemporaryDirectory()
-        path = Path(folder.name, "model.zip")
-        teacher.write_archive(path)
+        with ExitStack() as folders:
+            path = Path(folders.enter_context(tempfile.TemporaryDirectory()), "model.zip")
+            teacher.write_archive(path)
+            sent = folders.pop_all()  # it goes when it has been sent
         return FileResponse(
             path,
             media_type="application/zip",
             filename=f"{name}.zip",
-            background=BackgroundTask(folder.cleanup),
+            background=BackgroundTask(sent.close),
         )
 
     @router.post(
@@ -262,7 +265,12 @@ async def _on_conflict(_: Request, error: Conflict) -> JSONResponse:
 
 
 async def _on_system_error(_: Request, error: OSError) -> JSONResponse:
-    return _refusal(507, str(error))
+    sentence = f"the system says: {error.strerror.lower()}" if error.strerror else str(error)
+    return _refusal(507, sentence)
+
+
+async def _on_failure(_: Request, __: Exception) -> JSONResponse:
+    return _refusal(500, "the service failed; what it printed says why")
 
 
 def _refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
