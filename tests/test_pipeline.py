@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,18 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead import CoLaNETClassifier, CoLaNETParameters, HybridClassifier, storage
+from spikehead import (
+    RECOMMENDED,
+    CoLaNETClassifier,
+    CoLaNETParameters,
+    HybridClassifier,
+    storage,
+)
 from spikehead.coding import STEPS, even_trains
 from spikehead.colanet import reference
 from spikehead.encoders import ActivationCache, open_encoder
 
-PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3)
+PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
 
 
 def make(**options) -> HybridClassifier:
@@ -50,10 +57,10 @@ def test_photos(tmp_path):
     return sorted(write_digits(tmp_path / "test", range(4), 10, first=45).rglob("*.png"))
 
 
-def state(model: HybridClassifier) -> tuple[bytes, bytes, int, int]:
+def state(model: HybridClassifier) -> tuple[bytes, bytes, bytes, int, int]:
     network = model.head.network_
-    counters = network.presentations, network.resource_updates
-    return network.resources.tobytes(), network.stability.tobytes(), *counters
+    arrays = network.resources, network.stability, network.depressions
+    return *(array.tobytes() for array in arrays), network.presentations, network.resource_updates
 
 
 def assert_same(one: HybridClassifier, other: HybridClassifier, photos) -> None:
@@ -302,6 +309,31 @@ def test_an_encoder_that_changed_is_refused(photos, tmp_path):
         HybridClassifier.load(tmp_path / "model")
 
 
+def test_a_model_from_before_depressions_were_counted_has_the_papers_form(
+    photos, more_photos, test_photos, tmp_path
+):
+    model = make(parameters=CoLaNETParameters(saturation=1.0, potentiation=0.3))
+    model.learn(photos)
+    model.save(tmp_path / "new")
+    stored = storage.load(tmp_path / "new")
+    del stored.arrays["depressions"]
+    for name in ("per_spike", "max_depressions"):
+        del stored.description["hyperparameters"][name]
+    storage.save(tmp_path / "old", stored.description, stored.arrays)
+    loaded = HybridClassifier.load(tmp_path / "old")
+    for one in (model, loaded):
+        one.learn(more_photos)
+    assert loaded.head.parameters_ == model.head.parameters_
+    resources = [one.head.network_.resources.tobytes() for one in (model, loaded)]
+    assert resources[0] == resources[1]
+    assert loaded.predict(test_photos) == model.predict(test_photos)
+
+
+def test_models_have_the_recommended_parameters_by_default():
+    head = HybridClassifier("pixels:8").head
+    assert head.parameters_ == replace(RECOMMENDED, saturation=1.0)
+
+
 def test_a_pretrained_encoder_needs_torch_until_it_is_built(tmp_path, monkeypatch):
     monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, "spikehead.backbones.build", None)
@@ -315,7 +347,8 @@ def test_a_pretrained_encoder_needs_torch_until_it_is_built(tmp_path, monkeypatc
 
 def test_the_papers_configuration_on_real_photos(real_data, tmp_path):
     """At least 99.0 % on Imagenette with Table 1 as it stands: here on a fifth of the photos."""
-    model = HybridClassifier(f"onnx:{real_data / 'encoders' / 'efficientnetv2_b0.onnx'}")
+    encoder = f"onnx:{real_data / 'encoders' / 'efficientnetv2_b0.onnx'}"
+    model = HybridClassifier(encoder, parameters=CoLaNETParameters())
     photos = sorted((real_data / "imagenette-300" / "train").rglob("*.*"))[::5]
     model.learn(photos, [photo.parent.name for photo in photos])
     test = sorted((real_data / "imagenette-300" / "test").rglob("*.*"))[::5]

@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from spikehead import storage
 from spikehead.colanet.classifier import CoLaNETClassifier
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import (
     ActivationCache,
     EncodedBatch,
@@ -131,6 +131,11 @@ def obtain_encoder(
     return open_encoder(name, n_threads=n_threads)
 
 
+def for_encoder(parameters: CoLaNETParameters, encoder: Encoder) -> CoLaNETParameters:
+    """Return the parameters with the saturation that the encoder knows, if any."""
+    return replace(parameters, saturation=encoder.saturation or parameters.saturation)
+
+
 class HybridClassifier:
     """Classifies photos: a frozen encoder, and a spiking head that goes on learning.
 
@@ -139,7 +144,7 @@ class HybridClassifier:
     encoder : str or Encoder, default="bundled"
         As `obtain_encoder` takes it, or an encoder of your own.
     parameters : CoLaNETParameters, optional
-        Default: Table 1 of the hybrid paper, with the saturation that the encoder knows, if any.
+        Default: `RECOMMENDED`, with the saturation that the encoder knows, if any.
     members : int, default=15
         Networks in the ensemble.
     seed : int, default=0
@@ -180,8 +185,7 @@ class HybridClassifier:
             obtain_encoder(encoder, n_threads=n_threads) if isinstance(encoder, str) else encoder
         )
         if parameters is None:
-            saturation = self.encoder.saturation or CoLaNETParameters.saturation
-            parameters = CoLaNETParameters(saturation=saturation)
+            parameters = for_encoder(RECOMMENDED, self.encoder)
         self.cache = cache
         self.head = CoLaNETClassifier(
             **parameters.to_dict(),
@@ -353,6 +357,7 @@ class HybridClassifier:
         arrays: dict[str, NDArray[Any]] = {
             "resources": network.resources,
             "stability": network.stability,
+            "depressions": network.depressions,
             "learned": np.frombuffer(b"".join(self._learned), np.uint8).reshape(-1, _KEY_BYTES),
             "columns": np.fromiter(self._learned.values(), np.int32, len(self._learned)),
             "prequential": self.prequential,
@@ -428,6 +433,8 @@ class HybridClassifier:
             np.array(description["classes"], str),
             arrays["resources"],
             arrays["stability"],
+            # Models from before it was counted have no limit to it.
+            arrays.get("depressions", np.zeros(arrays["stability"].shape, np.int32)),
             n_inputs=model.encoder.n_activations,
             presentations=description["presentations"],
             resource_updates=description["resource_updates"],

@@ -113,12 +113,15 @@ def test_a_duplicate_predicts_and_goes_on_learning_bit_for_bit(duplicate: Any, c
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("coding", ["even", "bernoulli"])
 def test_a_state_is_taken_up_bit_for_bit(order: Any, coding: str) -> None:
-    one = head(coding=coding).fit(X_DIGITS[:160], NAMES[:160])
+    limited = {"per_spike": True, "max_depressions": 1}
+    one = head(coding=coding, **limited).fit(X_DIGITS[:160], NAMES[:160])
+    assert one.network_.depressions.max() == 1
     net, more = one.network_, (X_DIGITS[160:], NAMES[160:])
-    state = [np.array(array, order=order) for array in (net.resources, net.stability)]
+    arrays = (net.resources, net.stability, net.depressions)
+    state = [np.array(array, order=order) for array in arrays]
     for array in state:
         array.setflags(write=False)
-    other = head(coding=coding).resume(
+    other = head(coding=coding, **limited).resume(
         one.classes_,
         *state,
         n_inputs=64,

@@ -47,7 +47,8 @@ def test_work_is_what_the_reference_records(silent_synapses):
             synaptic += sum(seen.input[:, s].sum() for s in network.synapses[member])
             neurons += seen.potentials.size
             for change in seen.changes:
-                resources += len(change.active) if silent_synapses > 0 else change.active.sum()
+                eligible = np.count_nonzero(change.eligibility)
+                resources += len(change.eligibility) if silent_synapses > 0 else eligible
     work = learning(network, spike_counts(activations, parameters.saturation))
     assert work.synaptic_operations == pytest.approx(synaptic / 40)
     assert work.neuron_updates == neurons / 40

@@ -40,12 +40,15 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     learning in pieces (`partial_fit`) gives bit for bit what learning at once (`fit`) gives. The
     order of the examples is the order of learning; nothing is shuffled.
 
-    The defaults of the hyperparameters are Table 1 of the hybrid ANN-SNN paper.
+    The defaults of the hyperparameters are Table 1 of the hybrid ANN-SNN paper. `RECOMMENDED`,
+    which models of photos have by default, learns better:
+    ``CoLaNETClassifier(**RECOMMENDED.to_dict())``.
 
     Parameters
     ----------
     potentiation : float, default=0.0986409
-        Resource that dopamine adds to a recently active synapse (DWPOS).
+        Resource that dopamine adds to a recently active synapse (DWPOS), or with `per_spike` for
+        each of its spikes.
     relative_depression : float, default=0.504279665
         Resource that an unforced firing takes, as a fraction of `potentiation` (RELDWNEG).
     stability_rate : float, default=0.0644199
@@ -67,6 +70,11 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Upper bound of the noise that each L neuron receives at each step.
     max_synapses : int, default=1000
         Plastic synapses of an L neuron at most; drawn at random where there are more inputs.
+    per_spike : bool, default=False
+        Whether a synapse changes once for each of its spikes, and not once if it spiked at all.
+    max_depressions : int, default=-1
+        How often a neuron's firing can take resource until dopamine reaches the neuron again; -1
+        for no limit.
     members : int, default=15
         Networks in the ensemble.
     coding : {"even", "bernoulli", "events"}, default="even"
@@ -133,6 +141,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         saturation: float | str = CoLaNETParameters.saturation,
         stochastic_stimulation: float = CoLaNETParameters.stochastic_stimulation,
         max_synapses: int = CoLaNETParameters.max_synapses,
+        per_spike: bool = CoLaNETParameters.per_spike,
+        max_depressions: int = CoLaNETParameters.max_depressions,
         members: int = 15,
         coding: str = "even",
         grow: bool = False,
@@ -151,6 +161,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.saturation = saturation
         self.stochastic_stimulation = stochastic_stimulation
         self.max_synapses = max_synapses
+        self.per_spike = per_spike
+        self.max_depressions = max_depressions
         self.members = members
         self.coding = coding
         self.grow = grow
@@ -298,6 +310,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes: ArrayLike,
         resources: NDArray[np.float32],
         stability: NDArray[np.float32],
+        depressions: NDArray[np.int32],
         *,
         n_inputs: int,
         presentations: int,
@@ -309,7 +322,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         classes : array of shape (n_classes,)
             Its `classes_`.
-        resources, stability : ndarray of float32
+        resources, stability, depressions : ndarray
             Those of its `network_`.
         n_inputs : int
             Its `n_features_in_`.
@@ -328,7 +341,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         self.n_features_in_ = n_inputs
         self._make_network(_labels(classes), self.saturation)
-        self.network_.restore(resources, stability, presentations, resource_updates)
+        self.network_.restore(resources, stability, depressions, presentations, resource_updates)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -73,11 +73,15 @@ class _State(NamedTuple):
 
     resources: NDArray[np.float32]
     stability: NDArray[np.float32]
+    depressions: NDArray[np.int32]
     synapses: NDArray[np.int32]
 
 
 _NO_STATE = _State(
-    np.empty((0, 0), np.float32), np.empty(0, np.float32), np.empty((0, 0), np.int32)
+    np.empty((0, 0), np.float32),
+    np.empty(0, np.float32),
+    np.empty(0, np.int32),
+    np.empty((0, 0), np.int32),
 )
 
 
@@ -100,6 +104,8 @@ class _Constants(NamedTuple):
     span: np.float32
     excess: float
     silent: int
+    per_spike: bool
+    max_depressions: int
 
 
 class CPUEngine:
@@ -144,6 +150,7 @@ class CPUEngine:
         state = _State(
             net.resources.reshape(-1, net.n_synapses),
             net.stability.reshape(-1),
+            net.depressions.reshape(-1),
             net.synapses.reshape(-1, net.n_synapses),
         )
         answers, updates = self._run(trains, labels.astype(np.int32), numbers, state)
@@ -225,6 +232,8 @@ class CPUEngine:
             span=np.float32(p.max_weight + p.min_weight),
             excess=p.threshold_excess,
             silent=p.silent_synapses,
+            per_spike=p.per_spike,
+            max_depressions=p.max_depressions,
         )
         moments = keys(numbers[:, None], np.arange(ALL_STEPS))
         # Read-only, as memory that processes share is: Numba compiles once for both.
@@ -282,6 +291,7 @@ def _present(
     forced = np.empty(width, np.bool_)
     groups = np.empty(n_inputs, np.uint16)
     mine = np.empty(state.synapses.shape[1], np.uint16)
+    eligibility = np.empty(state.synapses.shape[1], np.uint16)
     fresh = np.empty(state.synapses.shape[1], np.int16)
     updates = 0
     for index in range(len(offsets)):
@@ -318,6 +328,7 @@ def _present(
                         groups,
                         lane_patterns[:, lane],
                         mine,
+                        eligibility,
                         fresh,
                         constants,
                         block,
@@ -451,6 +462,7 @@ def _learn(
     groups: Any,
     pattern: Any,
     mine: Any,
+    eligibility: Any,
     fresh: Any,
     constants: Any,
     block: Any,
@@ -474,17 +486,20 @@ def _learn(
     while unforced:
         begin, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
         start = begin if begin <= DOPAMINE_STEP else start
-        active = _groups_within((2 << end) - 1, pattern)
-        change = -constants.stability_rate * constants.loss
-        updates += _change(neuron, -constants.loss, change, active, mine, constants, state)
+        if rules.can_depress(state.depressions[neuron], constants.max_depressions):
+            _find_eligibility((2 << end) - 1, pattern, mine, constants.per_spike, eligibility)
+            change = -constants.stability_rate * constants.loss
+            updates += _change(neuron, -constants.loss, change, eligibility, constants, state)
+            state.depressions[neuron] += 1
         unforced = unforced >> (end + 1) << (end + 1)
     labelled = (block.column + lane // constants.size) % constants.n_columns == label
     remembered = rules.recent(DOPAMINE_STEP)
     if labelled and block_end[lane] < DOPAMINE_STEP and train & remembered:
-        active = _groups_within(remembered, pattern)
+        _find_eligibility(remembered, pattern, mine, constants.per_spike, eligibility)
         factor = -1.0 if forced[lane] else rules.dopamine_stability(DOPAMINE_STEP - start)
         change = constants.stability_rate * constants.gain * factor
-        updates += _change(neuron, constants.gain, change, active, mine, constants, state)
+        updates += _change(neuron, constants.gain, change, eligibility, constants, state)
+        state.depressions[neuron] = 0
     positive = 0
     for synapse in range(len(synapses)):
         fresh[synapse] = np.int16(rules.weight(resources[synapse], constants.low, constants.span))
@@ -497,13 +512,18 @@ def _learn(
 
 
 @_compiled
-def _groups_within(window: int, pattern: Any) -> Any:
-    """Return the bit mask of the groups whose inputs spike at one of the steps of a window."""
-    found = 0
+def _find_eligibility(
+    window: int, pattern: Any, mine: Any, per_spike: bool, eligibility: Any
+) -> None:
+    """Find the eligibility of each synapse from the groups whose spikes in a window it has."""
+    eligibility.fill(0)
     for group in range(len(pattern)):
-        if pattern[group] & window:
-            found |= 1 << group
-    return np.uint16(found)
+        spikes = np.uint16(_popcount(pattern[group] & window))
+        if spikes:
+            for synapse in range(len(mine)):
+                eligibility[synapse] += (mine[synapse] >> np.uint16(group) & np.uint16(1)) * spikes
+    for synapse in range(len(mine)):
+        eligibility[synapse] = rules.eligibility(eligibility[synapse], per_spike)
 
 
 @_compiled
@@ -511,24 +531,33 @@ def _change(
     neuron: int,
     amount: float,
     stability_change: float,
-    active: Any,
-    mine: Any,
+    eligibility: Any,
     constants: Any,
     state: Any,
 ) -> int:
-    """Change the resources of a neuron's active synapses, and renormalise; return how many."""
+    """Change the resources of a neuron's eligible synapses, and renormalise; return how many."""
     resources = state.resources[neuron]
     stability = np.float64(state.stability[neuron])
-    n_active = 0
-    for synapse in range(len(mine)):
-        n_active += (mine[synapse] & active) != 0
+    shares = n_eligible = 0
+    for synapse in range(len(resources)):
+        shares += eligibility[synapse]
+        n_eligible += eligibility[synapse] != 0
     gain = amount * rules.plasticity(stability)
-    given = rules.renormalisation(gain, n_active, len(mine), constants.silent)
-    up, down = np.float32(gain - given), np.float32(-given)
-    for synapse in range(len(mine)):
-        resources[synapse] += up if mine[synapse] & active else down
+    given = rules.renormalisation(gain, shares, len(resources), constants.silent)
+    for synapse in range(len(resources)):
+        resources[synapse] += np.float32(gain * eligibility[synapse] - given)
     state.stability[neuron] = rules.changed_stability(stability, stability_change)
-    return n_active if constants.silent < 0 else len(mine)
+    return n_eligible if constants.silent < 0 else len(resources)
+
+
+@_compiled
+def _popcount(train: int) -> int:
+    """Return the number of spikes of a train."""
+    spikes = 0
+    while train:
+        train &= train - 1
+        spikes += 1
+    return spikes
 
 
 @_compiled
@@ -544,9 +573,7 @@ def _answer(
         for lane in range(column * size, (column + 1) * size):
             train = trains[lane] & window
             out |= train
-            while train:
-                train &= train - 1
-                spikes += 1
+            spikes += _popcount(train)
             highest = max(highest, np.float32(peak[lane]) / np.float32(block.thresholds[lane]))
         answers.spikes[index, block.column + column] = spikes
         answers.peaks[index, block.column + column] = highest

@@ -154,6 +154,10 @@ class Population:
 
     def __init__(self, network: Network, candidates: Sequence[CoLaNETParameters]) -> None:
         check_gpu()
+        if any(p.per_spike or p.max_depressions >= 0 for p in candidates):
+            raise ValueError(
+                "a GPU knows neither per_spike nor max_depressions yet; compute on the CPU instead"
+            )
         self._n_members, self._n_columns = network.n_members, network.n_columns
         self._presentations = 0
         self._inputs: tuple[Any, Any] = None, None

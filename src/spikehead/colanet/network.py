@@ -40,6 +40,8 @@ class Network:
         Synaptic resources.
     stability : ndarray of float32, shape (n_members, n_neurons)
         Stability of each L neuron.
+    depressions : ndarray of int32, shape (n_members, n_neurons)
+        Anti-Hebbian changes of each L neuron since dopamine last reached it.
     synapses : ndarray of int32, shape (n_members, n_neurons, n_synapses)
         Input of each synapse, ascending.
     phases : ndarray of int64, shape (n_members,)
@@ -70,6 +72,7 @@ class Network:
         self.phases = np.arange(n_members) * STEPS // n_members
         self.resources = np.empty((n_members, 0, self.n_synapses), np.float32)
         self.stability = np.empty((n_members, 0), np.float32)
+        self.depressions = np.empty((n_members, 0), np.int32)
         self.synapses = np.empty((n_members, 0, self.n_synapses), np.int32)
         self.add_columns(n_columns)
 
@@ -90,12 +93,14 @@ class Network:
         start = initial_resource(self.parameters.max_weight, self.parameters.min_weight)
         self.resources = _extended(self.resources, np.full(shape, start, np.float32))
         self.stability = _extended(self.stability, np.zeros(shape[:2], np.float32))
+        self.depressions = _extended(self.depressions, np.zeros(shape[:2], np.int32))
         self.synapses = _extended(self.synapses, self._drawn_synapses(neurons))
 
     def restore(
         self,
         resources: NDArray[np.float32],
         stability: NDArray[np.float32],
+        depressions: NDArray[np.int32],
         presentations: int,
         resource_updates: int,
     ) -> None:
@@ -103,8 +108,8 @@ class Network:
 
         Parameters
         ----------
-        resources, stability : ndarray of float32
-            In the shapes of the attributes; copied.
+        resources, stability, depressions : ndarray
+            In the shapes and types of the attributes; copied.
         presentations, resource_updates : int
             Those of the attributes.
 
@@ -113,11 +118,15 @@ class Network:
         ValueError
             If the shapes are not those of this network, or values are not finite.
         """
-        for name, new in (("resources", resources), ("stability", stability)):
-            shape = getattr(self, name).shape
-            if new.shape != shape or new.dtype != np.float32 or not np.isfinite(new).all():
-                raise ValueError(f"{name} must be finite float32 values in the shape {shape}")
-        self.resources, self.stability = resources.copy(), stability.copy()
+        state = {"resources": resources, "stability": stability, "depressions": depressions}
+        for name, new in state.items():
+            old = getattr(self, name)
+            if new.shape != old.shape or new.dtype != old.dtype or not np.isfinite(new).all():
+                raise ValueError(
+                    f"{name} must be finite {old.dtype} values in the shape {old.shape}"
+                )
+        for name, new in state.items():
+            setattr(self, name, new.copy())
         self.presentations = presentations
         self.resource_updates = resource_updates
 

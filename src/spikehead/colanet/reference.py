@@ -24,10 +24,10 @@ class ResourceChange:
         The L neuron that learned.
     cause : str
         ``"anti-Hebbian"`` or ``"dopamine"``.
-    active : ndarray of bool, shape (n_synapses,)
-        The synapses that changed by `gain`.
+    eligibility : ndarray of int, shape (n_synapses,)
+        How many times each synapse changed by `gain`.
     gain : float
-        What each active synapse gained, before renormalisation.
+        What a synapse gained each time, before renormalisation.
     given : float
         What every synapse gave in renormalisation.
     stability : float
@@ -36,7 +36,7 @@ class ResourceChange:
 
     neuron: int
     cause: str
-    active: NDArray[np.bool_]
+    eligibility: NDArray[np.integer[Any]]
     gain: float
     given: float
     stability: float
@@ -221,15 +221,18 @@ def _learn(
         while unforced:
             begin, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
             start = begin if begin <= DOPAMINE_STEP else start
-            window = slice(end + 1)
-            stability = -p.stability_rate * loss
-            _change(network, member, now, neuron, "anti-Hebbian", window, -loss, stability)
+            if rules.can_depress(int(network.depressions[member, neuron]), p.max_depressions):
+                window = slice(end + 1)
+                stability = -p.stability_rate * loss
+                _change(network, member, now, neuron, "anti-Hebbian", window, -loss, stability)
+                network.depressions[member, neuron] += 1
             unforced = unforced >> (end + 1) << (end + 1)
         if neuron in labelled and open_to_dopamine[neuron] and train & rules.recent(DOPAMINE_STEP):
             window = slice(DOPAMINE_STEP - MEMORY, None)
             factor = -1.0 if forced else rules.dopamine_stability(DOPAMINE_STEP - start)
             stability = p.stability_rate * gain * factor
             _change(network, member, now, neuron, "dopamine", window, gain, stability)
+            network.depressions[member, neuron] = 0
 
 
 def _change(
@@ -243,15 +246,15 @@ def _change(
     stability_change: float,
 ) -> None:
     """Change the resources of the synapses that spiked in a window of steps, and renormalise."""
-    active = np.asarray(now.input[window].any(axis=0))[network.synapses[member, neuron]]
+    spikes = now.input[window].sum(axis=0)[network.synapses[member, neuron]]
+    eligibility = rules.eligibility(spikes, network.parameters.per_spike)
     stability = float(network.stability[member, neuron])
     gain = amount * rules.plasticity(stability)
     silent = network.parameters.silent_synapses
-    given = rules.renormalisation(gain, int(active.sum()), network.n_synapses, silent)
-    network.resources[member, neuron] += np.where(
-        active, np.float32(gain - given), np.float32(-given)
-    )
-    network.resource_updates += int(active.sum()) if silent < 0 else network.n_synapses
-    changed = np.float32(rules.changed_stability(stability, stability_change))
-    network.stability[member, neuron] = changed
-    now.changes.append(ResourceChange(neuron, cause, active, gain, given, float(changed)))
+    given = rules.renormalisation(gain, int(eligibility.sum()), network.n_synapses, silent)
+    network.resources[member, neuron] += (gain * eligibility - given).astype(np.float32)
+    changed = np.count_nonzero(eligibility) if silent < 0 else network.n_synapses
+    network.resource_updates += int(changed)
+    after = np.float32(rules.changed_stability(stability, stability_change))
+    network.stability[member, neuron] = after
+    now.changes.append(ResourceChange(neuron, cause, eligibility, gain, given, float(after)))

@@ -89,7 +89,8 @@ def colanet(
 
     def state(head: CoLaNETClassifier) -> list[NDArray[Any]]:
         # Synapses follow from the seed.
-        return [head.network_.resources, head.network_.stability]
+        network = head.network_
+        return [network.resources, network.stability, network.depressions]
 
     def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
         counts = spike_counts(X, parameters.saturation)
