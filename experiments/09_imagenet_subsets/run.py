@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spikehead import HybridClassifier
+from spikehead import CoLaNETParameters, HybridClassifier
 from spikehead.coding import spike_counts
 from spikehead.colanet.network import Network
 from spikehead.encoders import ActivationCache, encode_photos
@@ -30,6 +30,7 @@ from spikehead.evaluation.methods import colanet, others
 from spikehead.evaluation.metrics import confidence_interval, evaluate_photos
 from spikehead.evaluation.report import write_report
 from spikehead.images import Photo, find_photos, split
+from spikehead.pipeline import for_encoder, obtain_encoder
 
 HERE = Path(__file__).parent
 WORDNET_ID = re.compile(r"n\d{8}")
@@ -117,7 +118,8 @@ def main() -> None:
     train, test = ([photos[i] for i in part] for part in split(photo.label for photo in photos))
     options.output.mkdir(parents=True, exist_ok=True)
 
-    model = HybridClassifier(options.encoder)
+    encoder = obtain_encoder(options.encoder)
+    model = HybridClassifier(encoder, parameters=for_encoder(CoLaNETParameters(), encoder))
     with ActivationCache(model.encoder) as model.cache:
         model.learn([photo.path for photo in train], [photo.label for photo in train])
         model.save(options.output / "model")

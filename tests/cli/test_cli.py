@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead import HybridClassifier, cli
+from spikehead import RECOMMENDED, CoLaNETParameters, HybridClassifier, cli
 
 
 @pytest.fixture
@@ -64,6 +65,17 @@ def test_learn_predict_evaluate_info(run, photos, tmp_path):
     assert code == 0
     assert json.loads(out)["photos_learned"] == 120
     assert "digit 9" in run("info", model)[1]
+
+
+def test_the_papers_own_form_is_one_option_away(run, photos, tmp_path):
+    learn = ("learn", photos, "--encoder", "pixels:8", "--members", "1", "--model")
+    for name, options, expected in (
+        ("recommended", (), RECOMMENDED),
+        ("paper", ("--parameters", "paper"), CoLaNETParameters()),
+    ):
+        run(*learn, tmp_path / name, *options)
+        found = HybridClassifier.load(tmp_path / name).head.parameters_
+        assert found == replace(expected, saturation=1.0)
 
 
 def test_learning_again_goes_on(run, photos, model):

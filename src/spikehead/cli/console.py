@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -23,7 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import ActivationCache, Encoder, encode_photos
 from spikehead.evaluation.examples import Examples, read_activations
 from spikehead.evaluation.methods import Method, colanet, others
@@ -75,8 +76,8 @@ MoreParameters = Annotated[
     Path | None,
     typer.Option(
         "--parameters",
-        help="JSON file of hyperparameters: one more row, beside Table 1. They must not have been "
-        "chosen on the test part.",
+        help="JSON file of hyperparameters: one more row, beside Table 1 and the recommended ones. "
+        "They must not have been chosen on the test part.",
     ),
 ]
 Against = Annotated[
@@ -180,11 +181,14 @@ def spiking_heads(
     threads: int | None,
     saturation: float | None,
 ) -> list[Method]:
-    """Return the spiking head with Table 1, and with more parameters by name."""
-    table1 = CoLaNETParameters(saturation=saturation or CoLaNETParameters.saturation)
+    """Return the spiking head with Table 1, as recommended, and with more parameters by name."""
+    heads = {
+        name: replace(known, saturation=saturation or known.saturation)
+        for name, known in (("Table 1", CoLaNETParameters()), ("recommended", RECOMMENDED))
+    }
     return [
         colanet(f"CoLaNET, {name}", parameters, members=members, n_threads=threads)
-        for name, parameters in {"Table 1": table1, **more}.items()
+        for name, parameters in {**heads, **more}.items()
     ]
 
 

@@ -10,13 +10,18 @@ import typer
 from spikehead import storage
 from spikehead.cli import console
 from spikehead.colanet.parameters import CoLaNETParameters
-from spikehead.pipeline import HybridClassifier
+from spikehead.pipeline import HybridClassifier, for_encoder
+
+PAPER = Path("paper")
+"""What `--parameters` takes for Table 1."""
 
 ParametersFile = Annotated[
     Path | None,
     typer.Option(
         "--parameters",
-        help="JSON file of hyperparameters for a new model.  [default: Table 1]",
+        metavar="FILE|paper",
+        help="JSON file of hyperparameters for a new model, or paper for the paper's own form, "
+        "Table 1.  [default: the recommended ones]",
         show_default=False,
     ),
 ]
@@ -55,10 +60,13 @@ def new(
 ) -> HybridClassifier:
     """Make a model by the options that are given.
 
-    Without `parameters` it has those of Table 1, or `for_bundled` on the bundled encoder.
+    `parameters` is a file, or ``paper``; without it the model has the recommended ones, or
+    `for_bundled` on the bundled encoder.
     """
-    hyperparameters = console.read_parameters(parameters) if parameters else None
+    chosen = None if parameters in (None, PAPER) else console.read_parameters(parameters)
     opened = console.encoder(encoder, threads)
-    if hyperparameters is None and opened.name == "bundled":
-        hyperparameters = for_bundled
-    return HybridClassifier(opened, parameters=hyperparameters, n_threads=threads, **options)
+    if parameters == PAPER:
+        chosen = for_encoder(CoLaNETParameters(), opened)
+    elif parameters is None and opened.name == "bundled":
+        chosen = for_bundled
+    return HybridClassifier(opened, parameters=chosen, n_threads=threads, **options)

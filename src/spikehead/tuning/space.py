@@ -89,6 +89,8 @@ _SCALES = {
     "saturation": (True, False),
     "stochastic_stimulation": (True, False),
     "max_synapses": (True, True),
+    "per_spike": (False, True),
+    "max_depressions": (False, True),
 }
 
 
@@ -135,8 +137,8 @@ class SearchSpace:
             Training activations, whose percentiles bound the saturation.
         ranges : mapping of str to (low, high), optional
             Other bounds, or hyperparameters beyond the nine of the hybrid paper:
-            ``stochastic_stimulation`` and ``max_synapses``. The scale, logarithmic or not, is that
-            of the hyperparameter.
+            ``stochastic_stimulation``, ``max_synapses``, ``max_depressions`` and ``per_spike``
+            (from 0 to 1). The scale, logarithmic or not, is that of the hyperparameter.
         fixed : mapping of str to float, optional
             Hyperparameters that are not searched.
 
