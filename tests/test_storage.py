@@ -39,7 +39,8 @@ def encoder(tmp_path: Path) -> Path:
 @pytest.fixture
 def model(tmp_path: Path, encoder: Path) -> Path:
     folder = tmp_path / "model"
-    storage.save(folder, DESCRIPTION, ARRAYS, attachments={"encoder": encoder}, readme="# Card\n")
+    storage.save(folder, DESCRIPTION, ARRAYS, attachments={"encoder": encoder})
+    storage.write_card(folder, "# Card\n")
     return folder
 
 
@@ -64,7 +65,6 @@ def test_a_saved_model_comes_back(model: Path, encoder: Path) -> None:
     assert_same(stored.arrays, ARRAYS)
     assert stored.attachments["encoder"].read_bytes() == encoder.read_bytes()
     assert stored.attachments["encoder"].parent == model
-    assert (model / "README.md").read_text() == "# Card\n"
     stored.arrays["weights"] += 1
 
 
@@ -128,19 +128,19 @@ def test_a_damaged_file_is_not_taken_for_an_unchanged_one(model: Path, encoder: 
 
 def test_the_model_card_is_renewed_until_somebody_edits_it(model: Path) -> None:
     card = model / "README.md"
-    storage.save(model, DESCRIPTION, ARRAYS, readme="# New\n")
-    assert card.read_text() == "# New\n"
-    storage.save(model, DESCRIPTION, ARRAYS)
-    storage.save(model, DESCRIPTION, ARRAYS, readme="# Newer\n")
-    assert card.read_text() == "# Newer\n"
-    card.write_text("# Mine\n")
-    for _ in range(2):
-        storage.save(model, DESCRIPTION, ARRAYS, readme="# Newest\n")
-    assert card.read_text() == "# Mine\n"
-    storage.load(model)
+    assert card.read_text().startswith("# Card\n")
+    assert storage.write_card(model, "# New <!-- with a comment -->\n")
+    storage.save(model, {}, ARRAYS)
+    assert storage.write_card(model, "# Newer\n")
+    assert card.read_text().startswith("# Newer\n")
+    written = card.read_text()
+    for mine in (written.replace("Newer", "Mine"), written + "Mine", "# Mine\n", ""):
+        card.write_text(mine)
+        assert not storage.write_card(model, "# Newest\n")
+        assert card.read_text() == mine
     card.unlink()
-    storage.save(model, DESCRIPTION, ARRAYS, readme="# Newest\n")
-    assert card.read_text() == "# Newest\n"
+    assert storage.write_card(model, "# Newest\n")
+    assert card.read_text().startswith("# Newest\n")
 
 
 # What belongs to somebody else is left alone
@@ -414,9 +414,7 @@ def test_a_step_that_fails_leaves_the_old_model_or_the_new(
     monkeypatch.setattr(Path, "replace", failing(Path.replace))
     encoder.write_bytes(b"another encoder")
     try:
-        storage.save(
-            model, {}, {"w": np.ones(9)}, attachments={"encoder": encoder}, readme="# New\n"
-        )
+        storage.save(model, {}, {"w": np.ones(9)}, attachments={"encoder": encoder})
     except OSError as error:
         assert str(error) == (  # noqa: PT017
             f"cannot save the model to {model}: the disk is full, free some space and try again; "
@@ -480,7 +478,7 @@ def test_a_crash_at_every_step(tmp_path: Path, encoder: Path, first: bool) -> No
         def save(generation):
             encoder.write_bytes(b"encoder %d" % generation)
             storage.save(folder, {"generation": generation}, {"w": np.full(9, generation)},
-                         attachments={"encoder": encoder}, readme="# Card %d" % generation)
+                         attachments={"encoder": encoder})
 
         def crash_before(step):
             count = 0
@@ -511,7 +509,7 @@ def test_a_crash_at_every_step(tmp_path: Path, encoder: Path, first: bool) -> No
                 assert stored.attachments["encoder"].read_bytes() == b"encoder %d" % found
             save(3)
             assert storage.load(folder).description == {"generation": 3}
-            assert len(list(folder.iterdir())) == 5, sorted(folder.iterdir())
+            assert len(list(folder.iterdir())) == 4, sorted(folder.iterdir())
             print(code, found)
             if code == 0:
                 break
@@ -538,7 +536,7 @@ SAVE_FOR_EVER = """
     for n in itertools.count():
         storage.save(folder, {"writer": writer, "n": n},
                      {"w": np.full(200_000, n), "writer": np.array(int(writer))},
-                     attachments={"encoder": encoder} if n % 2 else None, readme=str(n))
+                     attachments={"encoder": encoder} if n % 2 else None)
     """
 
 
@@ -558,7 +556,7 @@ def test_kill_at_random_moments(tmp_path: Path, encoder: Path) -> None:
             if process == 0:
                 for n in itertools.count(n + 1):
                     storage.save(folder, {"n": n}, {"w": np.full(200_000, n)},
-                                 attachments={"encoder": encoder} if n % 2 else None, readme=str(n))
+                                 attachments={"encoder": encoder} if n % 2 else None)
             time.sleep(chance.uniform(0, 0.05))
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
@@ -732,3 +730,67 @@ def test_leftovers_of_a_crash_are_cleared_away(model: Path) -> None:
     assert storage.read_lessons(model) == []
     storage.add_lesson(model, lesson(1))
     assert len(list((model / "lessons").iterdir())) == 1
+
+
+# Copies
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.fixture
+def taught(model: Path) -> Path:
+    storage.add_lesson(model, lesson(1))
+    return model
+
+
+def test_a_copy_has_all_that_is_the_models_and_nothing_else(taught: Path, tmp_path: Path) -> None:
+    expected = contents(taught)
+    assert all(storage.is_own_file(name) for name in expected.keys() - {".lock"})
+    (taught / "notes.txt").write_text("mine")
+    (taught / "network-0123456789ab.safetensors").write_bytes(b"left over")
+    storage.copy(taught, tmp_path / "new" / "copy")
+    assert contents(tmp_path / "new" / "copy") | {".lock": b""} == expected
+    assert names(tmp_path / "new") == ["copy"]
+    assert storage.holds_model(expected)
+    assert not storage.holds_model(expected.keys() - {"model.json"})
+    assert not storage.holds_model(["model.json", "group1-shard1of1.bin"])
+    for name in ("notes.txt", "docs/README.md", "../model.json", "lessons/a.safetensors", ""):
+        assert not storage.is_own_file(name)
+
+
+def test_a_copy_takes_the_place_of_a_model_in_one_piece_or_not_at_all(
+    taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there"
+    storage.save(there, {}, {"w": np.ones(9)})
+    storage.add_lesson(there, lesson(3))
+    before = contents(there)
+    with pytest.raises(FileExistsError, match=f"^{there} is a model already: "):
+        storage.copy(taught, there)
+    rename = Path.rename
+    for failing in ("new", "there"):
+
+        def refuse(path: Path, target: Path, failing: str = failing) -> Path:
+            if path.name == failing:
+                raise OSError(errno.EIO, "Input/output error")
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", refuse)
+        with pytest.raises(OSError, match=f"^cannot write {there}: Input/output error; what was "):
+            storage.copy(taught, there, replace=True)
+        assert contents(there) == before
+        assert not [name for name in names(tmp_path) if name.startswith(".")]
+    monkeypatch.setattr(Path, "rename", rename)
+    storage.copy(taught, there, replace=True)
+    assert contents(there) | {".lock": b""} == contents(taught)
+
+
+def test_what_is_no_whole_model_is_not_copied(taught: Path, tmp_path: Path) -> None:
+    path = storage.load(taught).attachments["encoder"]
+    path.write_bytes(b"rotten")
+    with pytest.raises(ValueError, match=f"^{path} is damaged"):
+        storage.copy(taught, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()

@@ -7,9 +7,10 @@ import hashlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ from spikehead.encoders import (
     open_encoder,
     restore_encoder,
 )
-from spikehead.images import Photo, find_photos
+from spikehead.images import Photo, find_photos, photo_bytes
+from spikehead.model_card import Measurement, ModelCard
 from spikehead.storage import StoredLesson
 
 if TYPE_CHECKING:
@@ -162,6 +164,8 @@ class HybridClassifier:
         The spiking head.
     classes : list of str
         The classes known so far.
+    measurement : Measurement or None
+        An accuracy for the model card, measured on photos that it has not learned.
 
     Examples
     --------
@@ -195,6 +199,7 @@ class HybridClassifier:
             grow=True,
         )
         self.head.begin(self.encoder.n_activations)
+        self.measurement: Measurement | None = None
         self._seed = seed
         self._learned: dict[bytes, int] = {}  # the column of each photo's class
         self._right = bytearray()
@@ -210,6 +215,23 @@ class HybridClassifier:
         columns = np.fromiter(self._learned.values(), np.intp, len(self._learned))
         counts = np.bincount(columns, minlength=len(self.classes)).tolist()
         return dict(zip(self.classes, counts, strict=True))
+
+    def has_learned(self, photo: str | Path, label: str) -> bool:
+        """Return whether a photo was learned under a label.
+
+        Parameters
+        ----------
+        photo : str or Path
+            The photo.
+        label : str
+            A class.
+
+        Raises
+        ------
+        UnreadablePhoto
+            If it cannot be read.
+        """
+        return _key(hashlib.sha256(photo_bytes(photo)).digest(), label) in self._learned
 
     @property
     def prequential(self) -> NDArray[np.bool_]:
@@ -353,6 +375,7 @@ class HybridClassifier:
             "inputs": network.n_inputs,
             "presentations": network.presentations,
             "resource_updates": network.resource_updates,
+            "measurement": self.measurement and asdict(self.measurement),
         }
         arrays: dict[str, NDArray[Any]] = {
             "resources": network.resources,
@@ -362,16 +385,48 @@ class HybridClassifier:
             "columns": np.fromiter(self._learned.values(), np.int32, len(self._learned)),
             "prequential": self.prequential,
         }
-        storage.save(
-            folder,
-            description,
-            arrays,
-            attachments=self.encoder.files,
-            readme=_model_card(Path(folder).name, description),
-        )
+        storage.save(folder, description, arrays, attachments=self.encoder.files)
         for lesson in storage.read_lessons(folder):
             if lesson.label in self.classes and self._learned.keys() >= set(_keys(lesson)):
                 storage.remove_lesson(folder, lesson.number)
+        # The model is saved; a card that cannot be written is no reason to say otherwise.
+        with suppress(OSError):
+            self.write_card(folder)
+
+    def write_card(self, folder: str | Path) -> bool:
+        """Write the model card, ``README.md``, unless the one that is there was edited by hand.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where the model is saved. Lessons in it that the model has not learned are counted, too.
+
+        Returns
+        -------
+        bool
+            Whether it was written.
+
+        Raises
+        ------
+        OSError
+            If it cannot be.
+        """
+        photos = Counter(self.photos_learned)
+        for lesson in storage.read_lessons(folder):
+            photos[lesson.label] += sum(key not in self._learned for key in _keys(lesson))
+        card = ModelCard(
+            name=Path(folder).resolve().name,
+            photos=dict(photos),
+            encoder=self.encoder.name,
+            fingerprint=self.encoder.fingerprint,
+            n_activations=self.encoder.n_activations,
+            hyperparameters=self.head.parameters_.to_dict(),
+            members=self.head.network_.n_members,
+            seed=self.head.network_.seed,
+            prequential=self.prequential,
+            measurement=self.measurement,
+        )
+        return storage.write_card(folder, card.text())
 
     @classmethod
     def load(
@@ -442,6 +497,8 @@ class HybridClassifier:
         keys = map(bytes, arrays["learned"])
         model._learned = dict(zip(keys, arrays["columns"].tolist(), strict=True))
         model._right = bytearray(arrays["prequential"].tobytes())
+        if measured := description.get("measurement"):
+            model.measurement = Measurement(**measured)
         return model
 
     def taught(self, lessons: Iterable[StoredLesson]) -> HybridClassifier:
@@ -578,25 +635,3 @@ def none_readable(skipped: list[tuple[Path, str]]) -> str:
     """Return the sentence for photos of which not one can be read."""
     path, problem = skipped[0]
     return f"none of the {len(skipped)} photos can be read; the first is {path}: {problem}"
-
-
-def _model_card(name: str, description: Mapping[str, Any]) -> str:
-    """Return the text of the model folder's README.md."""
-    encoder, classes = description["encoder"], description["classes"]
-    values = "\n".join(f"| {k} | {v} |" for k, v in description["hyperparameters"].items())
-    return f"""# {name}
-
-An image classifier made with spikehead: a frozen encoder and a spiking head (CoLaNET) that learned
-{description["presentations"]} photos, each once, and can go on learning.
-
-- Classes ({len(classes)}): {", ".join(classes)}
-- Encoder: {encoder["kind"]}, {description["inputs"]} activations
-- Ensemble: {description["members"]} networks, seed {description["seed"]}
-
-| hyperparameter | value |
-|---|---|
-{values}
-
-Use it with `spikehead predict`, measure it with `spikehead evaluate`, teach it more with
-`spikehead learn`. Its accuracy is that on the photos you measure it with; none is claimed here.
-"""

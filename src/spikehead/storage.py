@@ -5,7 +5,8 @@ A model is a folder of plain files::
     model.json                           what the model is, and the list of its data files
     network-<12 hex>.safetensors         the arrays of the network
     <attachment>-<12 hex>.<suffix>       files the model needs, the encoder for one
-    README.md                            a model card for people; it may be edited by hand
+    README.md                            a model card for people; sealed by a checksum, so that one
+                                         that was edited by hand is left alone
     lessons/<number>-<12 hex>.safetensors    what it was taught since it was saved, lesson by lesson
     .lock                                empty; keeps two saves apart
 
@@ -25,6 +26,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -50,6 +52,7 @@ _LESSONS = "lessons"
 _LESSON_FILE = re.compile(r"(?P<number>[0-9]{6,})-(?P<digest>[0-9a-f]{12})\.safetensors")
 _TEMPORARY = re.compile(rf"\.(model\.json|README\.md|{_DATA_FILE.pattern})\.tmp")
 _CHUNK = 1 << 20
+_SEAL = "<!-- Written by spikehead ({}). Edit this card, and spikehead leaves it alone. -->\n"
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,6 @@ def save(
     arrays: Mapping[str, NDArray[Any]],
     *,
     attachments: Mapping[str, str | Path] | None = None,
-    readme: str | None = None,
 ) -> None:
     """Save a model to a folder, in place of the one that is there.
 
@@ -158,8 +160,6 @@ def save(
         Files to copy into the folder, under names such as ``"encoder"``: small letters, digits
         and underscores. A file that is in the folder already is not copied again. An attachment of
         the old model that is not named here goes with it.
-    readme : str, optional
-        The text of ``README.md``. One that was edited by hand stays as it is.
 
     Raises
     ------
@@ -187,11 +187,8 @@ def save(
             files = {_NETWORK: _store(folder, _NETWORK, ".safetensors", lambda: [network])}
             for name, source in sources.items():
                 files[name] = _store(folder, name, source.suffix, partial(_chunks, source))
-            card = _new_card(folder, old, readme)
-            card_digest = (old or {}).get("readme") if card is None else _sha256([card])
-            manifest = _manifest(description, files, card_digest)
+            manifest = _manifest(description, files)
             text = json.dumps(manifest, indent=2, allow_nan=False) + "\n"
-            written_card = None if card is None else _write_beside(folder / _README, [card])
             written = _write_beside(folder / _MANIFEST, [text.encode()])
             _flush_folder(folder)
             written.replace(folder / _MANIFEST)
@@ -201,10 +198,6 @@ def save(
             now = _read_manifest(folder) if is_model(folder) else None
             _sweep(folder, _names(old) | _names(now))
             raise
-        if written_card is not None:
-            # The model is saved; a card that cannot be replaced is no reason to say otherwise.
-            with suppress(OSError):
-                written_card.replace(folder / _README)
         _sweep(folder, _names(manifest))
 
 
@@ -264,6 +257,150 @@ def write_file(path: str | Path, content: bytes) -> None:
             with suppress(OSError):
                 _beside(path).unlink(missing_ok=True)
             raise
+
+
+def write_card(folder: str | Path, text: str) -> bool:
+    """Write ``README.md``, unless the one that is there was edited by hand.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The model folder.
+    text : str
+        The card, in Markdown. A comment with its checksum is added.
+
+    Returns
+    -------
+    bool
+        Whether it was written.
+
+    Raises
+    ------
+    OSError
+        As in `write_file`.
+    """
+    path = Path(folder) / _README
+    if path.exists():
+        with _explained(f"cannot read {path}"):
+            present = path.read_bytes()
+        if present != _sealed(present.rpartition(b"<!--")[0]):
+            return False
+    write_file(path, _sealed(text.encode(errors="replace")))
+    return True
+
+
+def is_own_file(name: str) -> bool:
+    """Return whether a model folder can hold a file of this name of its own.
+
+    Parameters
+    ----------
+    name : str
+        Relative to the folder, with slashes.
+    """
+    folder, _, file = name.rpartition("/")
+    if folder:
+        return folder == _LESSONS and bool(_LESSON_FILE.fullmatch(file))
+    return name in (_MANIFEST, _README) or bool(_DATA_FILE.fullmatch(name))
+
+
+def holds_model(names: Iterable[str]) -> bool:
+    """Return whether files of these names can be a model: a ``model.json`` and a network."""
+    own = set(filter(is_own_file, names))
+    return _MANIFEST in own and any(name.startswith(f"{_NETWORK}-") for name in own)
+
+
+def copy(source: str | Path, folder: str | Path, *, replace: bool = False) -> None:
+    """Copy a model, with its lessons and its card, and nothing else that lies beside them.
+
+    Every byte of the copy is checked before it takes its place.
+
+    Parameters
+    ----------
+    source : str or Path
+        The model folder.
+    folder : str or Path
+        An empty folder, or one that does not exist yet.
+    replace : bool, default=False
+        Whether a model in `folder` is to be replaced, with its lessons and its card.
+
+    Raises
+    ------
+    FileExistsError, NotADirectoryError
+        As in `check_replaceable`.
+    FileNotFoundError, ValueError
+        As `load` and `read_lessons` raise them of the source.
+    OSError
+        The disk is full, a permission is missing or the like; what was in the folder is unchanged.
+    """
+    source, folder = Path(source), Path(folder).resolve()
+    check_replaceable(folder, replace=replace)
+    load(source)
+    read_lessons(source)
+    with _explained(f"cannot write {folder}", "; what was there is unchanged"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
+            new = Path(beside, "new")
+            try:
+                _copy_files(source, new)
+                load(new)
+                read_lessons(new)
+            except (FileNotFoundError, ValueError) as error:
+                raise OSError(f"{source} was saved while it was copied: try again") from error
+            _exchange(folder, new, Path(beside, "old"))
+
+
+def check_replaceable(folder: str | Path, *, replace: bool) -> None:
+    """Raise unless `copy` may write the folder; call it before a long download.
+
+    Raises
+    ------
+    FileExistsError
+        There is a model in it and `replace` is false, or there are files that are no model's.
+    NotADirectoryError, ValueError
+        As in `check_destination`.
+    """
+    folder = Path(folder)
+    check_destination(folder)
+    if not is_model(folder):
+        return
+    if not replace:
+        raise FileExistsError(
+            f"{folder} is a model already: choose another folder, or have it replaced, with its "
+            "lessons and its card (--replace)"
+        )
+    with _explained(f"cannot read {folder}"):
+        names = sorted(path.name for path in folder.iterdir())
+    for name in names:
+        if not (name == _LESSONS or is_own_file(name) or _is_ours(name)):
+            raise FileExistsError(
+                f"{folder} holds {name!r}, which is not the model's and would be lost: move it away"
+            )
+
+
+def _copy_files(source: Path, folder: Path) -> None:
+    """Copy the model's own files to a new folder."""
+    # Lessons first: those that are saved into the model meanwhile are then met twice, not missed.
+    lessons = {f"{_LESSONS}/{path.name}" for path in (source / _LESSONS).glob("*")}
+    names = [*filter(is_own_file, lessons), *_names(_read_manifest(source)), _MANIFEST, _README]
+    for name in names:
+        if name != _README or (source / name).exists():
+            copied = folder / name
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            _write_beside(copied, _chunks(source / name)).replace(copied)
+            _flush_folder(copied.parent)
+
+
+def _exchange(folder: Path, new: Path, old: Path) -> None:
+    """Put a new folder in the place of the one that may be there, which becomes the old one."""
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    _flush_folder(folder.parent)
 
 
 def _load_files(folder: Path, manifest: dict[str, Any]) -> StoredModel:
@@ -502,15 +639,12 @@ def _names(manifest: Mapping[str, Any] | None) -> set[str]:
     return {entry["name"] for entry in manifest["files"].values()} if manifest else set()
 
 
-def _manifest(
-    description: Mapping[str, Any], files: Mapping[str, Any], readme: str | None
-) -> dict[str, Any]:
+def _manifest(description: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
     manifest = {
         "format": _FORMAT,
         "version": _VERSION,
         "description": dict(description),
         "files": dict(files),
-        "readme": readme,
     }
     return manifest | {"sha256": _checksum(manifest)}
 
@@ -530,14 +664,9 @@ def _store(
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
-def _new_card(folder: Path, old: Mapping[str, Any] | None, readme: str | None) -> bytes | None:
-    """Return the model card to write: none where the present one was edited by hand."""
-    present = folder / _README
-    if readme is None:
-        return None
-    if present.exists() and _sha256(_chunks(present)) != (old or {}).get("readme"):
-        return None
-    return readme.encode(errors="replace")
+def _sealed(card: bytes) -> bytes:
+    """Return the text of a card with the comment that tells whether it was edited since."""
+    return card + _SEAL.format(_sha256([card])).encode()
 
 
 def _write_beside(path: Path, content: Iterable[bytes]) -> Path:

@@ -1,4 +1,4 @@
-"""spikehead evaluate --report."""
+"""spikehead evaluate --report and --card."""
 
 import json
 
@@ -42,3 +42,32 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(run, photos,
     assert err.replace("\n", "").endswith(
         "report.txt: the name of a report ends in .html; name it so"
     )
+
+
+def test_the_accuracy_is_noted_in_the_card(run, photos, tmp_path):
+    folder = tmp_path / "model"
+    model = HybridClassifier("pixels:8", members=2)
+    model.learn(sorted(photos.rglob("*.png")), ["dark"] * 10)
+    model.save(folder)
+    card = folder / "README.md"
+    assert "Its accuracy on other photos was not noted" in card.read_text()
+    test = tmp_path / "test"
+    for name, count in (("dark", 3), ("bright", 1)):
+        (test / name).mkdir(parents=True)
+        for number in range(count):
+            photo = Image.fromarray(np.full((8, 8), 90 + number, np.uint8))
+            photo.save(test / name / f"{number}.png")
+    assert run("evaluate", folder, test, "--card")[0] == 0
+    assert "75.0% were answered right\n(3 of 4;" in card.read_text()
+    assert "learned 10 photos" in card.read_text()
+    written = card.read_text()
+    card.write_text("# Mine")
+    code, _, err = run("evaluate", folder, test, "--card")
+    assert (code, "was edited by hand" in err, card.read_text()) == (0, True, "# Mine")
+    card.write_text(written)
+    again = HybridClassifier.load(folder)
+    again.learn(test)
+    again.save(folder)
+    assert "75.0% were answered right\n(3 of 4;" in card.read_text()
+    code, _, err = run("evaluate", folder, test, "--card")
+    assert (code, "the model has learned 4 of the 4 photos in" in err) == (1, True)

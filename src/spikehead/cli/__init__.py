@@ -13,6 +13,7 @@ from spikehead.cli import (
     encoder,
     evaluate,
     export,
+    hub,
     info,
     learn,
     predict,
@@ -39,6 +40,8 @@ for command in (
     tune.tune,
     export.export,
     serve.serve,
+    hub.push,
+    hub.pull,
     info.info,
 ):
     app.command()(command)

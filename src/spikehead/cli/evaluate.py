@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from rich.table import Table
 from spikehead.cli import console
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos
 from spikehead.evaluation.report import check_report, write_report
+from spikehead.images import UnreadablePhoto, find_photos
+from spikehead.model_card import Measurement
 from spikehead.pipeline import HybridClassifier
 
 
@@ -21,6 +24,9 @@ def evaluate(
         Path | None,
         typer.Option(help="Also write a report: this HTML file, and a JSON file beside it."),
     ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Also note the accuracy in the model's card, README.md.")
+    ] = False,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
@@ -30,6 +36,8 @@ def evaluate(
     if report:
         check_report(report)
     classifier = HybridClassifier.load(model, n_threads=threads)
+    if card:
+        _check_unseen(classifier, photos)
     with console.at_work(classifier, cache, no_cache), console.progress() as progress:
         task = progress.add_task("Evaluating", total=None)
         result = evaluate_photos(
@@ -39,6 +47,8 @@ def evaluate(
         )
         if report:
             written = write_report(report, classifier, result, title=f"{model.name}: {photos.name}")
+    if card:
+        _note(model, classifier, photos, result)
     if as_json:
         console.print_json(result.to_dict())
         return
@@ -46,6 +56,38 @@ def evaluate(
     _print(result)
     if report:
         console.out.print(f"Report: {written[0]} and {written[1]}", soft_wrap=True)
+
+
+def _check_unseen(classifier: HybridClassifier, folder: Path) -> None:
+    """Raise if the accuracy would be one on photos that the model knows."""
+    photos = find_photos(folder)
+    learned = 0
+    for photo in photos:
+        with suppress(UnreadablePhoto):
+            learned += classifier.has_learned(photo.path, photo.label)
+    if learned:
+        raise ValueError(
+            f"the model has learned {learned} of the {len(photos)} photos in {folder}: for its "
+            "card, measure it on others"
+        )
+
+
+def _note(model: Path, classifier: HybridClassifier, photos: Path, result: Evaluation) -> None:
+    # Without its lessons: saved into it, they could not be undone any more.
+    noted = HybridClassifier.load(model, lessons=False)
+    noted.measurement = Measurement(
+        photos.resolve().name,
+        result.n_photos,
+        result.n_right,
+        sum(classifier.photos_learned.values()),
+    )
+    noted.save(model)
+    if not noted.write_card(model):
+        console.messages.print(
+            f"{model}/README.md was edited by hand and stays as it is; write the accuracy into it, "
+            "or remove it and give this command again.",
+            soft_wrap=True,
+        )
 
 
 def _print(result: Evaluation) -> None:

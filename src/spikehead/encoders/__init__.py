@@ -9,6 +9,7 @@ from spikehead.encoders.registry import (
     built_file,
     is_buildable,
     open_encoder,
+    provenance,
     restore_encoder,
 )
 from spikehead.encoders.stream import EncodedBatch, encode_photos
@@ -25,5 +26,6 @@ __all__ = [
     "encode_photos",
     "is_buildable",
     "open_encoder",
+    "provenance",
     "restore_encoder",
 ]

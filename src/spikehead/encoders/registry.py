@@ -76,6 +76,28 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
     raise ValueError(f"there is no encoder {name!r}: choose {', '.join(NAMES[:-1])} or {NAMES[-1]}")
 
 
+def provenance(name: str) -> str:
+    """Return where an encoder comes from and under which licence, as far as its name tells.
+
+    Parameters
+    ----------
+    name : str
+        As `open_encoder` takes it.
+    """
+    if name == "bundled":
+        return "trained on CIFAR-10 by the spikehead project; MIT licence"
+    if name in PRETRAINED:
+        return (
+            "ImageNet weights published by torchvision, whose licence is BSD-3-Clause; the terms "
+            "of ImageNet may hold for the weights, too"
+        )
+    if name.startswith("timm:"):
+        return "weights published by timm; their licence is stated at https://huggingface.co/timm"
+    if name.partition(":")[0] == "pixels":
+        return "computed, not trained: there is nothing to license"
+    return "a file of the model's maker; its origin and licence are not known"
+
+
 def restore_encoder(
     description: Mapping[str, Any], files: Mapping[str, Path], *, n_threads: int | None = None
 ) -> Encoder:
