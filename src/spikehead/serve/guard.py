@@ -13,9 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OPEN_PATHS = ("/api/health", "/openapi.json")
-"""Paths that need no token; nor do the files of the page."""
-
+_GUARDED = ("/api/", "/metrics")  # where paths begin that need a token; the page's files do not
+_OPEN = "/api/health"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob:; media-src blob:; connect-src 'self'; base-uri 'none'; "
@@ -89,7 +88,7 @@ class Guard:
         origin = headers.get("origin")
         if origin and scope["method"] not in ("GET", "HEAD") and urlsplit(origin).netloc != host:
             raise HTTPException(403, "a page of another site must not use this service")
-        if not path.startswith(("/api/", "/metrics")):
+        if not path.startswith(_GUARDED):
             return
         client = scope["client"][0] if scope["client"] else ""
         if wait := self._budget.wait(client):
@@ -97,7 +96,7 @@ class Guard:
                 429, "too many requests; wait a moment", {"Retry-After": str(int(wait) + 1)}
             )
         given = headers.get("authorization", "")
-        if self._token and path not in OPEN_PATHS and not _same(given, f"Bearer {self._token}"):
+        if self._token and path != _OPEN and not _same(given, f"Bearer {self._token}"):
             raise HTTPException(
                 401,
                 "give the token that the service printed when it started",
