@@ -67,7 +67,7 @@ def pull(
 
 
 def _show_progress_on_terminals_only() -> None:
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not console.messages.is_terminal:
         disable_progress_bars()
