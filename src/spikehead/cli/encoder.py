@@ -176,6 +176,7 @@ def train(
     with console.needs("train"):
         from spikehead.backbones import data, training
         from spikehead.backbones.export import export
+    from_scratch = from_scratch or _has_no_weights(backbone, weights)
     model = _backbone(backbone, weights, from_scratch)
     preprocessing = _preprocessing(backbone)
     shown, held_out, classes = data.read_folder(photos, preprocessing)
@@ -247,6 +248,7 @@ def prune(
     with console.needs("train"):
         from spikehead.backbones import data, pruning, training
         from spikehead.backbones.export import export
+    from_scratch = from_scratch or _has_no_weights(backbone, weights)
     model = _backbone(backbone, weights, from_scratch)
     preprocessing = _preprocessing(backbone)
     shown, held_out, classes = data.read_folder(photos, preprocessing)
@@ -341,6 +343,18 @@ def _typical(
     """Return some photos, preprocessed, from which the ranges of activations can be told."""
     chosen = photos[:: -(-len(photos) // most)]
     return np.stack([preprocessing(read_photo(path)) for path in chosen])
+
+
+def _has_no_weights(name: str, weights: Path | None) -> bool:
+    """Return whether a backbone can begin with random weights only, and say so."""
+    from spikehead.backbones.catalogue import network
+    from spikehead.backbones.weights import OFFICIAL_WEIGHTS
+
+    network(name)
+    if weights or name in OFFICIAL_WEIGHTS:
+        return False
+    console.messages.print(f"There are no official weights of {name}: it begins with random ones.")
+    return True
 
 
 def _backbone(name: str, weights: Path | None, from_scratch: bool) -> Backbone:
