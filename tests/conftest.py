@@ -1,9 +1,12 @@
 """What the tests share."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from spikehead import cli
 
 # No timing assertions: a property holds however slow the machine is.
 settings.register_profile("untimed", deadline=None)
@@ -18,3 +21,17 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"needs the measurement data in {REAL_DATA}")
     return REAL_DATA
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command; return its exit code, output and messages."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["spikehead", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spikehead import HybridClassifier, cli, storage
+from spikehead import HybridClassifier, storage
 
 pytest.importorskip("huggingface_hub")
 
@@ -591,18 +591,6 @@ def test_what_cannot_be_pushed(model, tmp_path, stand_in):
 
 
 # The commands
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spikehead", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 def test_the_commands(model, tmp_path, monkeypatch, stand_in, run):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -393,25 +394,36 @@ def test_missing_permissions(model: Path) -> None:
 # A full disk, a failing step, a crash, a second process
 
 
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return what lets a flush or rename, by its number, fail."""
+
+    def fail_at(step: int) -> None:
+        taken = 0
+
+        def failing(call: Any) -> Any:
+            def wrapper(*arguments: Any) -> Any:
+                nonlocal taken
+                taken += 1
+                if taken == step + 1:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                return call(*arguments)
+
+            return wrapper
+
+        monkeypatch.setattr(os, "fsync", failing(os.fsync))
+        monkeypatch.setattr(Path, "replace", failing(Path.replace))
+
+    return fail_at
+
+
 @pytest.mark.parametrize("step", range(12))
 def test_a_step_that_fails_leaves_the_old_model_or_the_new(
-    model: Path, encoder: Path, step: int, monkeypatch: pytest.MonkeyPatch
+    model: Path, encoder: Path, step: int, full_disk: Callable[[int], None]
 ) -> None:
     """Each flush and each rename of a save fails in turn, as on a full disk."""
-    before, taken = names(model), 0
-
-    def failing(call: Any) -> Any:
-        def wrapper(*arguments: Any) -> Any:
-            nonlocal taken
-            taken += 1
-            if taken == step + 1:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return call(*arguments)
-
-        return wrapper
-
-    monkeypatch.setattr(os, "fsync", failing(os.fsync))
-    monkeypatch.setattr(Path, "replace", failing(Path.replace))
+    before = names(model)
+    full_disk(step)
     encoder.write_bytes(b"another encoder")
     try:
         storage.save(model, {}, {"w": np.ones(9)}, attachments={"encoder": encoder})
@@ -697,23 +709,10 @@ def test_a_damaged_lesson_is_found(model: Path) -> None:
 
 @pytest.mark.parametrize("step", range(5))
 def test_a_lesson_that_cannot_be_written_leaves_nothing(
-    model: Path, step: int, monkeypatch: pytest.MonkeyPatch
+    model: Path, step: int, full_disk: Callable[[int], None]
 ) -> None:
     """Each flush and each rename fails in turn, as on a full disk."""
-    taken = 0
-
-    def failing(call: Any) -> Any:
-        def wrapper(*arguments: Any) -> Any:
-            nonlocal taken
-            taken += 1
-            if taken == step + 1:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return call(*arguments)
-
-        return wrapper
-
-    monkeypatch.setattr(os, "fsync", failing(os.fsync))
-    monkeypatch.setattr(Path, "replace", failing(Path.replace))
+    full_disk(step)
     if step == 4:  # one more than there are
         storage.add_lesson(model, lesson(1))
         return

@@ -1,10 +1,9 @@
 """What the tests of the commands share."""
 
-import sys
-
+import numpy as np
 import pytest
-
-from spikehead import cli
+from PIL import Image
+from sklearn.datasets import load_digits
 
 
 @pytest.fixture(autouse=True)
@@ -14,14 +13,16 @@ def own_cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command; return its exit code, output and messages."""
+def digit_photos(tmp_path):
+    """Return what writes some photos of digits, 8 x 8 pixels, one folder a class."""
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["spikehead", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
+    def write(how_many):
+        images, labels = load_digits(return_X_y=True)
+        for number in range(how_many):
+            target = tmp_path / "photos" / f"digit {labels[number]}"
+            target.mkdir(parents=True, exist_ok=True)
+            grey = np.uint8(images[number].reshape(8, 8) * 255 / 16)
+            Image.fromarray(grey).save(target / f"{number:04}.png")
+        return tmp_path / "photos"
 
-    return run
+    return write

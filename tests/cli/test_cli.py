@@ -9,23 +9,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from spikehead import RECOMMENDED, CoLaNETParameters, HybridClassifier, cli
 
 
 @pytest.fixture
-def photos(tmp_path):
-    images, labels = load_digits(return_X_y=True)
-    for number in range(120):
-        target = tmp_path / "photos" / f"digit {labels[number]}"
-        target.mkdir(parents=True, exist_ok=True)
-        grey = np.uint8(images[number].reshape(8, 8) * 255 / 16)
-        Image.fromarray(grey).save(target / f"{number:04}.png")
-    return tmp_path / "photos"
+def photos(digit_photos):
+    return digit_photos(120)
 
 
 @pytest.fixture

@@ -3,22 +3,13 @@
 import sys
 
 import nir
-import numpy as np
 import onnxruntime
 import pytest
-from PIL import Image
-from sklearn.datasets import load_digits
 
 
 @pytest.fixture
-def photos(tmp_path):
-    images, labels = load_digits(return_X_y=True)
-    for number in range(60):
-        target = tmp_path / "photos" / f"digit {labels[number]}"
-        target.mkdir(parents=True, exist_ok=True)
-        grey = np.uint8(images[number].reshape(8, 8) * 255 / 16)
-        Image.fromarray(grey).save(target / f"{number:04}.png")
-    return tmp_path / "photos"
+def photos(digit_photos):
+    return digit_photos(60)
 
 
 @pytest.fixture
