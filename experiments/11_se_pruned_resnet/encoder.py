@@ -3,7 +3,7 @@
     python encoder.py PHOTOS RUNS [ENCODER.onnx ...] [--scale small]
 
 PHOTOS has a folder ``train`` and a folder ``test``, each with a sub-folder per class. RUNS is that
-of train.py; the encoders go to RUNS/encoders. The hyperparameters of the head are those of Table 1.
+of train.py; the encoders go to RUNS/encoders. The head is that of `spikehead learn`.
 Milliseconds are those of one photo, pixels ready, from encoder to answer, on one thread: the median
 of passes in which all take turns. Memory is the largest that a process which does nothing else
 needs to open the encoder, learn 100 photos and answer them.
@@ -16,6 +16,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 
@@ -30,9 +31,10 @@ from spikehead.backbones.backbone import Backbone
 from spikehead.backbones.export import export
 from spikehead.backbones.pruning import shrink_to
 from spikehead.backbones.weights import load_state
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.colanet.parameters import RECOMMENDED
 from spikehead.encoders import Encoder, encode_photos, open_encoder
 from spikehead.images import Photo, Preprocessing, find_photos, read_photo
+from spikehead.pipeline import for_encoder
 
 PREPROCESSING = Preprocessing(resize=RESOLUTION, crop=RESOLUTION)
 PRECISIONS = ("float32", "float16", "int8")
@@ -130,9 +132,9 @@ def activations(
 
 
 def new_head(encoder: Encoder, seed: int = 0) -> CoLaNETClassifier:
-    """Return a head of Table 1, with the saturation that the encoder knows, if any."""
-    saturation = encoder.saturation or CoLaNETParameters.saturation
-    return CoLaNETClassifier(saturation=saturation, random_state=seed, n_threads=1)
+    """Return a head as `spikehead learn` makes it."""
+    parameters = asdict(for_encoder(RECOMMENDED, encoder))
+    return CoLaNETClassifier(**parameters, random_state=seed, n_threads=1)
 
 
 def learned(

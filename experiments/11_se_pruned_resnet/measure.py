@@ -1,6 +1,6 @@
 """Tables I and II: what the networks of train.py cost and reach on CIFAR-10.
 
-    python measure.py CIFAR10 RUNS [--scale small] [--passes 1000] [--batches 1 64]
+    python measure.py CIFAR10 RUNS [--scale small] [--batches 1 64] [--passes 1000 1000]
 
 Prints a table and writes RUNS/measurements.json. Times are the mean of so many forward passes on
 test images; all networks, in eager PyTorch and in ONNX Runtime, take turns pass by pass. Sizes are
@@ -51,8 +51,8 @@ def main() -> None:
     parser.add_argument("cifar10", type=Path)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--scale", choices=SCALES, default="full")
-    parser.add_argument("--passes", type=int, default=1000)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--passes", type=int, nargs="+", default=[1000, 1000], help="by batch")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -76,10 +76,10 @@ def main() -> None:
         }
         runners[row, "eager"] = model
         runners[row, "onnx"] = in_onnx_runtime(file, options.threads)
-    for batch in options.batches:
+    for batch, passes in zip(options.batches, options.passes, strict=True):
         pixels = torch.from_numpy(np.ascontiguousarray(test.batch(np.arange(batch), None)))
         for (row, engine), seconds in timed(
-            runners, normalised(pixels.float() / 255), options.passes
+            runners, normalised(pixels.float() / 255), passes
         ).items():
             table[row][f"ms_{engine}_{batch}"] = 1000 * seconds
     (options.runs / "measurements.json").write_text(json.dumps(table, indent=2) + "\n")
