@@ -40,6 +40,16 @@ BackboneName = Annotated[
     ),
 ]
 
+Photos = Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="Begin with this file instead of the official weights.")
+]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Photos a step.")]
+LearningRate = Annotated[
+    float | None, typer.Option(help="For a batch of 256; it follows the batch size.")
+]
+Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda ...")]
+
 app = typer.Typer(help="See, build, train, prune and scale encoders.", no_args_is_help=True)
 
 
@@ -142,28 +152,24 @@ def build(
 
 @app.command()
 def train(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    photos: Photos,
     output: Annotated[Path, typer.Option(help="Folder for checkpoint, log, curves and encoder.")],
     backbone: BackboneName = "efficientnet_b0",
     from_scratch: Annotated[
         bool,
         typer.Option("--from-scratch", help="Begin with random weights, by the paper's recipe."),
     ] = False,
-    weights: Annotated[
-        Path | None, typer.Option(help="Begin with this file instead of the official weights.")
-    ] = None,
+    weights: Weights = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the photos.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Photos a step.")] = None,
+    batch_size: BatchSize = None,
     optimizer: Annotated[str | None, typer.Option(help="rmsprop, sgd or adamw.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="For a batch of 256; it follows the batch size.")
-    ] = None,
+    learning_rate: LearningRate = None,
     schedule: Annotated[str | None, typer.Option(help="exponential or cosine.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(min=0, max=1)] = None,
     precision: Annotated[
         str | None, typer.Option(help="Of the forward pass: float32 or bfloat16.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda ...")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Train a backbone on photos, and make an encoder of it; run it again to go on.
 
@@ -203,7 +209,7 @@ def train(
 
 @app.command()
 def prune(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    photos: Photos,
     output: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and encoder.")],
     backbone: BackboneName = "se_resnet18",
     kind: Annotated[
@@ -218,9 +224,7 @@ def prune(
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Begin with random weights.")
     ] = False,
-    weights: Annotated[
-        Path | None, typer.Option(help="Begin with this file instead of the official weights.")
-    ] = None,
+    weights: Weights = None,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Passes over the photos before pruning.  [default: 20; 100]"),
@@ -229,14 +233,12 @@ def prune(
         int, typer.Option(min=1, help="Passes over the photos after pruning.")
     ] = 20,
     l1: Annotated[float, typer.Option(min=0, help="Strength of the L1 penalty.")] = 1e-5,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Photos a step.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="For a batch of 256; it follows the batch size.")
-    ] = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
     precision: Annotated[
         Precision, typer.Option(help="Of the encoder's weights.")
     ] = Precision.FLOAT32,
-    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda ...")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Train a backbone with an L1 penalty, prune it, and fine-tune it; run it again to go on.
 
