@@ -12,18 +12,16 @@ needs to open the encoder, learn 100 photos and answer them.
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import torch
+from head import activations, new_head
 from networks import RESOLUTION, SCALES
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spikehead import CoLaNETClassifier
@@ -31,16 +29,14 @@ from spikehead.backbones.backbone import Backbone
 from spikehead.backbones.export import export
 from spikehead.backbones.pruning import shrink_to
 from spikehead.backbones.weights import load_state
-from spikehead.colanet.parameters import RECOMMENDED
-from spikehead.encoders import Encoder, encode_photos, open_encoder
+from spikehead.encoders import Encoder, open_encoder
 from spikehead.images import Photo, Preprocessing, find_photos, read_photo
-from spikehead.pipeline import for_encoder
 
 PREPROCESSING = Preprocessing(resize=RESOLUTION, crop=RESOLUTION)
 PRECISIONS = ("float32", "float16", "int8")
 SEEDS = 5
 PASSES = 200
-MEMORY_PHOTOS = 100
+HERE = Path(__file__).parent
 
 
 class PlacedActivations(nn.Module):
@@ -62,12 +58,8 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("others", nargs="*", help="ONNX files of further encoders")
     parser.add_argument("--scale", choices=SCALES, default="full")
-    parser.add_argument("--memory-of", help="measure the memory of this encoder alone")
     options = parser.parse_args()
     train, test = (find_photos(options.photos / part) for part in ("train", "test"))
-    if options.memory_of:
-        print(memory(options.memory_of, train))
-        return
     names = ["bundled", *(f"onnx:{other}" for other in options.others)]
     names += [f"onnx:{file}" for file in exported(options.runs, options.scale, train)]
     encoders = {name: open_encoder(name, n_threads=1) for name in names}
@@ -80,7 +72,7 @@ def main() -> None:
     for name, encoder in encoders.items():
         size = sum(file.stat().st_size for file in encoder.files.values())
         used = subprocess.run(
-            [sys.executable, __file__, options.photos, options.runs, "--memory-of", name],
+            [sys.executable, HERE / "head.py", options.photos / "train", name],
             capture_output=True,
             text=True,
             check=True,
@@ -120,23 +112,6 @@ def exported(runs: Path, scale: str, train: Sequence[Photo]) -> list[Path]:
     return files
 
 
-def activations(
-    photos: Sequence[Photo], encoder: Encoder
-) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """Return the activations of photos, and their labels."""
-    batches = encode_photos([photo.path for photo in photos], encoder)
-    return (
-        np.concatenate([batch.activations for batch in batches]),
-        np.array([photo.label for photo in photos]),
-    )
-
-
-def new_head(encoder: Encoder, seed: int = 0) -> CoLaNETClassifier:
-    """Return a head as `spikehead learn` makes it."""
-    parameters = asdict(for_encoder(RECOMMENDED, encoder))
-    return CoLaNETClassifier(**parameters, random_state=seed, n_threads=1)
-
-
 def learned(
     encoder: Encoder, train: Sequence[Photo], test: Sequence[Photo]
 ) -> tuple[CoLaNETClassifier, list[float]]:
@@ -168,15 +143,6 @@ def timed(
             run()
             seconds[name].append(perf_counter() - started)
     return {name: float(np.median(taken)) for name, taken in seconds.items()}
-
-
-def memory(name: str, train: Sequence[Photo]) -> float:
-    """Return the largest memory in MB that this process has needed to learn and answer."""
-    some = train[:: len(train) // MEMORY_PHOTOS][:MEMORY_PHOTOS]
-    encoder = open_encoder(name, n_threads=1)
-    X, y = activations(some, encoder)
-    new_head(encoder).fit(X, y).predict(X)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
 if __name__ == "__main__":
