@@ -515,15 +515,22 @@ def _learn(
 def _find_eligibility(
     window: int, pattern: Any, mine: Any, per_spike: bool, eligibility: Any
 ) -> None:
-    """Find the eligibility of each synapse from the groups whose spikes in a window it has."""
-    eligibility.fill(0)
+    """Find the eligibility of each synapse (`rules.eligibility`) from the groups that it is in."""
+    spikes = np.zeros(STEPS, np.uint16)
+    active = 0
     for group in range(len(pattern)):
-        spikes = np.uint16(_popcount(pattern[group] & window))
-        if spikes:
-            for synapse in range(len(mine)):
-                eligibility[synapse] += (mine[synapse] >> np.uint16(group) & np.uint16(1)) * spikes
-    for synapse in range(len(mine)):
-        eligibility[synapse] = rules.eligibility(eligibility[synapse], per_spike)
+        spikes[group] = _popcount(pattern[group] & window)
+        active |= (spikes[group] > 0) << group
+    if per_spike:
+        for synapse in range(len(mine)):
+            total = np.uint16(0)
+            for group in range(STEPS):  # a constant, so that both loops become vector instructions
+                is_in = mine[synapse] >> np.uint16(group) & np.uint16(1)
+                total = np.uint16(total + np.uint16(is_in) * spikes[group])
+            eligibility[synapse] = total
+    else:
+        for synapse in range(len(mine)):
+            eligibility[synapse] = (mine[synapse] & np.uint16(active)) != 0
 
 
 @_compiled
