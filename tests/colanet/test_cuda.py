@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +26,7 @@ from spikehead.coding import STEPS, SpikeTrains, bernoulli_trains, even_trains, 
 from spikehead.colanet import reference
 from spikehead.colanet.cpu import CPUEngine, Response
 from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.tuning.population import RankedActivations
 
 engine = pytest.importorskip("spikehead.colanet.cuda")
@@ -53,6 +54,8 @@ parameters = st.builds(
     silent_synapses=st.sampled_from([-1, 1, 300]),
     stochastic_stimulation=st.sampled_from([0.0, 0.016, 2.0, 8.0]),
     max_synapses=st.just(12),
+    per_spike=st.booleans(),
+    max_depressions=st.sampled_from([-1, 0, 1, 3]),
 )
 
 
@@ -85,11 +88,12 @@ def awake(network: Network, seed: int) -> Network:
     rng = np.random.default_rng(seed)
     network.resources *= rng.gamma(2.0, 1.0, network.resources.shape).astype(np.float32)
     network.stability[:] = rng.choice([-0.5, 0, 0.3, 4], network.stability.shape)
+    network.depressions[:] = rng.integers(0, 3, network.depressions.shape)
     return network
 
 
 def assert_same_state(one: Network, other: Network) -> None:
-    for name in ("resources", "stability"):
+    for name in ("resources", "stability", "depressions"):
         ours, theirs = getattr(one, name), getattr(other, name)
         assert np.array_equal(ours.view(np.int32), theirs.view(np.int32)), name
     assert one.presentations == other.presentations
@@ -112,7 +116,7 @@ def assert_same_answer(response: Response, network: Network, trains: SpikeTrains
     seed=st.integers(0, 2**32 - 1),
 )
 @settings(
-    max_examples=3 if SIMULATED else 100,
+    max_examples=12 if SIMULATED else 100,
     derandomize=SIMULATED,
     suppress_health_check=list(HealthCheck),
 )
@@ -136,7 +140,9 @@ def test_it_learns_and_answers_as_the_reference(
 
 @runs
 def test_columns_can_be_added_while_it_learns() -> None:
-    p = CoLaNETParameters(max_weight=3.0, potentiation=1.0, microcolumns=2)
+    p = CoLaNETParameters(
+        max_weight=3.0, potentiation=1.0, microcolumns=2, per_spike=True, max_depressions=1
+    )
     slow = Network(p, n_inputs=8, n_columns=1, n_members=1)
     fast = copy.deepcopy(slow)
     running, trains = engine.CUDAEngine(fast), coded("even", 0, 3, 8)
@@ -155,7 +161,8 @@ def test_a_population_is_its_networks() -> None:
     candidates = [
         CoLaNETParameters(max_weight=3.0, potentiation=1.0, saturation=2.0, microcolumns=3),
         CoLaNETParameters(max_weight=7.0, stability_rate=1.0, saturation=1.0, silent_synapses=-1),
-        CoLaNETParameters(max_weight=5.0, potentiation=0.5, saturation=3.0, microcolumns=2),
+        CoLaNETParameters(max_weight=5.0, saturation=3.0, microcolumns=2, max_depressions=1),
+        CoLaNETParameters(max_weight=7.0, saturation=1.0, per_spike=True, max_depressions=3),
     ]
     X = np.random.default_rng(1).gamma(1.0, 1.5, (7, 10)).astype(np.float32)
     ranked = RankedActivations.of(X)
@@ -170,8 +177,8 @@ def test_a_population_is_its_networks() -> None:
     tests = [ranked.trains(p.saturation) for p in candidates]
     assert (population.decide(tests) == [head.predict(X) for head in heads]).all()
 
-    population.keep([0, 2])
-    going = [0, 2]
+    going = [0, 2, 3]
+    population.keep(going)
     for index in going:
         heads[index].partial_fit(X[4:], labels[4:])
     population.learn([ranked[4:].trains(candidates[i].saturation) for i in going], labels[4:])
@@ -199,7 +206,8 @@ def test_what_it_needs_is_what_it_takes() -> None:
     trains = coded("even", 0, 2, 20)
     answers = population.respond([trains] * 3)
     state = population._state
-    own = (state.weights, state.resources, state.stability, state.thresholds, *answers)
+    neurons = (state.resources, state.stability, state.depressions, state.thresholds)
+    own = (state.weights, *neurons, *answers)
     taken = sum(array.nbytes for array in own) + 3 * trains.offsets.nbytes
     assert sum(engine.bytes_needed(candidates, 20, 3, 1, 2)) == taken
 
@@ -222,9 +230,10 @@ def test_too_much_for_a_gpu() -> None:
 
 
 @needs_gpu
+@pytest.mark.parametrize("base", [CoLaNETParameters(), RECOMMENDED], ids=["paper", "recommended"])
 @pytest.mark.parametrize("microcolumns", [1, 5, 30])
-def test_at_full_width_it_equals_the_cpu(microcolumns: int) -> None:
-    p = CoLaNETParameters(microcolumns=microcolumns, max_weight=3.0, max_synapses=700)
+def test_at_full_width_it_equals_the_cpu(microcolumns: int, base: CoLaNETParameters) -> None:
+    p = replace(base, microcolumns=microcolumns, max_weight=3.0, max_synapses=700)
     one = Network(p, n_inputs=1536, n_columns=64, n_members=3)
     other = copy.deepcopy(one)
     trains = coded("even", 0, 500, 1536)
@@ -265,6 +274,7 @@ def test_no_product_is_fused_with_a_sum(monkeypatch: pytest.MonkeyPatch) -> None
             array(types.int32, 3),
             array(types.float32, 2),
             array(types.float32, 1),
+            array(types.int32, 1),
             array(types.int32, 1),
             array(types.int64, 1),
             array(types.int32, 2),

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.skipif(
 
 CANDIDATES = [
     CoLaNETParameters(potentiation=1.0, max_weight=3.0, microcolumns=2, max_synapses=9),
-    CoLaNETParameters(potentiation=0.3, max_weight=7.0, saturation=0.5),
-    CoLaNETParameters(potentiation=3.0, max_weight=7.0, silent_synapses=-1, saturation=4.0),
+    CoLaNETParameters(potentiation=0.3, max_weight=7.0, per_spike=True, saturation=0.5),
+    CoLaNETParameters(potentiation=3.0, max_weight=7.0, silent_synapses=-1, max_depressions=1),
 ]
 
 

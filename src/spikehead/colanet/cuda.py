@@ -51,8 +51,11 @@ neurons."""
 WARP = 32
 """A block's neurons are padded to a multiple of this, so that rows of weights are aligned."""
 
-SHARED_BYTES = 48 * 1024
-"""Memory that the threads of a block can share on every GPU."""
+ELIGIBILITIES = STEPS + 1
+"""Values that the eligibility of a synapse can have: none, to once for each step."""
+
+SHARED_BYTES = 48 * 1024 - 256
+"""Memory that the threads of a block can share on every GPU, less that of a few numbers."""
 
 # With 64 registers a thread, a block may have 1024 threads, and three usual ones fit on a
 # multiprocessor at a time. The simulator has no such option.
@@ -80,6 +83,8 @@ _BLOCK = np.dtype(
         ("gain", np.float64),
         ("loss", np.float64),
         ("stability_rate", np.float64),
+        ("per_spike", np.bool_),
+        ("max_depressions", np.int32),
     ],
     align=True,
 )
@@ -102,10 +107,20 @@ class _State(NamedTuple):
     pairs: Any  # the same memory as int32, two lanes at a time
     resources: Any  # float32 [neuron, synapse]
     stability: Any  # float32 [neuron]
+    depressions: Any  # int32 [neuron]
     thresholds: Any  # int32 [neuron]
     updates: Any  # int64 [block]: how often a resource was changed
     synapses: Any  # int32 [draw, synapse]
     noise_keys: Any  # uint32 [draw]
+
+
+class _Lesson(NamedTuple):
+    """What the threads of a block share while a neuron learns."""
+
+    spikes: Any  # int32 [input]: the steps at which it spikes, as a bit mask
+    firing: Any  # int32 [3]: the neuron's own spikes, whether it was forced, whether rewarded
+    sums: Any  # int32 [2]: what the threads add up; zero in between
+    changes: Any  # float32 [eligibility]: what a synapse's resource gains
 
 
 class Answers(NamedTuple):
@@ -154,10 +169,6 @@ class Population:
 
     def __init__(self, network: Network, candidates: Sequence[CoLaNETParameters]) -> None:
         check_gpu()
-        if any(p.per_spike or p.max_depressions >= 0 for p in candidates):
-            raise ValueError(
-                "a GPU knows neither per_spike nor max_depressions yet; compute on the CPU instead"
-            )
         self._n_members, self._n_columns = network.n_members, network.n_columns
         self._presentations = 0
         self._inputs: tuple[Any, Any] = None, None
@@ -175,6 +186,7 @@ class Population:
             weights.view(np.int32),
             cuda.device_array((n_neurons, network.n_synapses), np.float32),
             cuda.device_array(n_neurons, np.float32),
+            cuda.device_array(n_neurons, np.int32),
             cuda.device_array(n_neurons, np.int32),
             cuda.to_device(np.zeros(n_blocks, np.int64)),
             cuda.to_device(network.synapses.reshape(-1, network.n_synapses)),
@@ -231,14 +243,16 @@ class Population:
         self._state.updates.copy_to_device(updates)
         self._state.resources.copy_to_device(network.resources.reshape(-1, network.n_synapses))
         self._state.stability.copy_to_device(network.stability.ravel())
+        self._state.depressions.copy_to_device(network.depressions.ravel())
         self._launch(_derive, self._state)
 
     def download(self, network: Network) -> None:
         """Give a network the state of the only one of the population."""
         network.presentations = self._presentations
         network.resource_updates = int(self._state.updates.copy_to_host().sum())
-        network.resources = self._state.resources.copy_to_host().reshape(network.resources.shape)
-        network.stability = self._state.stability.copy_to_host().reshape(network.stability.shape)
+        for name in ("resources", "stability", "depressions"):
+            found = getattr(self._state, name).copy_to_host()
+            setattr(network, name, found.reshape(getattr(network, name).shape))
 
     def _present(
         self, trains: Sequence[SpikeTrains], labels: NDArray[np.int32], numbers: NDArray[np.int64]
@@ -353,7 +367,7 @@ def bytes_needed(
         n_blocks = -(-n_columns // _columns(p)) * n_members
         weights = 2 * n_blocks * n_inputs * width
         neurons = n_members * n_columns * p.microcolumns
-        found.append(stream + weights + neurons * (4 * min(n_inputs, p.max_synapses) + 4 + 4))
+        found.append(stream + weights + neurons * 4 * (min(n_inputs, p.max_synapses) + 3))
     return found
 
 
@@ -405,6 +419,8 @@ def _cut(network: Network, candidates: Sequence[CoLaNETParameters]) -> NDArray[A
         part["gain"] = p.potentiation
         part["loss"] = p.relative_depression * p.potentiation
         part["stability_rate"] = p.stability_rate
+        part["per_spike"] = p.per_spike
+        part["max_depressions"] = p.max_depressions
         parts.append(part)
         first_neuron += network.n_members * network.n_columns * p.microcolumns
     blocks = np.concatenate(parts)
@@ -433,11 +449,13 @@ def _forget(blocks: Any, state: Any) -> None:
     block = blocks[cuda.blockIdx.x]
     thread, n_threads = cuda.threadIdx.x, cuda.blockDim.x
     for lane in range(block.n_columns * block.microcolumns):
-        resources = state.resources[block.neuron + lane]
+        neuron = block.neuron + lane
+        resources = state.resources[neuron]
         for synapse in range(thread, len(resources), n_threads):
             resources[synapse] = block.start
         if thread == 0:
-            state.stability[block.neuron + lane] = 0
+            state.stability[neuron] = 0
+            state.depressions[neuron] = 0
 
 
 @_kernel
@@ -445,16 +463,16 @@ def _derive(blocks: Any, state: Any) -> None:
     """Derive weights and thresholds from the resources."""
     block = blocks[cuda.blockIdx.x]
     thread, n_threads = cuda.threadIdx.x, cuda.blockDim.x
-    count = cuda.shared.array(1, types.int32)
+    sums = cuda.shared.array(2, types.int32)
     weights = state.weights[block.place]
     n_inputs, width = weights.shape
     for cell in range(thread, n_inputs * width, n_threads):
         weights[cell // width, cell % width] = 0
     if thread == 0:
-        count[0] = 0
+        sums[0] = 0
     cuda.syncthreads()
     for lane in range(block.n_columns * block.microcolumns):
-        _rewrite(lane, block, state, count)
+        _rewrite(lane, block, state, sums)
 
 
 @_kernel
@@ -473,16 +491,18 @@ def _present(blocks: Any, stream: Any, state: Any, answers: Any) -> None:
 
     integers = cuda.shared.array(0, types.int32)
     ratios = cuda.shared.array(0, types.float32)[n_inputs + (STEPS + 2) * width :]
-    spikes = integers[:n_inputs]
     totals = integers[n_inputs : n_inputs + STEPS * width]
     contenders = integers[n_inputs + STEPS * width : n_inputs + (STEPS + 1) * width]
     fired = integers[n_inputs + (STEPS + 1) * width : n_inputs + (STEPS + 2) * width]
     n_fired = cuda.shared.array(1, types.int32)
-    lesson = cuda.shared.array(3, types.int32)
-    count = cuda.shared.array(1, types.int32)
-    changes = cuda.shared.array(2, types.float32)
+    lesson = _Lesson(
+        integers[:n_inputs],
+        cuda.shared.array(3, types.int32),
+        cuda.shared.array(2, types.int32),
+        cuda.shared.array(ELIGIBILITIES, types.float32),
+    )
     if thread == 0:
-        count[0] = 0
+        lesson.sums[0] = lesson.sums[1] = 0
 
     for index in range(stream.offsets.shape[1]):
         bounds = stream.offsets[block.network, index]
@@ -547,14 +567,14 @@ def _present(blocks: Any, stream: Any, state: Any, answers: Any) -> None:
             answers.outs[block.network, index, place] = out & (1 << answers_until) - 1
             answers.peaks[block.network, index, place] = _highest(ratios, lane, block.microcolumns)
         if learns and n_fired[0]:
-            _mark(stream.inputs, bounds, patterns, spikes)
+            _mark(stream.inputs, bounds, patterns, lesson.spikes)
             for number in range(n_fired[0]):
                 if is_neuron and lane == fired[number]:
-                    lesson[0] = train
-                    lesson[1] = forced
-                    lesson[2] = column == labelled and block_end < DOPAMINE_STEP
+                    lesson.firing[0] = train
+                    lesson.firing[1] = forced
+                    lesson.firing[2] = column == labelled and block_end < DOPAMINE_STEP
                 cuda.syncthreads()
-                _learn(fired[number], lesson, block, spikes, state, count, changes)
+                _learn(fired[number], lesson, block, state)
         cuda.syncthreads()
 
 
@@ -621,26 +641,30 @@ def _mark(inputs: Any, bounds: Any, patterns: Any, spikes: Any) -> None:
 
 
 @_device
-def _learn(
-    lane: int, lesson: Any, block: Any, spikes: Any, state: Any, count: Any, changes: Any
-) -> None:
+def _learn(lane: int, lesson: Any, block: Any, state: Any) -> None:
     """Apply a presentation's plasticity to a neuron that fired, and rewrite its weights."""
-    train, forced, rewarded = lesson[0], lesson[1], lesson[2]
+    neuron = block.neuron + lane
+    train, forced, rewarded = lesson.firing[0], lesson.firing[1], lesson.firing[2]
+    depressions = state.depressions[neuron]
     unforced = train & ~(1 << LABEL_STEP) if forced else train
     start = rules.first_spike(train)
     while unforced:
         begin, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
         start = begin if begin <= DOPAMINE_STEP else start
-        change = -rules.product(block.stability_rate, block.loss)
-        window = (2 << end) - 1
-        _change(lane, -block.loss, change, window, block, spikes, state, count, changes)
+        if rules.can_depress(depressions, block.max_depressions):
+            change = -rules.product(block.stability_rate, block.loss)
+            _change(lane, -block.loss, change, (2 << end) - 1, lesson, block, state)
+            depressions += 1
         unforced = unforced >> (end + 1) << (end + 1)
     remembered = rules.recent(DOPAMINE_STEP)
     if rewarded and train & remembered:
         factor = -1.0 if forced else rules.dopamine_stability(DOPAMINE_STEP - start)
         change = rules.product(block.stability_rate * block.gain, factor)
-        _change(lane, block.gain, change, remembered, block, spikes, state, count, changes)
-    _rewrite(lane, block, state, count)
+        _change(lane, block.gain, change, remembered, lesson, block, state)
+        depressions = 0
+    if cuda.threadIdx.x == 0:
+        state.depressions[neuron] = depressions
+    _rewrite(lane, block, state, lesson.sums)
 
 
 @_device
@@ -649,50 +673,57 @@ def _change(
     amount: float,
     stability_change: float,
     window: int,
+    lesson: Any,
     block: Any,
-    spikes: Any,
     state: Any,
-    count: Any,
-    changes: Any,
 ) -> None:
-    """Change the resources of a neuron's active synapses, and renormalise."""
+    """Change the resources of a neuron's eligible synapses, and renormalise."""
     neuron = block.neuron + lane
     synapses, resources = state.synapses[block.draw + lane], state.resources[neuron]
-    n_active = 0
+    spikes, sums, changes = lesson.spikes, lesson.sums, lesson.changes
+    shares = n_eligible = 0
     for synapse in range(cuda.threadIdx.x, len(synapses), cuda.blockDim.x):
-        n_active += spikes[synapses[synapse]] & window != 0
-    cuda.atomic.add(count, 0, n_active)
+        eligibility = _eligibility(spikes[synapses[synapse]] & window, block)
+        shares += eligibility
+        n_eligible += eligibility != 0
+    cuda.atomic.add(sums, 0, shares)
+    cuda.atomic.add(sums, 1, n_eligible)
     cuda.syncthreads()
     if cuda.threadIdx.x == 0:
-        n_active, count[0] = count[0], 0
         stability = np.float64(state.stability[neuron])
         gain = rules.product(amount, rules.plasticity(stability))
-        given = rules.renormalisation(gain, n_active, len(synapses), block.silent)
-        changes[0], changes[1] = gain - given, -given
+        given = rules.renormalisation(gain, sums[0], len(synapses), block.silent)
+        for eligibility in range(ELIGIBILITIES):
+            changes[eligibility] = rules.product(gain, eligibility) - given
         state.stability[neuron] = rules.changed_stability(stability, stability_change)
-        state.updates[block.place] += n_active if block.silent < 0 else len(synapses)
+        state.updates[block.place] += sums[1] if block.silent < 0 else len(synapses)
+        sums[0] = sums[1] = 0
     cuda.syncthreads()
     for synapse in range(cuda.threadIdx.x, len(synapses), cuda.blockDim.x):
-        active = spikes[synapses[synapse]] & window
-        resources[synapse] += changes[0] if active else changes[1]
+        resources[synapse] += changes[_eligibility(spikes[synapses[synapse]] & window, block)]
 
 
 @_device
-def _rewrite(lane: int, block: Any, state: Any, count: Any) -> None:
+def _eligibility(train: int, block: Any) -> Any:
+    return rules.eligibility(cuda.popc(train), block.per_spike)
+
+
+@_device
+def _rewrite(lane: int, block: Any, state: Any, sums: Any) -> None:
     """Derive a neuron's weights and threshold from its resources."""
     neuron = block.neuron + lane
     synapses, resources = state.synapses[block.draw + lane], state.resources[neuron]
     weights = state.weights[block.place]
     positive = 0
     for synapse in range(cuda.threadIdx.x, len(synapses), cuda.blockDim.x):
-        weight = np.int16(rules.weight(resources[synapse], block.low, block.span))
+        weight = np.int32(rules.weight(resources[synapse], block.low, block.span))
         weights[synapses[synapse], lane] = weight
         positive += max(weight, 0)
-    cuda.atomic.add(count, 0, positive)
+    cuda.atomic.add(sums, 0, positive)
     cuda.syncthreads()
     if cuda.threadIdx.x == 0:
-        state.thresholds[neuron] = rules.threshold(block.excess, count[0])
-        count[0] = 0
+        state.thresholds[neuron] = rules.threshold(block.excess, sums[0])
+        sums[0] = 0
     cuda.syncthreads()
 
 
