@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from spikehead.coding import (
     STEPS,
+    adapt,
     bernoulli_trains,
     even_spread,
     even_trains,
     event_trains,
+    gains,
     raster,
     spike_counts,
 )
@@ -32,6 +34,35 @@ rasters = hnp.arrays(
 def activations(elements: st.SearchStrategy[float]) -> st.SearchStrategy[NDArray[Any]]:
     shape = st.tuples(st.integers(0, 5), st.integers(1, 30))
     return hnp.arrays(np.float32, shape, elements=elements, fill=st.nothing())
+
+
+# ---------------------------------------------------------------- gains
+
+
+def test_gains_by_hand() -> None:
+    # 16 times the power is 4 times the strength, half of which the gain takes back.
+    assert gains(np.array([16.0, 1.0, 256.0, 0.0])).tolist() == pytest.approx(
+        [(68.25 / 16) ** 0.25, 68.25**0.25, (68.25 / 256) ** 0.25, 0]
+    )
+    assert gains(np.zeros(3)).tolist() == [0, 0, 0]
+
+
+@given(activations(st.floats(0, 1e6, width=32)), st.integers(0, 5))
+def test_gains_adapt_along_the_stream(X: NDArray[Any], cut: int) -> None:
+    power = np.zeros(X.shape[1])
+    pieces = np.concatenate([adapt(X[:cut], power), adapt(X[cut:], power)])
+    powers = np.cumsum(np.float64(X) ** 2, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = np.where(X > 0, X * (powers.mean(axis=1, keepdims=True) / powers) ** 0.25, 0)
+    np.testing.assert_allclose(pieces, expected, rtol=1e-9)
+    assert (adapt(X, np.zeros(X.shape[1])) == pieces).all()
+    if len(X):
+        np.testing.assert_allclose(power, powers[-1])
+
+
+def test_gains_are_finite_whatever_comes() -> None:
+    X = np.array([[1e308, 5e-324, 0], [0, 0, 1e-160], [1.0, 0, 0]])
+    assert np.isfinite(adapt(X, np.zeros(3))).all()
 
 
 # ---------------------------------------------------------------- counts

@@ -57,9 +57,9 @@ def test_photos(tmp_path):
     return sorted(write_digits(tmp_path / "test", range(4), 10, first=45).rglob("*.png"))
 
 
-def state(model: HybridClassifier) -> tuple[bytes, bytes, bytes, int, int]:
+def state(model: HybridClassifier) -> tuple[bytes | int, ...]:
     network = model.head.network_
-    arrays = network.resources, network.stability, network.depressions
+    arrays = network.resources, network.stability, network.depressions, network.power
     return *(array.tobytes() for array in arrays), network.presentations, network.resource_updates
 
 

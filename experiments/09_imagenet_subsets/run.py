@@ -86,7 +86,8 @@ def encoded(photos: list[Photo], model: HybridClassifier) -> Examples:
 
 def table(results: list[Result], network: Network, test: Examples) -> Iterator[str]:
     """Return the lines of the table: accuracies, and the estimated energy of each head."""
-    head = measure_energy(network, spike_counts(test.X, network.parameters.saturation))
+    counts = spike_counts(network.amplified(test.X), network.parameters.saturation)
+    head = measure_energy(network, counts)
     ann = DenseHead((network.n_inputs, ANN_NEURONS, network.n_columns))
     joules = [
         (head.answering.joules, head.learning.joules),

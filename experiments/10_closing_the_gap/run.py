@@ -34,7 +34,8 @@ MOST = 4000
 
 PAPER = CoLaNETParameters()
 HELD_BACK = replace(PAPER, max_depressions=RECOMMENDED.max_depressions)
-PER_SPIKE = replace(RECOMMENDED, max_depressions=-1)
+NO_GAINS = replace(RECOMMENDED, homeostasis=False)
+NO_LIMIT = replace(RECOMMENDED, max_depressions=-1)
 
 
 def head(parameters: CoLaNETParameters, *, on_off: bool = False, members: int = 15) -> Accuracy:
@@ -90,11 +91,12 @@ ORDERLESS: dict[str, Accuracy] = {
 }
 TRIED: dict[str, Accuracy] = {
     "Table 1 + limited depression": head(HELD_BACK),
-    "recommended, no limit": head(PER_SPIKE),
+    "recommended, no gains": head(NO_GAINS),
+    "recommended, no limit": head(NO_LIMIT),
     "recommended, 3 members": head(RECOMMENDED, members=3),
     "recommended, half the inputs": head(replace(RECOMMENDED, max_synapses=640)),
     "recommended, 3 microcolumns": head(replace(RECOMMENDED, microcolumns=3)),
-    "recommended, on/off coding": head(RECOMMENDED, on_off=True),
+    "on/off coding instead of gains": head(NO_GAINS, on_off=True),
 }
 
 

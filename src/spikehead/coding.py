@@ -15,6 +15,7 @@ STEPS = 10
 """Presentation steps: how long an example spikes (specification, section 1)."""
 
 _BERNOULLI = 3  # what the random key is for
+_STRONGEST = 1e300  # no power or ratio of powers is above, so that gains are finite
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,42 @@ class SpikeTrains:
         for group, pattern in enumerate(self.patterns[phase]):
             masks[self.inputs[bounds[group] : bounds[group + 1]]] |= pattern
         return (masks >> np.arange(STEPS)[:, None] & 1).astype(bool)
+
+
+def gains(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what each input's activations are multiplied by where inputs are homeostatic.
+
+    The square root of how strong inputs are over how strong this one is, both as root mean
+    squares: a gain goes half of the way, in logarithms, to making all inputs equally strong.
+
+    Parameters
+    ----------
+    power : ndarray of float64, shape (n_inputs,)
+        Sum of the squares of each input's activations so far.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_inputs,)
+        Zero for inputs that were never active.
+    """
+    found = np.empty(len(power))
+    _find_gains(power, found)
+    return found
+
+
+def adapt(activations: NDArray[Any], power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multiply a stream of activations by gains that go on adapting.
+
+    Parameters
+    ----------
+    activations : ndarray of float, shape (n_presentations, n_inputs)
+        Not negative.
+    power : ndarray of float64, shape (n_inputs,)
+        As of `gains`; each presentation adds to it before it is multiplied.
+    """
+    amplified = np.empty(activations.shape)
+    _adapt(activations, power, amplified)
+    return amplified
 
 
 def spike_counts(activations: ArrayLike, saturation: float) -> NDArray[np.uint8]:
@@ -205,6 +242,28 @@ _EVEN_PATTERNS = np.array(
     [(1 << np.arange(STEPS)) @ even_spread(range(1, STEPS + 1), phase) for phase in range(STEPS)],
     np.int32,
 )
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _find_gains(power: Any, gains: Any) -> None:
+    total = 0.0
+    for i in range(len(power)):
+        total += power[i]
+    mean = total / len(power)
+    for i in range(len(power)):
+        ratio = min(mean / power[i], _STRONGEST) if power[i] > 0 else 0.0
+        gains[i] = np.sqrt(np.sqrt(ratio))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _adapt(activations: Any, power: Any, amplified: Any) -> None:
+    for p in range(len(activations)):
+        for i in range(len(power)):
+            activation = np.float64(activations[p, i])
+            power[i] = min(power[i] + activation * activation, _STRONGEST)
+        _find_gains(power, amplified[p])
+        for i in range(len(power)):
+            amplified[p, i] *= np.float64(activations[p, i])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

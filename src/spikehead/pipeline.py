@@ -381,6 +381,7 @@ class HybridClassifier:
             "resources": network.resources,
             "stability": network.stability,
             "depressions": network.depressions,
+            "power": network.power,
             "learned": np.frombuffer(b"".join(self._learned), np.uint8).reshape(-1, _KEY_BYTES),
             "columns": np.fromiter(self._learned.values(), np.int32, len(self._learned)),
             "prequential": self.prequential,
@@ -488,8 +489,9 @@ class HybridClassifier:
             np.array(description["classes"], str),
             arrays["resources"],
             arrays["stability"],
-            # Models from before it was counted have no limit to it.
+            # Models from before these were kept do not need them.
             arrays.get("depressions", np.zeros(arrays["stability"].shape, np.int32)),
+            arrays.get("power", np.zeros(model.encoder.n_activations)),
             n_inputs=model.encoder.n_activations,
             presentations=description["presentations"],
             resource_updates=description["resource_updates"],

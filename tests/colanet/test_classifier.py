@@ -57,6 +57,7 @@ def assert_same(one: CoLaNETClassifier, other: CoLaNETClassifier) -> None:
     assert one.classes_.tolist() == other.classes_.tolist()
     assert (one.network_.resources == other.network_.resources).all()
     assert (one.network_.stability == other.network_.stability).all()
+    assert (one.network_.power == other.network_.power).all()
     assert one.network_.presentations == other.network_.presentations
     assert one.network_.resource_updates == other.network_.resource_updates
 
@@ -113,15 +114,15 @@ def test_a_duplicate_predicts_and_goes_on_learning_bit_for_bit(duplicate: Any, c
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("coding", ["even", "bernoulli"])
 def test_a_state_is_taken_up_bit_for_bit(order: Any, coding: str) -> None:
-    limited = {"per_spike": True, "max_depressions": 1}
-    one = head(coding=coding, **limited).fit(X_DIGITS[:160], NAMES[:160])
+    rules = {"per_spike": True, "max_depressions": 1, "homeostasis": True}
+    one = head(coding=coding, **rules).fit(X_DIGITS[:160], NAMES[:160])
     assert one.network_.depressions.max() == 1
     net, more = one.network_, (X_DIGITS[160:], NAMES[160:])
-    arrays = (net.resources, net.stability, net.depressions)
+    arrays = (net.resources, net.stability, net.depressions, net.power)
     state = [np.array(array, order=order) for array in arrays]
     for array in state:
         array.setflags(write=False)
-    other = head(coding=coding, **limited).resume(
+    other = head(coding=coding, **rules).resume(
         one.classes_,
         *state,
         n_inputs=64,
@@ -314,12 +315,15 @@ def test_it_learns_the_stream_in_its_order(coding: str) -> None:
     cuts=st.sets(st.integers(1, N - 1), max_size=6),
     coding=st.sampled_from(["even", "bernoulli", "events"]),
     grow=st.booleans(),
+    homeostasis=st.booleans(),
 )
 @settings(max_examples=25)
-def test_fit_is_partial_fit_in_pieces_of_any_size(cuts: set[int], coding: str, grow: bool) -> None:
+def test_fit_is_partial_fit_in_pieces_of_any_size(
+    cuts: set[int], coding: str, grow: bool, homeostasis: bool
+) -> None:
     X, y = coded_digits(coding), NAMES[:N]
-    whole = head(coding=coding).fit(X, y)
-    pieces = head(coding=coding, grow=grow)
+    whole = head(coding=coding, homeostasis=homeostasis).fit(X, y)
+    pieces = head(coding=coding, grow=grow, homeostasis=homeostasis)
     for first, last in pairwise([0, *sorted(cuts), N]):
         pieces.partial_fit(X[first:last], y[first:last], classes=np.unique(NAMES))
         pieces.predict(X[:3])

@@ -105,7 +105,8 @@ def test_adding_columns_keeps_what_was_learned() -> None:
 )
 def test_a_state_of_another_network_is_refused(name: str, spoil: Any) -> None:
     network = Network(CoLaNETParameters(), n_inputs=5, n_columns=3, n_members=2)
-    state = {name: getattr(network, name) for name in ("resources", "stability", "depressions")}
+    names = "resources", "stability", "depressions", "power"
+    state = {name: getattr(network, name) for name in names}
     state[name] = spoil(state[name])
     with pytest.raises(ValueError, match=f"^{name} ") as error:
         network.restore(**state, presentations=7, resource_updates=5)

@@ -28,6 +28,7 @@ parameters = st.builds(
     saturation=st.sampled_from([0.3, 1.0]),
     stochastic_stimulation=st.sampled_from([0.0, 0.016, 0.95, 8.0]),
     max_synapses=st.sampled_from([9, 1000]),
+    homeostasis=st.booleans(),
 )
 
 

@@ -129,7 +129,8 @@ def _draw_spikes(model: HybridClassifier, photo: Path) -> Image.Image:
     """Draw the spikes behind one decision."""
     network, size = model.head.network_, model.head.microcolumns
     pixels = model.encoder.preprocessing(read_photo(photo))[None]
-    trains = even_trains(model.encoder.encode(pixels), network.parameters.saturation)
+    activations = network.amplified(model.encoder.encode(pixels))
+    trains = even_trains(activations, network.parameters.saturation)
     seen = reference.run(network, trains)[0][0]
     ratios = seen.potentials / seen.thresholds
     (answer,) = model.classify([photo])

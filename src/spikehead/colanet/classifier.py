@@ -14,7 +14,14 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
-from spikehead.coding import STEPS, SpikeTrains, bernoulli_trains, even_trains, event_trains
+from spikehead.coding import (
+    STEPS,
+    SpikeTrains,
+    adapt,
+    bernoulli_trains,
+    even_trains,
+    event_trains,
+)
 from spikehead.colanet import rules
 from spikehead.colanet.cpu import CPUEngine
 from spikehead.colanet.network import Network
@@ -65,7 +72,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Unconnected synapses that share in renormalisation; -1 turns it off (NSILENTSYNAPSES).
     saturation : float or "auto", default=2.07474
         Activation from which an input spikes at every step (SATURATION). ``"auto"`` takes the
-        99.5th percentile of the positive activations in the first batch, and keeps it.
+        99.5th percentile of the positive activations in the first batch, with `homeostasis` times
+        their gains, and keeps it.
     stochastic_stimulation : float, default=0.016
         Upper bound of the noise that each L neuron receives at each step.
     max_synapses : int, default=1000
@@ -75,6 +83,10 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     max_depressions : int, default=-1
         How often a neuron's firing can take resource until dopamine reaches the neuron again; -1
         for no limit.
+    homeostasis : bool, default=False
+        Whether each input has a gain that adapts to how strong its activations have been so far
+        (`spikehead.coding.gains`), so that weak inputs are heard beside strong ones. Not with
+        ``coding="events"``.
     members : int, default=15
         Networks in the ensemble.
     coding : {"even", "bernoulli", "events"}, default="even"
@@ -143,6 +155,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_synapses: int = CoLaNETParameters.max_synapses,
         per_spike: bool = CoLaNETParameters.per_spike,
         max_depressions: int = CoLaNETParameters.max_depressions,
+        homeostasis: bool = CoLaNETParameters.homeostasis,
         members: int = 15,
         coding: str = "even",
         grow: bool = False,
@@ -163,6 +176,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_synapses = max_synapses
         self.per_spike = per_spike
         self.max_depressions = max_depressions
+        self.homeostasis = homeostasis
         self.members = members
         self.coding = coding
         self.grow = grow
@@ -311,6 +325,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         resources: NDArray[np.float32],
         stability: NDArray[np.float32],
         depressions: NDArray[np.int32],
+        power: NDArray[np.float64],
         *,
         n_inputs: int,
         presentations: int,
@@ -322,7 +337,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         classes : array of shape (n_classes,)
             Its `classes_`.
-        resources, stability, depressions : ndarray
+        resources, stability, depressions, power : ndarray
             Those of its `network_`.
         n_inputs : int
             Its `n_features_in_`.
@@ -341,7 +356,9 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         self.n_features_in_ = n_inputs
         self._make_network(_labels(classes), self.saturation)
-        self.network_.restore(resources, stability, depressions, presentations, resource_updates)
+        self.network_.restore(
+            resources, stability, depressions, power, presentations, resource_updates
+        )
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -439,8 +456,16 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         if isinstance(self.saturation, str) and self.saturation != "auto":
             raise ValueError(f'saturation must be a number or "auto", not {self.saturation!r}')
-        saturation = _auto_saturation(X) if self.saturation == "auto" else self.saturation
+        saturation = self._auto_saturation(X) if self.saturation == "auto" else self.saturation
         self._make_network(classes, saturation)
+
+    def _auto_saturation(self, X: Any) -> float:
+        if self.homeostasis and self.coding != "events":
+            values = adapt(_dense(X), np.zeros(self.n_features_in_))
+        else:
+            values = X.data if sparse.issparse(X) else X
+        positive = values[values > 0].astype(np.float64)
+        return float(np.percentile(positive, AUTO_PERCENTILE)) if positive.size else 1.0
 
     def _make_network(self, classes: NDArray[Any], saturation: Any) -> None:
         names = set(CoLaNETParameters.__dataclass_fields__) - {"saturation"}
@@ -496,12 +521,14 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _coded(self, X: Any, first: int, *, advance: bool) -> SpikeTrains:
         if self.coding == "events":
             return event_trains(X)
-        dense = X.toarray() if sparse.issparse(X) else X
+        network, dense = self.network_, _dense(X)
+        activations = network.adapt(dense) if advance else network.amplified(dense)
         saturation = self.parameters_.saturation
         if self.coding == "even":
-            return even_trains(dense, saturation)
-        seed = self.network_.seed
-        return bernoulli_trains(dense, saturation, seed=seed, first=first, advance=advance)
+            return even_trains(activations, saturation)
+        return bernoulli_trains(
+            activations, saturation, seed=network.seed, first=first, advance=advance
+        )
 
     # ------------------------------------------------------------ checks
 
@@ -565,10 +592,8 @@ def _batches(X: Any) -> Iterator[slice]:
         yield slice(start, start + _BATCH)
 
 
-def _auto_saturation(X: Any) -> float:
-    values = X.data if sparse.issparse(X) else X
-    positive = values[values > 0].astype(np.float64)
-    return float(np.percentile(positive, AUTO_PERCENTILE)) if positive.size else 1.0
+def _dense(X: Any) -> NDArray[Any]:
+    return np.asarray(X.toarray() if sparse.issparse(X) else X)
 
 
 def _check_activations(X: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import STEPS
+from spikehead.coding import STEPS, adapt, gains
 from spikehead.colanet.parameters import ALL_STEPS, UNIT, CoLaNETParameters
 from spikehead.colanet.rules import initial_resource, noise, threshold, weight
 from spikehead.randomness import keys, mix
@@ -42,6 +42,8 @@ class Network:
         Stability of each L neuron.
     depressions : ndarray of int32, shape (n_members, n_neurons)
         Anti-Hebbian changes of each L neuron since dopamine last reached it.
+    power : ndarray of float64, shape (n_inputs,)
+        Sum of the squares of each input's activations so far; zero without `homeostasis`.
     synapses : ndarray of int32, shape (n_members, n_neurons, n_synapses)
         Input of each synapse, ascending.
     phases : ndarray of int64, shape (n_members,)
@@ -73,6 +75,7 @@ class Network:
         self.resources = np.empty((n_members, 0, self.n_synapses), np.float32)
         self.stability = np.empty((n_members, 0), np.float32)
         self.depressions = np.empty((n_members, 0), np.int32)
+        self.power = np.zeros(n_inputs)
         self.synapses = np.empty((n_members, 0, self.n_synapses), np.int32)
         self.add_columns(n_columns)
 
@@ -101,6 +104,7 @@ class Network:
         resources: NDArray[np.float32],
         stability: NDArray[np.float32],
         depressions: NDArray[np.int32],
+        power: NDArray[np.float64],
         presentations: int,
         resource_updates: int,
     ) -> None:
@@ -108,7 +112,7 @@ class Network:
 
         Parameters
         ----------
-        resources, stability, depressions : ndarray
+        resources, stability, depressions, power : ndarray
             In the shapes and types of the attributes; copied.
         presentations, resource_updates : int
             Those of the attributes.
@@ -118,7 +122,12 @@ class Network:
         ValueError
             If the shapes are not those of this network, or values are not finite.
         """
-        state = {"resources": resources, "stability": stability, "depressions": depressions}
+        state: dict[str, NDArray[Any]] = {
+            "resources": resources,
+            "stability": stability,
+            "depressions": depressions,
+            "power": power,
+        }
         for name, new in state.items():
             old = getattr(self, name)
             if new.shape != old.shape or new.dtype != old.dtype or not np.isfinite(new).all():
@@ -129,6 +138,20 @@ class Network:
             setattr(self, name, new.copy())
         self.presentations = presentations
         self.resource_updates = resource_updates
+
+    def adapt(self, activations: NDArray[Any]) -> NDArray[Any]:
+        """Return activations as inputs hear them that are to be learned; gains adapt to them.
+
+        Parameters
+        ----------
+        activations : ndarray of float, shape (n_presentations, n_inputs)
+            Not negative, in the order in which they are learned.
+        """
+        return adapt(activations, self.power) if self.parameters.homeostasis else activations
+
+    def amplified(self, activations: NDArray[Any]) -> NDArray[Any]:
+        """Return activations as inputs hear them that are to be answered."""
+        return activations * gains(self.power) if self.parameters.homeostasis else activations
 
     def noise_keys(self) -> NDArray[np.uint32]:
         """Return the key of each neuron's noise, shape (n_members, n_neurons)."""

@@ -69,6 +69,9 @@ class CoLaNETParameters:
     max_depressions : int, default=-1
         How often a neuron's firing can take resource until dopamine reaches the neuron again, so
         that a class keeps what it has learned while others are shown; -1 for no limit.
+    homeostasis : bool, default=False
+        Whether each input has a gain that adapts to how strong its activations have been so far
+        (`spikehead.coding.gains`), so that weak inputs are heard beside strong ones.
 
     Raises
     ------
@@ -89,6 +92,7 @@ class CoLaNETParameters:
     max_synapses: int = 1000
     per_spike: bool = False
     max_depressions: int = -1
+    homeostasis: bool = False
 
     def __post_init__(self) -> None:
         """Check every value against its range."""
@@ -176,6 +180,7 @@ RECOMMENDED = CoLaNETParameters(
     max_synapses=4096,
     per_spike=True,
     max_depressions=3,
+    homeostasis=True,
 )
 """What a model has by default. Chosen on validation data: on photos, digits and pixels it is above
 Table 1, and classes can come one after the other (``experiments/10_closing_the_gap``)."""

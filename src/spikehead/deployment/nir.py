@@ -144,10 +144,12 @@ def _metadata(head: CoLaNETClassifier, thresholds: NDArray[np.int32]) -> dict[st
         "classes": json.dumps(head.classes_.tolist()),
         "members": network.n_members,
         "saturation": network.parameters.saturation,
+        "gains": network.amplified(np.ones(network.n_inputs)),
         "phases": np.unique(network.phases),
         "thresholds": thresholds,
         "coding": head.coding,
-        "even": f"An activation a gives k = floor({STEPS} min(a / saturation, 1) + 1/2) spikes, "
+        "even": "An activation times its input's gain, a, gives "
+        f"k = floor({STEPS} min(a / saturation, 1) + 1/2) spikes, "
         f"spread over {STEPS} steps by an accumulator that starts at phase / {STEPS} and grows by "
         f"k / {STEPS} each step: a spike where it reaches 1, which is taken off.",
         "inputs": f"The spikes of all activations for each of the phases; then {ALL_STEPS} inputs "

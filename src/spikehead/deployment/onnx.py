@@ -60,7 +60,8 @@ head (float[batch, inputs] activations)
     # Spike counts: specification, section 1.
     single = Cast <to = 1> (activations)
     precise = Cast <to = 11> (single)
-    scaled = Mul (precise, scale)
+    amplified = Mul (precise, gains)
+    scaled = Mul (amplified, scale)
     clipped = Clip (scaled, no_spikes, most_spikes)
     raised = Add (clipped, half)
     counts = Floor (raised)
@@ -279,6 +280,7 @@ def _head(network: Network, encoder: ModelProto) -> ModelProto:
     for member, phase in enumerate(network.phases.tolist()):
         patterns[:STEPS, :, member] = even_spread(levels, phase)
     constants = {
+        "gains": network.amplified(np.ones(network.n_inputs)),
         "scale": np.float64(STEPS / network.parameters.saturation),
         "no_spikes": np.float64(0),
         "most_spikes": np.float64(STEPS),

@@ -82,6 +82,7 @@ def measure_firing(
         Default: as many as this process may use.
     """
     saturation = network.parameters.saturation
+    activations = network.amplified(activations)
     counts = spike_counts(activations, saturation)
     spikes = CPUEngine(network, n_threads).respond(even_trains(activations, saturation)).spikes
     return Firing(

@@ -90,10 +90,10 @@ def colanet(
     def state(head: CoLaNETClassifier) -> list[NDArray[Any]]:
         # Synapses follow from the seed.
         network = head.network_
-        return [network.resources, network.stability, network.depressions]
+        return [network.resources, network.stability, network.depressions, network.power]
 
     def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
-        counts = spike_counts(X, parameters.saturation)
+        counts = spike_counts(head.network_.amplified(X), parameters.saturation)
         return (
             energy.answering(head.network_, counts).operations,
             energy.learning(head.network_, counts).operations,

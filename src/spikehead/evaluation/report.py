@@ -89,7 +89,8 @@ def write_report(
     network = model.head.network_
     activations = activations_of(model, [answer.path for _, answer in result.answers[::every]])
     firing = measure_firing(network, activations, model.head.n_threads)
-    energy = measure_energy(network, spike_counts(activations, network.parameters.saturation))
+    counts = spike_counts(network.amplified(activations), network.parameters.saturation)
+    energy = measure_energy(network, counts)
     _replace(data, json.dumps(_document(model, result, firing, energy), indent=2) + "\n")
     _replace(html, _page(model, result, firing, energy, title))
     return [html, data]
@@ -322,7 +323,8 @@ weights of the classes in question, {_arrangement(model)}.</p>
 def _decision_pictures(model: HybridClassifier, answer: Answer, true: int | None) -> str:
     network, predicted = model.head.network_, int(answer.shares.argmax())
     size = network.parameters.microcolumns
-    trains = even_trains(activations_of(model, [answer.path]), network.parameters.saturation)
+    activations = network.amplified(activations_of(model, [answer.path]))
+    trains = even_trains(activations, network.parameters.saturation)
     members = reference.run(network, trains)[0]
     votes = [member.out(size).sum(axis=0) for member in members]
     best = int(

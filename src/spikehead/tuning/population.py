@@ -1,9 +1,10 @@
 """Evaluating populations of candidates: one copy of the data, every core or the GPU busy.
 
-The spike trains of a candidate depend on its saturation only. Activations are therefore sorted
-once, presentation by presentation: the inputs of each spike count then lie side by side whatever
-the saturation is, and a candidate needs to know just where its counts begin. Those bounds are
-found batch by batch, so that what a candidate needs in memory is its network.
+The spike trains of a candidate depend on its saturation, and on whether its inputs are
+homeostatic. Activations are therefore sorted once, presentation by presentation: the inputs of each
+spike count then lie side by side whatever the saturation is, and a candidate needs to know just
+where its counts begin. Those bounds are found batch by batch, so that what a candidate needs in
+memory is its network.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikehead.coding import STEPS, SpikeTrains, even_trains
+from spikehead.coding import STEPS, SpikeTrains, adapt, even_trains, gains
 from spikehead.colanet.classifier import CoLaNETClassifier
 from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import CoLaNETParameters
@@ -105,6 +106,14 @@ def _count_bounds(values: Any, starts: Any, ends: Any, scale: float) -> Any:
             offsets[p, count - 1] = low
         offsets[p, STEPS] = ends[p]
     return offsets
+
+
+class _Stretch(NamedTuple):
+    """What is learned up to a rung, and what is measured there."""
+
+    activations: RankedActivations
+    columns: NDArray[np.int32]
+    tests: RankedActivations
 
 
 class _Candidate(CoLaNETClassifier):
@@ -195,6 +204,7 @@ class Experiment:
     ) -> None:
         classes, columns = np.unique(labels, return_inverse=True)
         self._n_columns = len(classes)
+        self._activations = activations, test_activations
         self._stream = RankedActivations.of(activations)
         self._columns = columns.astype(np.int32)
         self._tests = RankedActivations.of(test_activations)
@@ -203,6 +213,7 @@ class Experiment:
         self._test_columns = np.array(test_columns)
         self._members = members
         self._seeds = seeds
+        self._amplified: dict[int, list[_Stretch]] = {}
 
     @property
     def n_rungs(self) -> int:
@@ -298,7 +309,7 @@ class Experiment:
         return min(self._stream.n_inputs, parameters.max_synapses)
 
     def _parts(self, candidates: Sequence[CoLaNETParameters]) -> list[list[int]]:
-        """Cut candidates into parts that have as many synapses and fit into a GPU's memory."""
+        """Cut candidates into parts that share synapses and stream, and fit into a GPU."""
         from spikehead.colanet.cuda import bytes_needed, free_bytes
 
         shape = self._stream.n_inputs, self._n_columns, self._members
@@ -309,15 +320,15 @@ class Experiment:
 
         parts: list[list[int]] = []
         left = room
-        n_synapses = [self._n_synapses(p) for p in candidates]
-        for place in sorted(range(len(candidates)), key=n_synapses.__getitem__):
+        kinds = [(self._n_synapses(p), p.homeostasis) for p in candidates]
+        for place in sorted(range(len(candidates)), key=kinds.__getitem__):
             if needed[place] > room:
                 raise MemoryError(
                     f"a candidate needs {needed[place] / 1e9:.1f} GB on the GPU beside "
                     f"{common / 1e9:.1f} GB for all, but too little is free; search fewer "
                     "microcolumns or members, or compute on the CPU"
                 )
-            alike = parts and n_synapses[parts[-1][0]] == n_synapses[place]
+            alike = parts and kinds[parts[-1][0]] == kinds[place]
             if not alike or needed[place] > left:
                 parts.append([])
                 left = room
@@ -337,11 +348,9 @@ class Experiment:
         going = list(range(len(candidates)))
         for number, seed in enumerate(self._seeds):
             running = learners([candidates[place] for place in going], seed)
-            order = shuffled(len(self._columns), seed)
-            quarter = math.ceil(FIRST_RUNG * len(order))
-            for part in (order[:quarter], order[quarter:]) if number == 0 else (order,):
-                self._learn(running, part, stop)
-                accuracies = dict(zip(going, self._accuracies(running, stop), strict=True))
+            for stretch in self._stretches(number, homeostasis=candidates[0].homeostasis):
+                _learn(running, stretch, stop)
+                accuracies = dict(zip(going, self._accuracies(running, stretch, stop), strict=True))
                 for place in going:
                     rungs[place].append((totals[place] + accuracies[place]) / (number + 1))
                 kept = [k for k, place in enumerate(going) if not _hopeless(rungs[place], bars)]
@@ -353,21 +362,49 @@ class Experiment:
                 totals[place] += accuracies[place]
         return list(map(tuple, rungs))
 
-    def _learn(
-        self, running: _OnCPU | _OnGPU, part: NDArray[np.intp], stop: threading.Event | None
-    ) -> None:
-        for start in range(0, len(part), _BATCH):
-            _check(stop)
-            rows = part[start : start + _BATCH]
-            running.learn(self._stream[rows], self._columns[rows])
+    def _stretches(self, number: int, *, homeostasis: bool) -> list[_Stretch]:
+        """Return the stretches of a seed's stream, between which candidates are measured."""
+        if not homeostasis:
+            return [
+                _Stretch(self._stream[part], self._columns[part], self._tests)
+                for part in self._cut(number)
+            ]
+        if number not in self._amplified:
+            self._amplified[number] = self._amplify(number)
+        return self._amplified[number]
 
-    def _accuracies(self, running: _OnCPU | _OnGPU, stop: threading.Event | None) -> list[float]:
+    def _amplify(self, number: int) -> list[_Stretch]:
+        """Return the stretches as homeostatic inputs hear them; gains adapt along the stream."""
+        stream, tests = (np.maximum(activations, 0) for activations in self._activations)
+        power = np.zeros(self._stream.n_inputs)
+        stretches = []
+        for part in self._cut(number):
+            heard = RankedActivations.of(adapt(stream[part], power))
+            tested = RankedActivations.of(tests * gains(power))
+            stretches.append(_Stretch(heard, self._columns[part], tested))
+        return stretches
+
+    def _cut(self, number: int) -> list[NDArray[np.intp]]:
+        order = shuffled(len(self._columns), self._seeds[number])
+        quarter = math.ceil(FIRST_RUNG * len(order))
+        return [order[:quarter], order[quarter:]] if number == 0 else [order]
+
+    def _accuracies(
+        self, running: _OnCPU | _OnGPU, stretch: _Stretch, stop: threading.Event | None
+    ) -> list[float]:
         right: list[NDArray[np.bool_]] = []
         for start in range(0, len(self._test_columns), _BATCH):
             _check(stop)
             rows = slice(start, start + _BATCH)
-            right.append(running.decide(self._tests[rows]) == self._test_columns[rows])
+            right.append(running.decide(stretch.tests[rows]) == self._test_columns[rows])
         return [float(mean) for mean in np.concatenate(right, axis=1).mean(axis=1)]
+
+
+def _learn(running: _OnCPU | _OnGPU, stretch: _Stretch, stop: threading.Event | None) -> None:
+    for start in range(0, len(stretch.columns), _BATCH):
+        _check(stop)
+        rows = slice(start, start + _BATCH)
+        running.learn(stretch.activations[rows], stretch.columns[rows])
 
 
 def _hopeless(rungs: Sequence[float], bars: Sequence[float]) -> bool:

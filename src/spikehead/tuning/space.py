@@ -91,6 +91,7 @@ _SCALES = {
     "max_synapses": (True, True),
     "per_spike": (False, True),
     "max_depressions": (False, True),
+    "homeostasis": (False, True),
 }
 
 
@@ -137,8 +138,9 @@ class SearchSpace:
             Training activations, whose percentiles bound the saturation.
         ranges : mapping of str to (low, high), optional
             Other bounds, or hyperparameters beyond the nine of the hybrid paper:
-            ``stochastic_stimulation``, ``max_synapses``, ``max_depressions`` and ``per_spike``
-            (from 0 to 1). The scale, logarithmic or not, is that of the hyperparameter.
+            ``stochastic_stimulation``, ``max_synapses``, ``max_depressions``, and from 0 to 1
+            ``per_spike`` and ``homeostasis``. The scale, logarithmic or not, is that of the
+            hyperparameter.
         fixed : mapping of str to float, optional
             Hyperparameters that are not searched.
 
