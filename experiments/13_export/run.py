@@ -1,6 +1,6 @@
 """Exports of a model of ten Imagenette classes: answers, sizes, and time.
 
-    python experiments/10_export/run.py IMAGENETTE ENCODER.onnx [--simulate]
+    python experiments/13_export/run.py IMAGENETTE ENCODER.onnx [--simulate]
 
 IMAGENETTE holds the folders `train` and `test`. The model learns `train` once, in an order shuffled
 by seed 0, with Table 1 untouched; every figure is of all photos of `test`. `--simulate` also runs
@@ -92,12 +92,13 @@ def print_nir(file, model, activations, votes, simulate) -> None:
     """Compare the simulated graph with the model."""
     graph = nir.read(file)
     network, saturation = model.head.network_, model.head.parameters_.saturation
-    out = CPUEngine(network, 1).respond(even_trains(activations, saturation)).spikes
+    heard = network.amplified(activations)
+    out = CPUEngine(network, 1).respond(even_trains(heard, saturation)).spikes
     print(f"NIR: {file.stat().st_size / 1e6:.1f} MB, {out[0].size} neurons", flush=True)
     for simulator in (snntorch, norse, spikingjelly) if simulate else ():
         parts = [
             simulated(simulator(graph), input_spikes(network, even_trains(rows, saturation)))
-            for rows in np.array_split(activations, 12)
+            for rows in np.array_split(heard, 12)
         ]
         counts = np.concatenate(parts).reshape(out.shape)
         shares = counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)
