@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -160,15 +159,18 @@ def read_examples(
     threads: int | None,
     cache: Path | None,
     no_cache: bool,
-) -> tuple[list[Examples], float | None]:
-    """Return the examples in folders of photos or in .npz files; and the encoder's saturation."""
+) -> tuple[list[Examples], float | str | None]:
+    """Return the examples in folders of photos or in .npz files, and the saturation for them.
+
+    It is the encoder's, if it knows one; for an .npz file it is left to the first batch.
+    """
     if all(source.suffix == ".npz" for source in sources):
         if encoder_name is not None:
             raise typer.BadParameter(
                 "activations are encoded already; leave it out, or give photos.",
                 param_hint="--encoder",
             )
-        return [read_activations(source) for source in sources], None
+        return [read_activations(source) for source in sources], "auto"
     found = [find_photos(source) for source in sources]
     opened = encoder(encoder_name, threads)
     with open_cache(opened, cache, no_cache) as kept:
@@ -179,16 +181,21 @@ def spiking_heads(
     more: Mapping[str, CoLaNETParameters],
     members: int,
     threads: int | None,
-    saturation: float | None,
+    saturation: float | str | None,
 ) -> list[Method]:
-    """Return the spiking head with Table 1, as recommended, and with more parameters by name."""
-    heads = {
-        name: replace(known, saturation=saturation or known.saturation)
-        for name, known in (("Table 1", CoLaNETParameters()), ("recommended", RECOMMENDED))
-    }
+    """Return the spiking head with Table 1, as recommended, and with more parameters by name.
+
+    The saturation is for the first two.
+    """
+
+    def head(name: str, p: CoLaNETParameters, saturation: float | str | None = None) -> Method:
+        name = f"CoLaNET, {name}"
+        return colanet(name, p, saturation=saturation, members=members, n_threads=threads)
+
     return [
-        colanet(f"CoLaNET, {name}", parameters, members=members, n_threads=threads)
-        for name, parameters in {**heads, **more}.items()
+        head("Table 1", CoLaNETParameters(), saturation),
+        head("recommended", RECOMMENDED, saturation),
+        *(head(name, parameters) for name, parameters in more.items()),
     ]
 
 

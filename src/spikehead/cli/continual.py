@@ -125,7 +125,7 @@ def _read(
     threads: int | None,
     cache: Path | None,
     no_cache: bool,
-) -> tuple[list[tuple[Examples, Examples]], float | None]:
+) -> tuple[list[tuple[Examples, Examples]], float | str | None]:
     """Return the training and test part of each source, and the encoder's saturation."""
     if test and len(test) != len(photos):
         raise typer.BadParameter(
@@ -191,6 +191,7 @@ def _print(
             console.percent([course.backward_transfer for course in run]),
             console.percent([float(course.accuracies[-1, -1]) for course in run]),
         )
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     console.out.print(table)

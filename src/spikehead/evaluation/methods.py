@@ -66,7 +66,12 @@ class Method:
 
 
 def colanet(
-    name: str, parameters: CoLaNETParameters, *, members: int = 15, n_threads: int | None = None
+    name: str,
+    parameters: CoLaNETParameters,
+    *,
+    saturation: float | str | None = None,
+    members: int = 15,
+    n_threads: int | None = None,
 ) -> Method:
     """Return the spiking head as a method.
 
@@ -76,6 +81,8 @@ def colanet(
         What the table calls it.
     parameters : CoLaNETParameters
         Its hyperparameters.
+    saturation : float or "auto", optional
+        As of `CoLaNETClassifier`. Default: that of `parameters`.
     members : int, default=15
         Networks in the ensemble.
     n_threads : int, optional
@@ -83,20 +90,21 @@ def colanet(
     """
 
     def make(seed: int) -> CoLaNETClassifier:
-        return CoLaNETClassifier(
-            **parameters.to_dict(), members=members, random_state=seed, n_threads=n_threads
-        )
+        values = parameters.to_dict() | ({"saturation": saturation} if saturation else {})
+        return CoLaNETClassifier(**values, members=members, random_state=seed, n_threads=n_threads)
 
-    def state(head: CoLaNETClassifier) -> list[NDArray[Any]]:
+    def state(head: CoLaNETClassifier) -> Sequence[NDArray[Any]]:
         # Synapses follow from the seed.
         network = head.network_
-        return [network.resources, network.stability, network.depressions, network.power]
+        arrays = [network.resources, network.stability, network.depressions]
+        return [*arrays, network.power] if network.parameters.homeostasis else arrays
 
     def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
-        counts = spike_counts(head.network_.amplified(X), parameters.saturation)
+        network = head.network_
+        counts = spike_counts(network.amplified(X), network.parameters.saturation)
         return (
-            energy.answering(head.network_, counts).operations,
-            energy.learning(head.network_, counts).operations,
+            energy.answering(network, counts).operations,
+            energy.learning(network, counts).operations,
         )
 
     return Method(name, make, state, operations)
