@@ -19,6 +19,10 @@ from networks import SCALES, read_training
 from spikehead.backbones.pruning import Plan, prune
 from spikehead.backbones.training import train
 
+# A convolution takes 8 or 16 channels at a time, so a network that loses few channels is hardly
+# faster: 40 % of it go, where 30 % would do for its size.
+REDUCTION = {"structured": 0.4, "unstructured": 0.3}
+
 
 def main() -> None:
     """Train, and report each epoch."""
@@ -65,7 +69,7 @@ def main() -> None:
             model,
             images,
             validation,
-            Plan(options.then, fine_tuning=scale.fine_tuning),
+            Plan(options.then, REDUCTION[options.then], fine_tuning=scale.fine_tuning),
             folder / options.then,
             device=options.device,
             report_candidate=report,
