@@ -30,6 +30,7 @@ from spikehead.tuning.study import Budget
 from spikehead.tuning.tune import Task, tune
 
 SEEDS = range(5)
+SEARCHES = ("genetic", "random")
 
 
 class Campaign(NamedTuple):
@@ -117,7 +118,7 @@ def main() -> None:
     parser.add_argument("--study", type=Path, default=Path("campaign"))
     parser.add_argument("--generations", type=int, default=GeneticSearch.generations)
     parser.add_argument("--descent", type=int, default=StochasticDescent.rounds)
-    parser.add_argument("--searches", nargs="+", default=["genetic", "random"])
+    parser.add_argument("--search", choices=SEARCHES, help="only this one; default: both")
     sets = parser.add_subparsers(dest="set", required=True)
     for name, paths in (("imagenette", ("photos", "encoder_file")), ("mnist", ("folder",))):
         one = sets.add_parser(name)
@@ -138,7 +139,7 @@ def main() -> None:
         "random": (RandomSearch(generations=n_experiments), StochasticDescent(rounds=0)),
     }
     configurations = {"Table 1": CoLaNETParameters(saturation=campaign.saturation)}
-    for name in arguments.searches:
+    for name in [arguments.search] if arguments.search else SEARCHES:
         search, after = plans[name]
         report = tune(
             Task(X, y),
