@@ -50,7 +50,7 @@ def test_they_come_back_from_a_dictionary() -> None:
         "dwpos is not a hyperparameter; there are potentiation, relative_depression, "
         "stability_rate, max_weight, min_weight, microcolumns, threshold_excess, "
         "silent_synapses, saturation, stochastic_stimulation, max_synapses, per_spike, "
-        "max_depressions"
+        "max_depressions, homeostasis"
     )
 
 

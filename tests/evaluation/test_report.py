@@ -155,7 +155,7 @@ def test_firing_is_what_the_reference_counts(model, photos):
     network = model.head.network_
     activations = activations_of(model, paths)
     firing = measure_firing(network, activations)
-    trains = even_trains(activations, network.parameters.saturation)
+    trains = even_trains(network.amplified(activations), network.parameters.saturation)
     spikes, winners, silent = [], [], []
     for happened in reference.run(network, trains):
         for seen in happened:
