@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,21 @@ from spikehead.evaluation.comparison import compare as compare_methods
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import Method
 from spikehead.evaluation.metrics import confidence_interval
+
+Columns = Sequence[tuple[str, Callable[[Result], str]]]
+
+ACCURACIES: Columns = (
+    ("accuracy %", lambda result: console.percent(result.accuracies)),
+    ("class after class %", lambda result: console.percent(result.incremental_accuracies)),
+    ("forgetting", lambda result: console.percent(result.forgetting)),
+)
+COSTS: Columns = (
+    ("state", lambda result: _size(result.state_bytes)),
+    ("learning", lambda result: _time(result.learn_seconds)),
+    ("operations", lambda result: _operations(result.learn_operations)),
+    ("answering", lambda result: _time(result.predict_seconds)),
+    ("operations", lambda result: _operations(result.operations)),
+)
 
 
 def compare(
@@ -81,30 +96,12 @@ def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: in
         f"{seeds} {'order' if seeds == 1 else 'orders'}",
         soft_wrap=True,
     )
-    columns = ("accuracy %", "class after class %", "forgetting", "state")
-    costs = ("learning", "operations", "answering", "operations")
-    table = Table("one pass", *columns, *costs, box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for place, result in enumerate(results):
-        if result.offline and not results[place - 1].offline:
-            table.add_row()
-            table.add_row("[bold]offline, for orientation")
-        table.add_row(
-            result.name,
-            console.percent(result.accuracies),
-            console.percent(result.incremental_accuracies),
-            console.percent(result.forgetting),
-            _size(result.state_bytes),
-            _time(result.learn_seconds),
-            "" if result.learn_operations is None else f"{result.learn_operations:,.0f}",
-            _time(result.predict_seconds),
-            f"{result.operations:,.0f}",
-        )
-    console.out.print(table)
+    for columns in (ACCURACIES, COSTS):
+        console.out.print(_table(results, columns))
+        console.out.print()
     low, high = confidence_interval(float(np.mean(results[0].accuracies)), n)
     console.out.print(
-        f"""
+        f"""\
 Mean +- standard deviation over the orders. A test part of {n} examples is a sample, too: the first
 row's accuracy has a 95 % confidence interval from {low:.1%} to {high:.1%}.
 Class after class: the classes come in {min(TASKS, n_classes)} parts, one after the other.
@@ -114,6 +111,23 @@ answered. Operations are multiplications, without what is solved once before the
 CoLaNET additions of a weight to a potential, and updates of neurons and of synaptic resources.""",
         soft_wrap=True,
     )
+
+
+def _table(results: Sequence[Result], columns: Columns) -> Table:
+    """Return a table with a row for each result, the offline ones below a heading."""
+    table = Table("one pass", *(head for head, _ in columns), box=None)
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for place, result in enumerate(results):
+        if result.offline and not results[place - 1].offline:
+            table.add_row("[bold]offline, for orientation")
+        table.add_row(result.name, *(cell(result) for _, cell in columns))
+    return table
+
+
+def _operations(n: float | None) -> str:
+    return "" if n is None else f"{n:,.0f}"
 
 
 def _size(n_bytes: int) -> str:
