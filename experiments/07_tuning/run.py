@@ -31,6 +31,12 @@ from spikehead.tuning.tune import Task, tune
 
 SEEDS = range(5)
 SEARCHES = ("genetic", "random")
+PAPER = {
+    name: value
+    for name, value in CoLaNETParameters().to_dict().items()
+    if name in ("max_synapses", "per_spike", "max_depressions", "homeostasis")
+}
+"""The rules of the paper, in which is searched."""
 
 
 class Campaign(NamedTuple):
@@ -145,6 +151,7 @@ def main() -> None:
             Task(X, y),
             arguments.study / name,
             ranges=campaign.ranges,
+            fixed=PAPER,
             genetic=search,
             descent=after,
             members=campaign.members,

@@ -54,8 +54,8 @@ def tune(
     protocol: Annotated[
         Protocol,
         typer.Option(
-            help="Rank candidates on a validation part of the training set, or on the test set as "
-            "the hybrid paper did."
+            help="Rank candidates on a validation part of the training set, or do as the hybrid "
+            "paper: rank on the test set, without the rules beyond the paper."
         ),
     ] = Protocol.VALIDATION,
     experiments: Annotated[

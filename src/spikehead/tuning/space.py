@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 
 Values = dict[str, float]
 """Values of the searched hyperparameters, by name."""
@@ -129,6 +129,7 @@ class SearchSpace:
         activations: ArrayLike,
         ranges: Mapping[str, tuple[float, float]] | None = None,
         fixed: Mapping[str, float] | None = None,
+        base: CoLaNETParameters = RECOMMENDED,
     ) -> SearchSpace:
         """Make the published space for some activations, changed as a user wants it.
 
@@ -143,6 +144,8 @@ class SearchSpace:
             hyperparameter.
         fixed : mapping of str to float, optional
             Hyperparameters that are not searched.
+        base : CoLaNETParameters, default=RECOMMENDED
+            Values of those that are neither searched nor fixed.
 
         Raises
         ------
@@ -160,7 +163,8 @@ class SearchSpace:
                 searched[name] = Range(low, high, log, whole)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
-        return cls({n: r for n, r in searched.items() if n not in fixed}, dict(fixed))
+        rest = {name: value for name, value in base.to_dict().items() if name not in searched}
+        return cls({n: r for n, r in searched.items() if n not in fixed}, {**rest, **fixed})
 
     def values(self, positions: ArrayLike) -> Values:
         """Return the values at positions in the unit cube, one for each range."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.colanet.classifier import CoLaNETClassifier
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import split
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
@@ -117,7 +117,8 @@ def tune(
         learned, so that the test set is touched once, at the end; or, as in the hybrid paper,
         accuracy on the test set itself, which makes the best one look better than it is.
     ranges, fixed : mapping, optional
-        As in `SearchSpace.of`.
+        As in `SearchSpace.of`. The other hyperparameters are those of `RECOMMENDED`, so the search
+        keeps the rules beyond the paper; with the protocol "paper" those of Table 1.
     genetic : GeneticSearch, optional
         Default: the hybrid paper's.
     descent : StochasticDescent, optional
@@ -173,7 +174,8 @@ def tune(
         check_gpu()
     folder = Path(folder)
     seeds = range(seed, seed + n_seeds)
-    space = SearchSpace.of(task.activations, ranges, fixed)
+    base = CoLaNETParameters() if protocol == "paper" else RECOMMENDED
+    space = SearchSpace.of(task.activations, ranges, fixed, base)
     plan = Plan(space, genetic or GeneticSearch(), descent or StochasticDescent(), seed)
     experiment = _ranking(task, protocol, validation_fraction, members, seeds)
     settings = {
