@@ -1,5 +1,7 @@
 """Candidates evaluated together on a GPU; tests/colanet/test_cuda.py runs this in a simulator."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,9 +34,10 @@ def experiment():
 
 def test_together_or_alone(experiment):
     bars = (0.3, 0.5)
-    alone = [experiment.evaluate(parameters, bars) for parameters in CANDIDATES]
-    assert [len(rungs) for rungs in alone] == [3, 2, 3]
-    assert experiment.evaluate_on_gpu(CANDIDATES, bars) == alone
+    candidates = [*CANDIDATES, replace(CANDIDATES[1], homeostasis=True, max_synapses=9)]
+    alone = [experiment.evaluate(parameters, bars) for parameters in candidates]
+    assert [len(rungs) for rungs in alone] == [3, 2, 3, 2]
+    assert experiment.evaluate_on_gpu(candidates, bars) == alone
 
 
 def test_parts_fit_into_memory(experiment, monkeypatch):
