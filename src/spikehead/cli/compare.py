@@ -27,9 +27,9 @@ ACCURACIES: Columns = (
 COSTS: Columns = (
     ("state", lambda result: _size(result.state_bytes)),
     ("learning", lambda result: _time(result.learn_seconds)),
-    ("operations", lambda result: _operations(result.learn_operations)),
+    ("ops", lambda result: _operations(result.learn_operations)),
     ("answering", lambda result: _time(result.predict_seconds)),
-    ("operations", lambda result: _operations(result.operations)),
+    ("ops", lambda result: _operations(result.operations)),
 )
 
 
@@ -107,7 +107,7 @@ row's accuracy has a 95 % confidence interval from {low:.1%} to {high:.1%}.
 Class after class: the classes come in {min(TASKS, n_classes)} parts, one after the other.
 Forgetting is what the accuracy on a part has lost by the end, in points.
 State is what must be kept (offline: the weights). Times and operations are per example, learned and
-answered. Operations are multiplications, without what is solved once before the answers; in
+answered. Operations (ops) are multiplications, without what is solved once before the answers; in
 CoLaNET additions of a weight to a potential, and updates of neurons and of synaptic resources.""",
         soft_wrap=True,
     )
