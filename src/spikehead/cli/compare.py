@@ -127,7 +127,10 @@ def _table(results: Sequence[Result], columns: Columns) -> Table:
 
 
 def _operations(n: float | None) -> str:
-    return "" if n is None else f"{n:,.0f}"
+    if n is None:
+        return ""
+    size, unit = (1e6, " M") if n >= 1e6 else (1e3, " k") if n >= 1e3 else (1, "")
+    return f"{n / size:.{1 if unit else 0}f}{unit}"
 
 
 def _size(n_bytes: int) -> str:
