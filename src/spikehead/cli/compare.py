@@ -102,7 +102,7 @@ def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: in
     low, high = confidence_interval(float(np.mean(results[0].accuracies)), n)
     console.out.print(
         f"""\
-Mean +- standard deviation over the orders. A test part of {n} examples is a sample, too: the first
+Mean ± standard deviation over the orders. A test part of {n} examples is a sample, too: the first
 row's accuracy has a 95 % confidence interval from {low:.1%} to {high:.1%}.
 Class after class: the classes come in {min(TASKS, n_classes)} parts, one after the other.
 Forgetting is what the accuracy on a part has lost by the end, in points.

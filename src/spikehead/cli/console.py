@@ -291,7 +291,7 @@ def percent(values: Sequence[float | None]) -> str:
     known = [100 * value for value in values if value is not None]
     if not known:
         return ""
-    spread = f" +- {np.std(known, ddof=1):.2f}" if len(known) > 1 else ""
+    spread = f"±{np.std(known, ddof=1):.2f}" if len(known) > 1 else ""
     return f"{np.mean(known):.2f}{spread}"
 
 

@@ -200,7 +200,7 @@ def _print(
     console.out.print(_matrix(run))
     console.out.print(
         """
-Mean +- standard deviation over the orders, in percent and points. Average accuracy: the mean over
+Mean ± standard deviation over the orders, in percent and points. Average accuracy: the mean over
 the tasks, after the last. Forgetting: what the accuracy on a task has lost from its best to the
 end, averaged over the tasks but the last. Backward transfer: what it has gained since the task was
 learned.""",
