@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spikehead import CoLaNETClassifier, CoLaNETParameters
+from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
 from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.encoders import encode_photos
 from spikehead.images import find_photos
-from spikehead.pipeline import HybridClassifier
+from spikehead.pipeline import HybridClassifier, for_encoder
 from spikehead.storage import StoredLesson
 
 DRAWS = 12
@@ -44,8 +44,10 @@ def main() -> None:
     untaught = HybridClassifier(sys.argv[1])
     encoder = untaught.encoder
     train, test = (encoded(encoder, Path(sys.argv[2], part)) for part in ("train", "test"))
-    saturation = encoder.saturation or CoLaNETParameters.saturation
-    settings = {"Table 1": CoLaNETParameters(saturation=saturation)}
+    settings = {
+        "Table 1": for_encoder(CoLaNETParameters(), encoder),
+        "recommended": for_encoder(RECOMMENDED, encoder),
+    }
     if encoder.name == "bundled":
         settings["those of the demo"] = THROUGH_ENCODER
     print("| hyperparameters | photos | one after the other | in turns |\n|---|---|---|---|")
