@@ -303,6 +303,11 @@ def test_a_storage_that_cannot_be_used_is_named_in_one_sentence(tmp_path):
         opened(tmp_path / "text")
 
 
+def test_a_database_without_its_driver_says_what_to_install():
+    with pytest.raises(ImportError, match=r"\(No module named 'pg8000'\); for postgresql\+psycopg"):
+        Study("postgresql+pg8000://host/database", "a", PLAN, {})
+
+
 @pytest.mark.parametrize(
     ("limits", "sentence"),
     [

@@ -172,7 +172,7 @@ class Study:
     ----------
     storage : str
         An Optuna storage: a database URL such as ``sqlite:///study.sqlite`` or
-        ``postgresql://host/database``, or ``journal:`` and a file.
+        ``postgresql+psycopg://host/database``, or ``journal:`` and a file.
     name : str
         Name of the study in the storage.
     plan : Plan
@@ -187,6 +187,8 @@ class Study:
         If the storage holds a study of this name with another plan or other settings.
     OSError
         If the storage cannot be used, now or later.
+    ImportError
+        If a database's driver is not installed.
     """
 
     def __init__(self, storage: str, name: str, plan: Plan, settings: Mapping[str, Any]) -> None:
@@ -555,14 +557,20 @@ def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     }
 
 
-def _opened(storage: str) -> str | optuna.storages.BaseStorage:
+def _opened(storage: str) -> optuna.storages.BaseStorage:
     if storage.startswith("journal:"):
         backend = JournalFileBackend(storage.removeprefix("journal:"))
         return optuna.storages.JournalStorage(backend)
     if storage.startswith("sqlite:"):
         options = {"connect_args": {"factory": _Database, "timeout": 60.0}}
         return optuna.storages.RDBStorage(storage, engine_kwargs=options)
-    return storage
+    try:
+        return optuna.storages.RDBStorage(storage)
+    except ImportError as error:
+        raise ImportError(
+            f"the study's storage needs a driver for its database ({error.__cause__}); for "
+            "postgresql+psycopg:// install it with: pip install 'psycopg[binary]'"
+        ) from None
 
 
 def _outcome(trial: FrozenTrial) -> Outcome:
