@@ -115,10 +115,7 @@ CoLaNET additions of a weight to a potential, and updates of neurons and of syna
 
 def _table(results: Sequence[Result], columns: Columns) -> Table:
     """Return a table with a row for each result, the offline ones below a heading."""
-    table = Table("one pass", *(head for head, _ in columns), box=None)
-    table.columns[0].no_wrap = True
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = console.table("one pass", *(head for head, _ in columns))
     for place, result in enumerate(results):
         if result.offline and not results[place - 1].offline:
             table.add_row("[bold]offline, for orientation")

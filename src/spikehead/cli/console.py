@@ -286,6 +286,15 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     out.print(table)
 
 
+def table(first: str, *others: str) -> Table:
+    """Return an empty table whose first column is names and whose others are numbers."""
+    made = Table(first, *others, box=None)
+    made.columns[0].no_wrap = True
+    for column in made.columns[1:]:
+        column.justify = "right"
+    return made
+
+
 def percent(values: Sequence[float | None]) -> str:
     """Return the mean and standard deviation of fractions in percent; nothing of none."""
     known = [100 * value for value in values if value is not None]

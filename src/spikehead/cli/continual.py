@@ -180,8 +180,8 @@ def _print(
         f"{seeds} {'order' if seeds == 1 else 'orders'}",
         soft_wrap=True,
     )
-    table = Table(
-        "one pass", "average accuracy %", "forgetting", "backward transfer", "last task %", box=None
+    table = console.table(
+        "one pass", "average accuracy %", "forgetting", "backward transfer", "last task %"
     )
     for name, run in courses.items():
         table.add_row(
@@ -191,9 +191,6 @@ def _print(
             console.percent([course.backward_transfer for course in run]),
             console.percent([float(course.accuracies[-1, -1]) for course in run]),
         )
-    table.columns[0].no_wrap = True
-    for column in table.columns[1:]:
-        column.justify = "right"
     console.out.print(table)
     name, run = next(iter(courses.items()))
     console.out.print(f"\n{name}: accuracy (%) on each task (a column), after each task (a row)")
@@ -212,10 +209,8 @@ learned.""",
 
 def _matrix(run: Sequence[Course]) -> Table:
     mean = np.mean([course.accuracies for course in run], axis=0)
-    table = Table("", *(str(number) for number in range(1, len(mean) + 1)), box=None)
+    table = console.table("", *(str(number) for number in range(1, len(mean) + 1)))
     for number, row in enumerate(mean, start=1):
         cells = ["" if np.isnan(value) else f"{100 * value:.1f}" for value in row]
         table.add_row(f"after {number}", *cells)
-    for column in table.columns[1:]:
-        column.justify = "right"
     return table

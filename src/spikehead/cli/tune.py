@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.table import Table
 
 from spikehead.cli import console
 from spikehead.images import find_photos
@@ -229,8 +228,7 @@ def _value(text: str) -> tuple[str, float]:
 
 
 def _print(report: Report, folder: Path) -> None:
-    table = Table("hyperparameter", "value", "importance", box=None)
-    table.columns[1].justify = table.columns[2].justify = "right"
+    table = console.table("hyperparameter", "value", "importance")
     for hyperparameter, value in report.parameters.to_dict().items():
         share = report.importance.get(hyperparameter)
         shown = "fixed" if hyperparameter not in report.ranges else ""
