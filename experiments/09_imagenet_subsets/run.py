@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from spikehead import CoLaNETParameters, HybridClassifier
-from spikehead.coding import spike_counts
 from spikehead.colanet.network import Network
 from spikehead.encoders import ActivationCache, encode_photos
 from spikehead.evaluation.comparison import Result, compare
@@ -86,8 +85,7 @@ def encoded(photos: list[Photo], model: HybridClassifier) -> Examples:
 
 def table(results: list[Result], network: Network, test: Examples) -> Iterator[str]:
     """Return the lines of the table: accuracies, and the estimated energy of each head."""
-    counts = spike_counts(network.amplified(test.X), network.parameters.saturation)
-    head = measure_energy(network, counts)
+    head = measure_energy(network, network.spike_counts(test.X))
     ann = DenseHead((network.n_inputs, ANN_NEURONS, network.n_columns))
     joules = [
         (head.answering.joules, head.learning.joules),

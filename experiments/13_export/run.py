@@ -17,7 +17,6 @@ import numpy as np
 import onnxruntime
 
 from spikehead import HybridClassifier
-from spikehead.coding import even_trains
 from spikehead.colanet.cpu import CPUEngine
 from spikehead.deployment.nir import export as export_nir
 from spikehead.deployment.nir import input_spikes
@@ -91,14 +90,13 @@ def print_onnx(file, model, pixels, labels, votes) -> None:
 def print_nir(file, model, activations, votes, simulate) -> None:
     """Compare the simulated graph with the model."""
     graph = nir.read(file)
-    network, saturation = model.head.network_, model.head.parameters_.saturation
-    heard = network.amplified(activations)
-    out = CPUEngine(network, 1).respond(even_trains(heard, saturation)).spikes
+    network = model.head.network_
+    out = CPUEngine(network, 1).respond(network.even_trains(activations)).spikes
     print(f"NIR: {file.stat().st_size / 1e6:.1f} MB, {out[0].size} neurons", flush=True)
     for simulator in (snntorch, norse, spikingjelly) if simulate else ():
         parts = [
-            simulated(simulator(graph), input_spikes(network, even_trains(rows, saturation)))
-            for rows in np.array_split(heard, 12)
+            simulated(simulator(graph), input_spikes(network, network.even_trains(rows)))
+            for rows in np.array_split(activations, 12)
         ]
         counts = np.concatenate(parts).reshape(out.shape)
         shares = counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)

@@ -12,7 +12,6 @@ from sklearn.datasets import load_digits
 
 from spikehead import storage
 from spikehead.cli import console
-from spikehead.coding import even_trains
 from spikehead.colanet import reference
 from spikehead.colanet.parameters import DOPAMINE_STEP, LABEL_STEP, CoLaNETParameters
 from spikehead.drawing import spike_raster, weight_map
@@ -129,8 +128,7 @@ def _draw_spikes(model: HybridClassifier, photo: Path) -> Image.Image:
     """Draw the spikes behind one decision."""
     network, size = model.head.network_, model.head.microcolumns
     pixels = model.encoder.preprocessing(read_photo(photo))[None]
-    activations = network.amplified(model.encoder.encode(pixels))
-    trains = even_trains(activations, network.parameters.saturation)
+    trains = network.even_trains(model.encoder.encode(pixels))
     seen = reference.run(network, trains)[0][0]
     ratios = seen.potentials / seen.thresholds
     (answer,) = model.classify([photo])

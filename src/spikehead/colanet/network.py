@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import STEPS, adapt, gains
+from spikehead.coding import STEPS, SpikeTrains, adapt, even_trains, gains, spike_counts
 from spikehead.colanet.parameters import ALL_STEPS, UNIT, CoLaNETParameters
 from spikehead.colanet.rules import initial_resource, noise, threshold, weight
 from spikehead.randomness import keys, mix
@@ -152,6 +152,14 @@ class Network:
     def amplified(self, activations: NDArray[Any]) -> NDArray[Any]:
         """Return activations as inputs hear them that are to be answered."""
         return activations * gains(self.power) if self.parameters.homeostasis else activations
+
+    def spike_counts(self, activations: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return how often each input spikes for activations that are to be answered."""
+        return spike_counts(self.amplified(activations), self.parameters.saturation)
+
+    def even_trains(self, activations: NDArray[Any]) -> SpikeTrains:
+        """Return the even spike trains of activations that are to be answered."""
+        return even_trains(self.amplified(activations), self.parameters.saturation)
 
     def noise_keys(self) -> NDArray[np.uint32]:
         """Return the key of each neuron's noise, shape (n_members, n_neurons)."""

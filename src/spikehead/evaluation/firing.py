@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import even_trains, spike_counts
 from spikehead.colanet.cpu import CPUEngine
 from spikehead.colanet.network import Network
 from spikehead.encoders import encode_photos
@@ -81,10 +80,8 @@ def measure_firing(
     n_threads : int, optional
         Default: as many as this process may use.
     """
-    saturation = network.parameters.saturation
-    activations = network.amplified(activations)
-    counts = spike_counts(activations, saturation)
-    spikes = CPUEngine(network, n_threads).respond(even_trains(activations, saturation)).spikes
+    counts = network.spike_counts(activations)
+    spikes = CPUEngine(network, n_threads).respond(network.even_trains(activations)).spikes
     return Firing(
         photos=len(activations),
         input_spikes=float(counts.sum(axis=1).mean()),

@@ -15,7 +15,6 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spikehead.coding import spike_counts
 from spikehead.colanet.classifier import CoLaNETClassifier
 from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.evaluation import energy
@@ -101,7 +100,7 @@ def colanet(
 
     def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
         network = head.network_
-        counts = spike_counts(network.amplified(X), network.parameters.saturation)
+        counts = network.spike_counts(X)
         return (
             energy.answering(network, counts).operations,
             energy.learning(network, counts).operations,

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from spikehead.coding import even_trains, spike_counts
 from spikehead.colanet import reference
 from spikehead.drawing import spike_raster, weight_map
 from spikehead.evaluation.energy import MULTIPLY_ADD, Energy, measure_energy
@@ -89,8 +88,7 @@ def write_report(
     network = model.head.network_
     activations = activations_of(model, [answer.path for _, answer in result.answers[::every]])
     firing = measure_firing(network, activations, model.head.n_threads)
-    counts = spike_counts(network.amplified(activations), network.parameters.saturation)
-    energy = measure_energy(network, counts)
+    energy = measure_energy(network, network.spike_counts(activations))
     _replace(data, json.dumps(_document(model, result, firing, energy), indent=2) + "\n")
     _replace(html, _page(model, result, firing, energy, title))
     return [html, data]
@@ -323,8 +321,7 @@ weights of the classes in question, {_arrangement(model)}.</p>
 def _decision_pictures(model: HybridClassifier, answer: Answer, true: int | None) -> str:
     network, predicted = model.head.network_, int(answer.shares.argmax())
     size = network.parameters.microcolumns
-    activations = network.amplified(activations_of(model, [answer.path]))
-    trains = even_trains(activations, network.parameters.saturation)
+    trains = network.even_trains(activations_of(model, [answer.path]))
     members = reference.run(network, trains)[0]
     votes = [member.out(size).sum(axis=0) for member in members]
     best = int(
