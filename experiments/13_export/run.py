@@ -42,7 +42,8 @@ def main() -> None:
         batches = encode_photos([photo.path for photo in test], model.encoder, model.cache)
         activations = np.concatenate([batch.activations for batch in batches])
     labels = np.array([model.classes.index(photo.label) for photo in test])
-    votes = model.head.decision_function(activations)
+    by_class = model.head.decision_function(activations)
+    votes = by_class[:, np.argsort(model.head.columns_)]  # in the order of the columns
     print(f"{len(train)} photos learned; the model is right for {right(votes, labels)} photos")
     pixels = preprocessed(model, test)
     calibration = preprocessed(model, train[:: len(train) // CALIBRATION_PHOTOS])

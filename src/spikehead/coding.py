@@ -9,13 +9,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from spikehead.randomness import keys, mix
+from spikehead.randomness import counted, keys, mix
 
 STEPS = 10
 """Presentation steps: how long an example spikes (specification, section 1)."""
 
 _BERNOULLI = 3  # what the random key is for
-_STRONGEST = 1e300  # no power or ratio of powers is above, so that gains are finite
+_NAN = "activations must be numbers, and some are NaN"
+
+STRONGEST = 1e300
+"""No power or ratio of powers is above, so that gains are finite."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def gains(power: NDArray[np.float64]) -> NDArray[np.float64]:
         Zero for inputs that were never active.
     """
     found = np.empty(len(power))
-    _find_gains(power, found)
+    _find_gains(np.ascontiguousarray(power, np.float64), found)
     return found
 
 
@@ -83,7 +86,19 @@ def adapt(activations: NDArray[Any], power: NDArray[np.float64]) -> NDArray[np.f
         Not negative.
     power : ndarray of float64, shape (n_inputs,)
         As of `gains`; each presentation adds to it before it is multiplied.
+
+    Raises
+    ------
+    ValueError
+        If an activation is not finite, or there are not as many as inputs.
     """
+    if activations.ndim != 2 or activations.shape[1:] != power.shape:
+        raise ValueError(
+            f"activations must have the shape (n_presentations, {len(power)}), not "
+            f"{activations.shape}"
+        )
+    if not np.isfinite(activations).all():
+        raise ValueError("activations must be finite, and some are NaN or infinity")
     amplified = np.empty(activations.shape)
     _adapt(activations, power, amplified)
     return amplified
@@ -108,6 +123,8 @@ def spike_counts(activations: ArrayLike, saturation: float) -> NDArray[np.uint8]
         Counts from 0 to `STEPS`, in the shape of `activations`.
     """
     scaled = np.asarray(activations, np.float64) * (STEPS / saturation)
+    if np.isnan(scaled).any():
+        raise ValueError(_NAN)
     return np.floor(np.clip(scaled, 0, STEPS) + 0.5).astype(np.uint8)
 
 
@@ -189,7 +206,9 @@ def even_trains(activations: NDArray[Any], saturation: float) -> SpikeTrains:
     saturation : float
         Activation from which an input spikes at every step.
     """
-    inputs, offsets = _grouped_by_count(activations, STEPS / saturation)
+    inputs, offsets, valid = _grouped_by_count(activations, STEPS / saturation)
+    if not valid:
+        raise ValueError(_NAN)
     return SpikeTrains(inputs, offsets, _EVEN_PATTERNS, activations.shape[1])
 
 
@@ -219,10 +238,13 @@ def bernoulli_trains(
         Number the others on from there; otherwise all have the same number.
     """
     probability = np.clip(np.asarray(activations, np.float64) / saturation, 0, 1)
-    numbers = first + np.arange(len(activations)) * advance
+    if np.isnan(probability).any():
+        raise ValueError(_NAN)
+    n = len(activations)
+    numbers = counted(first, n) if advance else counted(first, 1).repeat(n)
     n_inputs = activations.shape[1]
     lots = keys(seed, _BERNOULLI, np.arange(STEPS)[:, None], np.arange(n_inputs))
-    chances = np.empty((len(activations), STEPS, n_inputs), bool)
+    chances = np.empty((n, STEPS, n_inputs), bool)
     for presentation, number in enumerate(keys(numbers)):
         # 2**-32 steps: a probability of 1 is above every hash, one of 0 above none.
         chances[presentation] = mix(lots ^ number) < probability[presentation] * 2.0**32
@@ -292,7 +314,7 @@ def _find_gains(power: Any, gains: Any) -> None:
         total += power[i]
     mean = total / len(power)
     for i in range(len(power)):
-        ratio = min(mean / power[i], _STRONGEST) if power[i] > 0 else 0.0
+        ratio = min(mean / power[i], STRONGEST) if power[i] > 0 else 0.0
         gains[i] = np.sqrt(np.sqrt(ratio))
 
 
@@ -301,7 +323,7 @@ def _adapt(activations: Any, power: Any, amplified: Any) -> None:
     for p in range(len(activations)):
         for i in range(len(power)):
             activation = np.float64(activations[p, i])
-            power[i] = min(power[i] + activation * activation, _STRONGEST)
+            power[i] = min(power[i] + activation * activation, STRONGEST)
         _find_gains(power, amplified[p])
         for i in range(len(power)):
             amplified[p, i] *= np.float64(activations[p, i])
@@ -310,16 +332,19 @@ def _adapt(activations: Any, power: Any, amplified: Any) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def _grouped_by_count(
     activations: NDArray[Any], scale: float
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Sort each presentation's spiking inputs by their spike count."""
+) -> tuple[NDArray[np.int32], NDArray[np.int64], bool]:
+    """Sort each presentation's spiking inputs by their spike count; tell if all are numbers."""
     n_presentations, n_inputs = activations.shape
     counts = np.empty((n_presentations, n_inputs), np.uint8)
     offsets = np.zeros((n_presentations, STEPS + 1), np.int64)
     total = 0
+    valid = True
     for p in range(n_presentations):
         for i in range(n_inputs):
-            scaled = min(max(np.float64(activations[p, i]) * scale, 0.0), float(STEPS))
-            counts[p, i] = np.uint8(scaled + 0.5)
+            scaled = np.float64(activations[p, i]) * scale
+            valid &= not np.isnan(scaled)
+            # In this order, NaN counts as zero: a count is a place in memory.
+            counts[p, i] = np.uint8(min(max(0.0, scaled), float(STEPS)) + 0.5)
         for i in range(n_inputs):
             offsets[p, counts[p, i]] += 1
         offsets[p, 0] = total
@@ -336,4 +361,4 @@ def _grouped_by_count(
             if k > 0:
                 inputs[nexts[k]] = i
                 nexts[k] += 1
-    return inputs, offsets
+    return inputs, offsets, valid

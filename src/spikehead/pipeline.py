@@ -225,7 +225,7 @@ class HybridClassifier:
     @property
     def classes(self) -> list[str]:
         """The classes known so far, in the order of the columns."""
-        return [str(name) for name in self.head.classes_]
+        return [str(name) for name in self.head.classes_[self._in_columns()]]
 
     @property
     def photos_learned(self) -> dict[str, int]:
@@ -334,10 +334,38 @@ class HybridClassifier:
                 for index, problem in batch.problems.items()
             }
             if batch.indices:
-                shares = self.head.predict_proba(batch.activations)
+                shares = self.vote(batch.activations)
                 for index, share in zip(batch.indices, shares, strict=True):
                     answers[index] = Answer(paths[index], self.classes[share.argmax()], share)
             yield from (answers[index] for index in sorted(answers))
+
+    def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return each class's share of the vote, in the order of `classes`.
+
+        Parameters
+        ----------
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            What the encoder gives for photos, negative ones as zero.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_photos, n_classes)
+        """
+        return self.head.predict_proba(activations)[:, self._in_columns()]
+
+    def out_spikes(self, activations: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Return in how many members each class spikes, step by step, in the order of `classes`.
+
+        Parameters
+        ----------
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            As for `vote`.
+
+        Returns
+        -------
+        ndarray of int, shape (n_photos, 15, n_classes)
+        """
+        return self.head.out_spikes(activations)[:, :, self._in_columns()]
 
     def predict(self, photos: Iterable[str | Path]) -> list[str]:
         """Return the class of each photo.
@@ -552,7 +580,8 @@ class HybridClassifier:
             for key, activations in zip(_keys(lesson), lesson.activations, strict=True):
                 if key not in self._learned:
                     new.setdefault(key, (lesson.label, activations))
-        model._add_classes([label for label in labels if label not in self.classes])
+        if unknown := [label for label in labels if label not in self.classes]:
+            model.head.add_classes(unknown)
         if new:
             keys = list(new)
             order = _in_turns([label for label, _ in new.values()])
@@ -603,20 +632,23 @@ class HybridClassifier:
         activations = batch.activations[places]
         labels = [stream[batch.indices[place]].label for place in places]
         with _uninterrupted():
-            self._add_classes(classes)
-            self._learn(list(new), labels, activations)
+            self._learn(list(new), labels, activations, classes)
             lesson.new_classes += classes
             lesson.add(len(new), shares)
 
-    def _add_classes(self, labels: list[str]) -> None:
-        if labels:
-            self.head.add_classes(labels)
+    def _in_columns(self) -> NDArray[np.intp]:
+        """Return the place of each column's class among the head's, which are sorted."""
+        return np.argsort(self.head.columns_)
 
     def _learn(
-        self, keys: list[bytes], labels: list[str], activations: NDArray[np.float32]
+        self,
+        keys: list[bytes],
+        labels: list[str],
+        activations: NDArray[np.float32],
+        new_classes: Sequence[str] = (),
     ) -> None:
-        """Learn photos of known classes, in this order."""
-        self.head.partial_fit(activations, labels)
+        """Learn photos in this order, of known classes and of new ones."""
+        self.head.partial_fit(activations, labels, classes=[*self.classes, *new_classes])
         self._learned.update(zip(keys, map(self.classes.index, labels), strict=True))
         self._right += (self.head.prequential_predictions_ == labels).tobytes()
 

@@ -28,7 +28,7 @@ def keys(*numbers: Any) -> NDArray[np.uint32]:
     Parameters
     ----------
     *numbers : int or array of int
-        Non-negative numbers below 2**32; arrays are broadcast against each other.
+        Whole numbers, of which the lowest 32 bits count; arrays are broadcast against each other.
 
     Returns
     -------
@@ -37,5 +37,11 @@ def keys(*numbers: Any) -> NDArray[np.uint32]:
     """
     key = np.zeros(1, np.uint32)
     for number in numbers:
-        key = mix(key ^ np.asarray(number, np.uint32)) + np.uint32(0x9E3779B9)
+        low = number % 2**32 if isinstance(number, int) else number
+        key = mix(key ^ np.asarray(low, np.uint32)) + np.uint32(0x9E3779B9)
     return key
+
+
+def counted(first: int, n: int) -> NDArray[np.int64]:
+    """Return `n` numbers for `keys`, counted up from `first`, however large that is."""
+    return first % 2**32 + np.arange(n)

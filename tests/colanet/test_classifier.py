@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.metrics import get_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -24,7 +29,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from spikehead import CoLaNETClassifier
 from spikehead.coding import STEPS, bernoulli_trains, even_trains
-from spikehead.colanet import reference
+from spikehead.colanet import classifier, reference
 from spikehead.colanet.classifier import AUTO_PERCENTILE
 from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import CoLaNETParameters
@@ -52,9 +57,16 @@ def coded_digits(coding: str, n: int = N) -> NDArray[Any]:
     return np.array([trains.raster(index) for index in range(n)])
 
 
+def in_columns(found: CoLaNETClassifier) -> list[Any]:
+    """Return the classes in the order of the network's columns."""
+    named = dict(zip(found.columns_.tolist(), found.classes_.tolist(), strict=True))
+    return [named[column] for column in range(found.network_.n_columns)]
+
+
 def assert_same(one: CoLaNETClassifier, other: CoLaNETClassifier) -> None:
     """See that two classifiers hold the same state, bit for bit."""
     assert one.classes_.tolist() == other.classes_.tolist()
+    assert one.columns_.tolist() == other.columns_.tolist()
     assert (one.network_.resources == other.network_.resources).all()
     assert (one.network_.stability == other.network_.stability).all()
     assert (one.network_.power == other.network_.power).all()
@@ -84,6 +96,68 @@ def test_it_works_in_a_pipeline_a_grid_search_and_cross_validation() -> None:
     search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
     assert search.best_params_["colanetclassifier__saturation"] == 1.0
     assert search.predict(X_DIGITS[500:503]).dtype == NAMES.dtype
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_named_features_come_through_a_pipeline(everywhere: bool) -> None:
+    pandas = pytest.importorskip("pandas")
+    pixels = [f"pixel {number}" for number in range(64)]
+    X = pandas.DataFrame(X_DIGITS[:N], columns=pixels)
+    pipeline = make_pipeline(MinMaxScaler(clip=True), head(saturation=1.0))
+    with config_context(transform_output="pandas" if everywhere else "default"):
+        if not everywhere:
+            pipeline.set_output(transform="pandas")
+        pipeline.fit(X, NAMES[:N])
+        assert pipeline[-1].feature_names_in_.tolist() == pixels
+        with config_context(transform_output="default"):
+            plain = make_pipeline(MinMaxScaler(clip=True), head(saturation=1.0))
+            expected = plain.fit(X_DIGITS[:N], NAMES[:N]).predict_proba(X_DIGITS[:N])
+        assert (pipeline.predict_proba(X) == expected).all()
+        again = pipeline[-1].fit(X_DIGITS[:N] / 16, NAMES[:N])
+    assert not hasattr(again, "feature_names_in_")
+
+
+@pytest.mark.parametrize("mode", ["r", "c", "r+"])
+@pytest.mark.parametrize("homeostasis", [True, False])
+def test_state_in_the_memory_of_a_file_learns_on(
+    tmp_path: Path, mode: Any, homeostasis: bool
+) -> None:
+    one = head(homeostasis=homeostasis).fit(X_DIGITS[:160], NAMES[:160])
+    joblib.dump(one, tmp_path / "head")
+    content = (tmp_path / "head").read_bytes()
+    other = joblib.load(tmp_path / "head", mmap_mode=mode)
+    assert isinstance(other.network_.resources, np.memmap)
+    assert (other.predict_proba(X_DIGITS[160:N]) == one.predict_proba(X_DIGITS[160:N])).all()
+    for found in (one, other):
+        found.partial_fit(X_DIGITS[160:N], NAMES[160:N])
+    assert_same(one, other)
+    assert (other.predict_proba(X_DIGITS) == one.predict_proba(X_DIGITS)).all()
+    assert (tmp_path / "head").read_bytes() == content
+
+
+def test_workers_learn_on_from_memory_that_they_share() -> None:
+    one = head().fit(X_DIGITS[:160], NAMES[:160])
+    learn = joblib.delayed(CoLaNETClassifier.partial_fit)
+    with joblib.Parallel(n_jobs=2, max_nbytes=100) as workers:  # larger arrays are shared
+        found = workers(learn(one, X_DIGITS[160:N], NAMES[160:N]) for _ in range(2))
+    one.partial_fit(X_DIGITS[160:N], NAMES[160:N])
+    for other in found:
+        assert_same(other, one)
+
+
+def test_a_pickle_of_another_version_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = head().fit(X_DIGITS[:20], NAMES[:20])
+    with monkeypatch.context() as patched:
+        patched.setattr(classifier, "_version", lambda: "0.0.7")
+        pickled = pickle.dumps(found)
+    with pytest.warns(
+        InconsistentVersionWarning,
+        match=r"^this CoLaNETClassifier was pickled by spikehead 0\.0\.7, and",
+    ):
+        assert_same(pickle.loads(pickled), found)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(pickle.loads(pickle.dumps(found)), found)
 
 
 def test_clone_keeps_the_options_and_nothing_else() -> None:
@@ -339,7 +413,7 @@ def test_growing_does_not_depend_on_the_pieces_either(cuts: set[int]) -> None:
     for first, last in pairwise([0, *sorted(cuts), N]):
         pieces.partial_fit(X[first:last], y[first:last])
     assert_same(pieces, whole)
-    assert whole.classes_.tolist() == list(dict.fromkeys(y.tolist()))
+    assert in_columns(whole) == list(dict.fromkeys(y.tolist()))
 
 
 def test_fit_forgets_what_was_learned() -> None:
@@ -371,7 +445,7 @@ def test_a_class_can_be_added_afterwards(explicit: bool) -> None:
         assert (found.network_.resources[:, :3] == before).all()
         assert (found.predict(X_test) != "seven").all()  # it knows nothing yet
     found.partial_fit(X, y)
-    assert found.classes_.tolist() == ["four", "six", "zero", "seven"]
+    assert in_columns(found) == ["four", "six", "zero", "seven"]
     assert found.predict_proba(X_test).shape == (len(X_test), 4)
     assert (found.predict(X_test)[y_test == "seven"] == "seven").mean() > 0.8
     assert found.score(X_test, y_test) > 0.9
@@ -383,14 +457,56 @@ def test_a_growing_classifier_can_start_with_one_class() -> None:
     assert found.predict(X_DIGITS[:3]).tolist() == ["zero"] * 3
     assert found.predict_proba(np.zeros((2, 64))).tolist() == [[1], [1]]
     found.partial_fit(X_DIGITS[1:3], NAMES[1:3])
-    assert found.classes_.tolist() == ["zero", "one", "two"]
+    assert in_columns(found) == ["zero", "one", "two"]
     longer = found.partial_fit(X_DIGITS[:1], ["a much longer name"])
-    assert longer.classes_[-1] == "a much longer name"
+    assert in_columns(longer)[-1] == "a much longer name"
 
 
 def test_classes_are_added_once_each_in_their_order() -> None:
     found = head().fit(X_DIGITS[:N], Y_DIGITS[:N]).add_classes([30, 20, 30])
-    assert found.classes_.tolist() == [*range(10), 30, 20]
+    assert in_columns(found) == [*range(10), 30, 20]
+    assert found.classes_.tolist() == [*range(10), 20, 30]
+    assert found.add_classes([]).classes_.tolist() == [*range(10), 20, 30]
+
+
+@pytest.mark.parametrize("grow", [True, False])
+def test_what_scorers_read_is_sorted_whatever_came_first(grow: bool) -> None:
+    order = np.argsort(Y_DIGITS[:N] < 5, kind="stable")  # 5 to 9 come first
+    X, y = X_DIGITS[:N][order], Y_DIGITS[:N][order]
+    found = head(grow=grow)
+    if grow:
+        found.partial_fit(X, y)
+    else:
+        found.partial_fit(X[:40], y[:40], classes=range(5, 10))
+        found.add_classes(np.unique(y[40:])[::-1][-5:]).partial_fit(X[40:], y[40:])
+    assert found.classes_.tolist() == list(range(10))
+    assert in_columns(found) != list(range(10))
+    truth, X_test = Y_DIGITS[1000:], X_DIGITS[1000:]
+    shares, scores = found.predict_proba(X_test), found.decision_function(X_test)
+    answers = found.predict(X_test)
+    assert (shares.argmax(axis=1) == answers).all()
+    assert (scores.argmax(axis=1) == answers).all()
+    happened = reference.run(found.network_, even_trains(X_test[:9], 16.0))
+    outs = np.sum([[now.out(1) for now in members] for members in happened], axis=1)
+    spikes = found.out_spikes(X_test[:9])
+    assert spikes.any()
+    for name, column in zip(found.classes_, found.columns_, strict=True):
+        assert (spikes[:, :, name] == outs[:, :, column]).all()
+    right = [roc_auc_score(truth == c, shares[:, c]) for c in range(10)]
+    assert get_scorer("roc_auc_ovr")(found, X_test, truth) == pytest.approx(np.mean(right))
+    assert np.mean(right) > 0.8
+    expected = -np.log(shares[np.arange(len(truth)), truth].clip(np.finfo(float).eps)).mean()
+    assert get_scorer("neg_log_loss")(found, X_test, truth) == pytest.approx(-expected)
+
+
+def test_two_classes_score_for_the_one_that_is_sorted_last() -> None:
+    chosen = np.flatnonzero(np.isin(Y_DIGITS, (3, 8)))
+    chosen = chosen[np.argsort(-Y_DIGITS[chosen[:150]], kind="stable")]  # eights come first
+    X, y = X_DIGITS[chosen], Y_DIGITS[chosen]
+    found = head(grow=True).partial_fit(X, y)
+    assert (found.classes_.tolist(), in_columns(found)) == ([3, 8], [8, 3])
+    assert ((found.decision_function(X) > 0) == (found.predict(X) == 8)).all()
+    assert get_scorer("roc_auc")(found, X, y) > 0.9
 
 
 # ---------------------------------------------------------------- bad input
@@ -413,6 +529,7 @@ NEGATIVE = (
     "Negative values in data passed to X; activations must not be negative: set negative ones to "
     "zero with np.maximum(X, 0), or split each feature into two, its positive and its negative part"
 )
+MISSING = "Input y contains NaN."
 TEN = "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
 
 
@@ -466,6 +583,18 @@ def test_bad_activations_are_refused(method: str, value: float, said: str, as_sp
             lambda: head().fit(X_DIGITS[:3], np.array([1, "cat", True], object)),
             "labels must be of one type, not of number and text and true or false",
         ),
+        (lambda: head().fit(X_DIGITS[:2], np.array(["cat", None], object)), MISSING),
+        (lambda: head().fit(X_DIGITS[:2], np.array(["cat", np.nan], object)), MISSING),
+        (lambda: head().fit(X_DIGITS[:2], [None, "cat"]), MISSING),
+        (lambda: head().fit(X_DIGITS[:2], [0, np.nan]), MISSING),
+        (lambda: fitted().partial_fit(X_DIGITS[:2], [0, np.nan]), MISSING),
+        (lambda: fitted().add_classes([20, None]), MISSING),
+        (
+            lambda: head(grow=True).begin(64).partial_fit(X_DIGITS[:2], [1, 2]),
+            "label 1 is of another type than class names; use one type for all labels",
+        ),
+        (lambda: head().begin(0), "n_features must be a whole number from 1, not 0"),
+        (lambda: head().begin(6.5), "n_features must be a whole number from 1, not 6.5"),
         (
             lambda: head().fit(X_DIGITS[:5], Y_DIGITS[:4]),
             "X has 5 examples but y has 4 labels",
@@ -573,9 +702,18 @@ def test_a_refused_call_changes_nothing() -> None:
     assert_same(found, FITTED)
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function", "out_spikes"])
 def test_it_must_be_fitted_first(method: str) -> None:
     with pytest.raises(NotFittedError, match="not fitted yet"):
         getattr(head(), method)(X_DIGITS)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         head().add_classes([1])
+    refused = head()
+    for y in ([7, 7], [0], None):
+        with pytest.raises(ValueError, match=r"^(there is only|X has|CoLaNETClassifier requires)"):
+            refused.fit(X_DIGITS[:2], y)
+    assert vars(refused) == vars(head())
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(refused, method)(X_DIGITS)
+    with pytest.raises(NotFittedError, match="knows no class yet"):
+        getattr(head(grow=True).begin(64), method)(X_DIGITS)

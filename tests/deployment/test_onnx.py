@@ -54,9 +54,10 @@ def assert_same(file, model, pixels):
     activations = model.encoder.encode(pixels).clip(min=0)
     labels, votes, confidences = answers(file, pixels)
     expected = model.head.decision_function(activations)
-    found = votes[:, 1] - votes[:, 0] if len(model.classes) == 2 else votes
+    sorted_votes = votes[:, np.argsort(model.classes)]
+    found = sorted_votes[:, 1] - sorted_votes[:, 0] if len(model.classes) == 2 else sorted_votes
     assert (found == expected).all()
-    shares = model.head.predict_proba(activations)
+    shares = model.vote(activations)
     np.testing.assert_allclose(confidences, shares, rtol=1e-12)
     assert (labels == shares.argmax(axis=1)).all()
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import metadata
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +15,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
@@ -25,7 +31,7 @@ from spikehead.coding import (
 from spikehead.colanet import rules
 from spikehead.colanet.cpu import CPUEngine
 from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.colanet.parameters import CoLaNETParameters, whole_number
 
 if TYPE_CHECKING:
     from spikehead.colanet.cuda import CUDAEngine
@@ -36,6 +42,34 @@ AUTO_PERCENTILE = 99.5
 """Percentile of the first batch's positive activations that ``saturation="auto"`` takes."""
 
 _BATCH = 2048  # presentations coded at a time, which bounds memory
+
+_VERSION = "_spikehead_version"  # in a pickle
+
+_TEXT, _TRUTH, _NUMBER, _MISSING = "text", "true or false", "number", "missing"
+
+# What a classifier has beside its options once it has learned.
+_LEARNED = (
+    "n_features_in_",
+    "feature_names_in_",
+    "parameters_",
+    "network_",
+    "classes_",
+    "columns_",
+    "prequential_predictions_",
+    "_engine",
+)
+
+
+class PickledByAnotherVersion(InconsistentVersionWarning):  # type: ignore[misc]
+    """A pickle comes from another version of spikehead, whose classifiers may differ."""
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        return (
+            f"this {self.estimator_name} was pickled by spikehead {self.original_sklearn_version}, "
+            f"and this is {self.current_sklearn_version}: it may fail or answer otherwise; learn "
+            "anew, or keep models as folders (HybridClassifier.save), which every version reads"
+        )
 
 
 class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -104,8 +138,10 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, in the order of the columns: sorted where they were given at once, then as
-        they came.
+        Class labels, sorted: the order of scores, shares and spikes.
+    columns_ : ndarray of int, shape (n_classes,)
+        Which column of `network_` is that of each class. New classes get the next columns, so that
+        what was learned stays where it is.
     n_features_in_ : int
         Number of inputs.
     network_ : Network
@@ -206,11 +242,12 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If the data or a hyperparameter is not as described, or there is only one class
             and the classifier does not `grow`.
         """
-        X = self._checked(X, reset=True)
+        draft = self._draft(knowing=False)
+        X = draft._checked(X, reset=True)
         labels = _labels(y, X.shape[0])
-        self._start(X, np.unique(labels))
-        self._learn(X, labels)
-        return self
+        draft._start(X, np.unique(labels))
+        draft._learn(X, labels)
+        return self._become(draft)
 
     def partial_fit(
         self, X: Any, y: ArrayLike, classes: ArrayLike | None = None
@@ -224,7 +261,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y : array of shape (n_samples,)
             Class labels.
         classes : array of shape (n_classes,), optional
-            All classes of the stream. Needed at the first call, unless the classifier grows.
+            All classes of the stream. Needed at the first call, unless the classifier grows; one
+            that grows adds those that are new, in sorted order.
 
         Returns
         -------
@@ -237,37 +275,17 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             As for `fit`; or if `classes` is missing at the first call, differs from the known
             classes at a later one, or lacks a label of `y`.
         """
-        first = not hasattr(self, "network_")
-        X = self._checked(X, reset=first)
+        draft = self._draft()
+        first = not hasattr(draft, "network_")
+        X = draft._checked(X, reset=first)
         labels = _labels(y, X.shape[0])
-        if not first:
-            known = self.classes_
-        elif classes is not None:
-            known = np.unique(_labels(classes))
-        elif self.grow:
-            known = _distinct(labels)
-        else:
-            raise ValueError(
-                "the first call of partial_fit needs classes, all labels of the stream; "
-                "or set grow=True to add classes as they come"
-            )
-        if classes is not None and not np.array_equal(np.unique(classes), np.sort(known)):
-            raise ValueError(
-                f"classes {_names(np.unique(classes))} differ from those of earlier calls, "
-                f"{_names(known)}; add_classes adds new ones"
-            )
-        new = labels[~np.isin(labels, known)] if _alike(labels, known) else labels
-        if new.size and not self.grow:
-            raise ValueError(
-                f"label {_names(new[:1])} is not among the classes {_names(known)}; "
-                f"add it with add_classes, or set grow=True"
-            )
+        new = draft._met(labels, classes)
         if first:
-            self._start(X, known)
-        if new.size:
-            self.add_classes(new)
-        self._learn(X, labels)
-        return self
+            draft._start(X, new)
+        else:
+            draft._add(new)
+        draft._learn(X, labels)
+        return self._become(draft)
 
     def add_classes(self, labels: ArrayLike) -> CoLaNETClassifier:
         """Add columns for new classes; what was learned stays as it is.
@@ -288,19 +306,15 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If a label is known already, or of another type.
         """
         check_is_fitted(self)
-        new = _labels(labels)
-        if self.classes_.size and not _alike(new, self.classes_):
-            raise ValueError(
-                f"label {_names(new[:1])} is of another type than the classes "
-                f"{_names(self.classes_)}; use one type for all labels"
-            )
+        new = _distinct(_labels(labels))
+        if len(new):
+            _check_alike(new, self.classes_)
         known = new[np.isin(new, self.classes_)]
         if known.size:
             raise ValueError(f"class {_names(known[:1])} is known already")
-        new = _distinct(new)
-        self.classes_ = np.concatenate([self.classes_, new])
-        self.network_.add_columns(len(new))
-        return self
+        draft = self._draft()
+        draft._add(new)
+        return self._become(draft)
 
     def begin(self, n_features: int) -> CoLaNETClassifier:
         """Forget everything, and know no class yet: `add_classes` and `partial_fit` bring them.
@@ -315,9 +329,10 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         CoLaNETClassifier
             Itself. Class labels must be text.
         """
-        self.n_features_in_ = n_features
-        self._make_network(np.empty(0, str), self.saturation)
-        return self
+        draft = self._draft(knowing=False)
+        draft.n_features_in_ = whole_number("n_features", n_features, 1)
+        draft._make_network(np.empty(0, str), self.saturation)
+        return self._become(draft)
 
     def resume(
         self,
@@ -336,7 +351,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         classes : array of shape (n_classes,)
-            Its `classes_`.
+            Its classes, in the order of its columns.
         resources, stability, depressions, power : ndarray
             Those of its `network_`.
         n_inputs : int
@@ -352,14 +367,18 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the state is not of these hyperparameters.
+            If the state is not of these hyperparameters, or a class is given twice.
         """
-        self.n_features_in_ = n_inputs
-        self._make_network(_labels(classes), self.saturation)
-        self.network_.restore(
+        names = _labels(classes)
+        if len(_distinct(names)) < len(names):
+            raise ValueError("each class must be given once, and some are given again")
+        draft = self._draft(knowing=False)
+        draft.n_features_in_ = whole_number("n_inputs", n_inputs, 1)
+        draft._make_network(names, self.saturation)
+        draft.network_.restore(
             resources, stability, depressions, power, presentations, resource_updates
         )
-        return self
+        return self._become(draft)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the class of each example.
@@ -372,9 +391,10 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_samples,)
+            The class with the highest score; of equal ones the one that was learned first.
         """
         columns = self._scores(X).argmax(axis=1)
-        return np.asarray(self.classes_[columns])
+        return np.asarray(self._by_column()[columns])
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return each class's share of the ensemble's vote.
@@ -387,12 +407,14 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Rows add up to 1. Where no neuron fired, shares of the potentials instead.
+            Rows add up to 1, in the order of `classes_`. Where no neuron fired, shares of the
+            potentials instead.
         """
         scores = self._scores(X)
         totals = scores.sum(axis=1, keepdims=True)
         even = np.full_like(scores, 1 / len(self.classes_))
-        return np.asarray(np.divide(scores, totals, out=even, where=totals > 0))
+        shares = np.divide(scores, totals, out=even, where=totals > 0)
+        return np.asarray(shares[:, self.columns_])
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the mean share of each class in the members' OUT spikes.
@@ -408,13 +430,14 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            For two classes: the score of the second less that of the first.
+            In the order of `classes_`. For two: the score of the second less that of the first.
         """
-        scores = self._scores(X)
+        by_column = self._scores(X)
+        scores = by_column[:, self.columns_]
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def out_spikes(self, X: Any) -> NDArray[np.intp]:
-        """Return in how many members each column's OUT neuron spikes, step by step.
+        """Return in how many members each class's OUT neuron spikes, step by step.
 
         Parameters
         ----------
@@ -424,17 +447,34 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of int, shape (n_samples, 15, n_classes)
-            10 steps of input and 5 of silence.
+            10 steps of input and 5 of silence; classes in the order of `classes_`.
         """
-        check_is_fitted(self)
+        self._check_taught()
         X = self._checked(X, reset=False)
         spikes = self._running_engine().out_spikes(self._coded(X, 0, advance=False))
-        return np.asarray(spikes.sum(axis=1).transpose(0, 2, 1))
+        return np.asarray(spikes[:, :, self.columns_].sum(axis=1).transpose(0, 2, 1))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the engine, which follows from the network."""
+        """Leave out the engine, which follows from the network; add the version."""
         state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_engine"}
+        kept = {name: value for name, value in state.items() if name != "_engine"}
+        return kept | {_VERSION: _version()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up a state, and warn where another version has written it."""
+        state = state.copy()
+        written = state.pop(_VERSION, "of an unknown version")
+        if written != _version():
+            name = type(self).__name__
+            warnings.warn(
+                PickledByAnotherVersion(
+                    estimator_name=name,
+                    current_sklearn_version=_version(),
+                    original_sklearn_version=written,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn what is accepted."""
@@ -444,6 +484,69 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # Two features, as in scikit-learn's toy problems, are too few to drive a neuron.
         tags.classifier_tags.poor_score = True
         return tags
+
+    # ------------------------------------------------------------ one step from old to new
+
+    def _draft(self, *, knowing: bool = True) -> Any:
+        """Return another of the same options: whatever may be refused is tried on it.
+
+        `knowing` tells whether it starts from what this one has learned, or from nothing.
+        """
+        draft = object.__new__(type(self))
+        draft.__dict__ = {
+            name: value for name, value in vars(self).items() if knowing or name not in _LEARNED
+        }
+        return draft
+
+    def _become(self, draft: CoLaNETClassifier) -> CoLaNETClassifier:
+        """Take over what a draft has become, now that nothing can be refused any more."""
+        self.__dict__ = draft.__dict__
+        return self
+
+    # ------------------------------------------------------------ classes and their columns
+
+    def _met(self, labels: NDArray[Any], classes: ArrayLike | None) -> NDArray[Any]:
+        """Return the classes that a stream brings, in the order of their columns to be."""
+        first = not hasattr(self, "classes_")
+        if first and classes is None and not self.grow:
+            raise ValueError(
+                "the first call of partial_fit needs classes, all labels of the stream; "
+                "or set grow=True to add classes as they come"
+            )
+        known = labels[:0] if first else self.classes_
+        given = known if classes is None else np.unique(_labels(classes))
+        more = _missing(given, known)
+        if not first and (len(given) - len(more) < len(known) or (len(more) and not self.grow)):
+            raise ValueError(
+                f"classes {_names(given)} differ from those of earlier calls, "
+                f"{_names(known)}; add_classes adds new ones"
+            )
+        if len(more) and not first:
+            _check_alike(more, known)
+        expected = np.concatenate([known, more]) if len(more) else known
+        new = _distinct(_missing(labels, expected))
+        if len(new) and not self.grow:
+            raise ValueError(
+                f"label {_names(new[:1])} is not among the classes {_names(expected)}; "
+                f"add it with add_classes, or set grow=True"
+            )
+        if len(new) and not (first and not len(given)):
+            _check_alike(new, expected)
+        return np.concatenate([expected[len(known) :], new])
+
+    def _add(self, new: NDArray[Any]) -> None:
+        """Give new classes columns that know nothing yet."""
+        if len(new):
+            self._name_columns(np.concatenate([self._by_column(), new]))
+            self.network_ = self.network_.grown(len(new))
+
+    def _name_columns(self, classes: NDArray[Any]) -> None:
+        self.columns_ = np.argsort(classes, kind="stable")
+        self.classes_ = classes[self.columns_]
+
+    def _by_column(self) -> NDArray[Any]:
+        """Return the class of each column, in their order."""
+        return np.asarray(self.classes_[np.argsort(self.columns_)])
 
     # ------------------------------------------------------------ the way of the data
 
@@ -471,31 +574,30 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = set(CoLaNETParameters.__dataclass_fields__) - {"saturation"}
         hyperparameters = {name: getattr(self, name) for name in names}
         self.parameters_ = CoLaNETParameters(**hyperparameters, saturation=saturation)
-        if not isinstance(self.members, (int, np.integer)) or not 1 <= self.members <= 1000:
-            raise ValueError(f"members must be a whole number from 1 to 1000, not {self.members!r}")
+        members = whole_number("members", self.members, 1, 1000)
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = check_random_state(seed).randint(2**31)
         if not 0 <= seed < 2**32:
             raise ValueError(f"random_state must be from 0 to 4294967295, not {seed}")
-        self.classes_ = classes
+        self._name_columns(classes)
         self.network_ = Network(
-            self.parameters_, self.n_features_in_, len(classes), int(self.members), int(seed)
+            self.parameters_, self.n_features_in_, len(classes), members, int(seed)
         )
 
     def _learn(self, X: Any, labels: NDArray[Any]) -> None:
-        column_of = {label: column for column, label in enumerate(self.classes_.tolist())}
-        columns = np.array([column_of[label] for label in labels.tolist()], np.int32)
+        columns = self.columns_[np.searchsorted(self.classes_, labels)].astype(np.int32)
         answers = np.empty(len(columns), np.intp)
         engine = self._running_engine()
         for batch in _batches(X):
             first = self.network_.presentations + 1
             response = engine.learn(self._coded(X[batch], first, advance=True), columns[batch])
             answers[batch] = _votes(*response).argmax(axis=1)
-        self.prequential_predictions_ = self.classes_[answers]
+        self.prequential_predictions_ = self._by_column()[answers]
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
-        check_is_fitted(self)
+        """Return the score of each column."""
+        self._check_taught()
         X = self._checked(X, reset=False)
         engine = self._running_engine()
         scores = np.empty((X.shape[0], len(self.classes_)))
@@ -531,6 +633,14 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     # ------------------------------------------------------------ checks
+
+    def _check_taught(self) -> None:
+        check_is_fitted(self)
+        if not len(self.classes_):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance knows no class yet: teach it with "
+                "partial_fit, or name its classes with add_classes"
+            )
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """Return the data in a form to compute with, or say in one sentence what is wrong."""
@@ -587,6 +697,11 @@ def _votes(spikes: NDArray[np.uint8], peaks: NDArray[np.float32]) -> NDArray[np.
     return scores
 
 
+@cache
+def _version() -> str:
+    return metadata.version("spikehead")
+
+
 def _batches(X: Any) -> Iterator[slice]:
     for start in range(0, X.shape[0], _BATCH):
         yield slice(start, start + _BATCH)
@@ -616,6 +731,8 @@ def _labels(y: ArrayLike | None, n_examples: int | None = None) -> NDArray[Any]:
     array = column_or_1d(y, warn=True)
     if array.dtype == object:
         kinds = {_kind(label) for label in array}
+    if _MISSING in kinds:
+        raise ValueError("Input y contains NaN.")  # scikit-learn's sentence
     if len(kinds) > 1:
         raise ValueError(f"labels must be of one type, not of {' and '.join(sorted(kinds))}")
     if array.dtype.kind not in "biuUS":  # a costly check, and those types always pass it
@@ -631,14 +748,31 @@ def _distinct(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _kind(label: Any) -> str:
-    for kind, name in ((str, "text"), (bool, "true or false"), (np.bool_, "true or false")):
+    if label is None or (isinstance(label, Real) and math.isnan(label)):
+        return _MISSING
+    for kind, name in ((str, _TEXT), (bool, _TRUTH), (np.bool_, _TRUTH)):
         if isinstance(label, kind):
             return name
-    return "number" if np.isscalar(label) else type(label).__name__
+    return _NUMBER if np.isscalar(label) else type(label).__name__
 
 
-def _alike(some: NDArray[Any], others: NDArray[Any]) -> bool:
-    return {_kind(label) for label in some} == {_kind(label) for label in others}
+def _kinds(labels: NDArray[Any]) -> set[str]:
+    if labels.dtype == object:
+        return {_kind(label) for label in labels}
+    return {{"U": _TEXT, "b": _TRUTH}.get(labels.dtype.kind, _NUMBER)}
+
+
+def _missing(labels: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
+    """Return those labels that are not known."""
+    return labels[~np.isin(labels, known)] if _kinds(labels) == _kinds(known) else labels
+
+
+def _check_alike(new: NDArray[Any], known: NDArray[Any]) -> None:
+    if _kinds(new) != _kinds(known):
+        those = f"the classes {_names(known)}" if len(known) else "class names"
+        raise ValueError(
+            f"label {_names(new[:1])} is of another type than {those}; use one type for all labels"
+        )
 
 
 def _names(labels: Sequence[Any] | NDArray[Any]) -> str:

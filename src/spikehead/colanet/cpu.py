@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains
 from spikehead.colanet import rules
-from spikehead.colanet.network import Network
+from spikehead.colanet.entry import (
+    check_draws,
+    check_network,
+    check_trains,
+    checked_columns,
+    read_only,
+)
+from spikehead.colanet.network import MOST_DEPRESSIONS, Network
 from spikehead.colanet.parameters import (
     ALL_STEPS,
     BASE_THRESHOLD,
@@ -29,7 +36,7 @@ from spikehead.colanet.parameters import (
     TAU,
     UNIT,
 )
-from spikehead.randomness import keys
+from spikehead.randomness import counted, keys
 
 BLOCK = 112
 """Neurons of a block at most, unless one column has more: its weights stay in a core's cache."""
@@ -81,7 +88,7 @@ _NO_STATE = _State(
     np.empty((0, 0), np.float32),
     np.empty(0, np.float32),
     np.empty(0, np.int32),
-    np.empty((0, 0), np.int32),
+    read_only(np.empty((0, 0), np.int32)),
 )
 
 
@@ -144,16 +151,23 @@ class CPUEngine:
         Response
             What it answered to each presentation before it learned it: the spikes while the input
             lasted. The label comes afterwards, and plasticity takes effect at the end.
+
+        Raises
+        ------
+        ValueError
+            If the stream, the labels or the network's state do not fit each other.
         """
-        net = self.network
-        numbers = net.presentations + 1 + np.arange(len(trains))
+        net = self._checked(trains)
+        columns = checked_columns(labels, trains, net)
+        net.make_writable()
+        numbers = counted(net.presentations + 1, len(trains))
         state = _State(
             net.resources.reshape(-1, net.n_synapses),
             net.stability.reshape(-1),
             net.depressions.reshape(-1),
-            net.synapses.reshape(-1, net.n_synapses),
+            read_only(net.synapses).reshape(-1, net.n_synapses),
         )
-        answers, updates = self._run(trains, labels.astype(np.int32), numbers, state)
+        answers, updates = self._run(trains, columns, numbers, state)
         net.presentations += len(trains)
         net.resource_updates += updates
         return Response(answers.spikes, answers.peaks)
@@ -174,11 +188,29 @@ class CPUEngine:
         return (masks[..., None] >> np.arange(ALL_STEPS) & 1).astype(bool)
 
     def _asked(self, trains: SpikeTrains) -> _Answers:
+        self._checked(trains)
         numbers = np.zeros(len(trains), np.int64)
         return self._run(trains, np.empty(0, np.int32), numbers, _NO_STATE)[0]
 
+    def _checked(self, trains: SpikeTrains) -> Network:
+        """Return the network, laid out, if it and a stream are what compiled code can be given."""
+        net = self.network
+        check_network(net)
+        check_trains(trains, net.n_inputs)
+        known = self._laid_out
+        if any(a is not b for a, b in zip(known, self._layout(), strict=True)):
+            self._lay_out()
+        return net
+
+    def _layout(self) -> tuple[Any, ...]:
+        """Return what the blocks follow from, but for what learning changes."""
+        net = self.network
+        return net.parameters, net.synapses, net.phases, net.n_inputs, net.n_members
+
     def _lay_out(self) -> None:
         """Cut the columns of all members into blocks; derive weights and thresholds."""
+        check_network(self.network)
+        check_draws(self.network)
         net, size = self.network, self.network.parameters.microcolumns
         total = net.n_members * net.n_columns
         # Every thread gets equally many blocks.
@@ -208,7 +240,8 @@ class CPUEngine:
                     np.pad(phases[lanes], pad),
                 )
             )
-        self._n_columns = net.n_columns
+        net.synapses.flags.writeable = False  # checked once: nobody may change them now
+        self._laid_out = self._layout()
 
     def _run(
         self,
@@ -219,8 +252,6 @@ class CPUEngine:
     ) -> tuple[_Answers, int]:
         """Let every block run the stream; return also how often a resource was changed."""
         net, p = self.network, self.network.parameters
-        if self._n_columns != net.n_columns:
-            self._lay_out()
         constants = _Constants(
             n_columns=net.n_columns,
             size=p.microcolumns,
@@ -236,10 +267,13 @@ class CPUEngine:
             max_depressions=p.max_depressions,
         )
         moments = keys(numbers[:, None], np.arange(ALL_STEPS))
-        # Read-only, as memory that processes share is: Numba compiles once for both.
-        inputs = trains.inputs.view()
-        inputs.flags.writeable = False
-        stream = inputs, trains.offsets, trains.patterns, labels, moments
+        stream = (
+            read_only(trains.inputs),
+            read_only(trains.offsets),
+            read_only(trains.patterns),
+            labels,
+            moments,
+        )
         flat = len(trains), net.n_members * net.n_columns
         answers = _Answers(
             np.empty(flat, np.uint8), np.empty(flat, np.float32), np.empty(flat, np.uint16)
@@ -490,7 +524,7 @@ def _learn(
             _find_eligibility((2 << end) - 1, pattern, mine, constants.per_spike, eligibility)
             change = -constants.stability_rate * constants.loss
             updates += _change(neuron, -constants.loss, change, eligibility, constants, state)
-            state.depressions[neuron] += 1
+            state.depressions[neuron] = min(state.depressions[neuron], MOST_DEPRESSIONS - 1) + 1
         unforced = unforced >> (end + 1) << (end + 1)
     labelled = (block.column + lane // constants.size) % constants.n_columns == label
     remembered = rules.recent(DOPAMINE_STEP)

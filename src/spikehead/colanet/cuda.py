@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 from spikehead.coding import STEPS, SpikeTrains
 from spikehead.colanet import rules
 from spikehead.colanet.cpu import Response
-from spikehead.colanet.network import Network
+from spikehead.colanet.entry import (
+    check_draws,
+    check_inputs,
+    check_network,
+    check_trains,
+    checked_columns,
+)
+from spikehead.colanet.network import MOST_DEPRESSIONS, Network
 from spikehead.colanet.parameters import (
     ALL_STEPS,
     DOPAMINE_STEP,
@@ -31,7 +38,7 @@ from spikehead.colanet.parameters import (
     MEMORY,
     CoLaNETParameters,
 )
-from spikehead.randomness import keys
+from spikehead.randomness import counted, keys
 
 try:
     from numba import cuda
@@ -169,8 +176,19 @@ class Population:
 
     def __init__(self, network: Network, candidates: Sequence[CoLaNETParameters]) -> None:
         check_gpu()
+        check_network(network)
+        check_draws(network)
+        for p in candidates:
+            synapses = min(network.n_inputs, p.max_synapses)
+            if synapses != network.n_synapses or p.microcolumns > network.parameters.microcolumns:
+                raise ValueError(
+                    f"a candidate of {synapses} synapses and {p.microcolumns} microcolumns cannot "
+                    f"share the draws of a network of {network.n_synapses} and "
+                    f"{network.parameters.microcolumns}"
+                )
+        self._network = network
         self._n_members, self._n_columns = network.n_members, network.n_columns
-        self._presentations = 0
+        self._presentations = self._updates = 0
         self._inputs: tuple[Any, Any] = None, None
         self._blocks = _cut(network, candidates)
         n_blocks, width = len(self._blocks), _width(candidates, network.n_columns)
@@ -216,10 +234,16 @@ class Population:
         -------
         Answers
             To each presentation before it was learned: the spikes while the input lasted.
+
+        Raises
+        ------
+        ValueError
+            If a stream or the labels do not fit the networks.
         """
-        numbers = self._presentations + 1 + np.arange(len(labels))
-        self._presentations += len(labels)
-        return self._present(trains, labels.astype(np.int32), numbers)
+        columns = checked_columns(labels, trains[0], self._network)
+        answers = self._present(trains, columns, counted(self._presentations + 1, len(columns)))
+        self._presentations += len(columns)
+        return answers
 
     def respond(self, trains: Sequence[SpikeTrains]) -> Answers:
         """Present a stream without learning; every presentation is number 0."""
@@ -237,10 +261,8 @@ class Population:
 
     def upload(self, network: Network) -> None:
         """Take up the state of a network, the only one of the population."""
-        updates = np.zeros(len(self._blocks), np.int64)
-        updates[:1] = network.resource_updates
-        self._presentations = network.presentations
-        self._state.updates.copy_to_device(updates)
+        self._presentations, self._updates = network.presentations, network.resource_updates
+        self._state.updates.copy_to_device(np.zeros(len(self._blocks), np.int64))
         self._state.resources.copy_to_device(network.resources.reshape(-1, network.n_synapses))
         self._state.stability.copy_to_device(network.stability.ravel())
         self._state.depressions.copy_to_device(network.depressions.ravel())
@@ -249,7 +271,7 @@ class Population:
     def download(self, network: Network) -> None:
         """Give a network the state of the only one of the population."""
         network.presentations = self._presentations
-        network.resource_updates = int(self._state.updates.copy_to_host().sum())
+        network.resource_updates = self._updates + int(self._state.updates.copy_to_host().sum())
         for name in ("resources", "stability", "depressions"):
             found = getattr(self._state, name).copy_to_host()
             setattr(network, name, found.reshape(getattr(network, name).shape))
@@ -258,7 +280,16 @@ class Population:
         self, trains: Sequence[SpikeTrains], labels: NDArray[np.int32], numbers: NDArray[np.int64]
     ) -> Answers:
         first = trains[0]
+        if len(trains) != 1 + self._blocks["network"].max(initial=len(trains) - 1):
+            raise ValueError("there must be spike trains for each network")
+        for one in trains:
+            if one.inputs is not first.inputs or one.offsets.shape != first.offsets.shape:
+                raise ValueError(
+                    "the spike trains of all networks must have their inputs in common"
+                )
+            check_trains(one, self._network.n_inputs, known=True)
         if first.inputs is not self._inputs[0]:
+            check_inputs(first.inputs, self._network.n_inputs)
             self._inputs = first.inputs, cuda.to_device(first.inputs.view(np.uint32))
         shape = len(trains), len(first), self._n_members * self._n_columns
         answers = Answers(cuda.device_array(shape, np.uint16), cuda.device_array(shape, np.float32))
@@ -318,10 +349,12 @@ class CUDAEngine:
     def _upload(self) -> None:
         self._population = Population(self.network, [self.network.parameters])
         self._population.upload(self.network)
-        self._n_columns = self.network.n_columns
+        self.network.synapses.flags.writeable = False  # checked once: nobody may change them now
+        self._synapses = self.network.synapses
 
     def _at_hand(self) -> Population:
-        if self._n_columns != self.network.n_columns:
+        check_network(self.network)
+        if self._synapses is not self.network.synapses:
             self._upload()
         return self._population
 
@@ -663,7 +696,7 @@ def _learn(lane: int, lesson: Any, block: Any, state: Any) -> None:
         _change(lane, block.gain, change, remembered, lesson, block, state)
         depressions = 0
     if cuda.threadIdx.x == 0:
-        state.depressions[neuron] = depressions
+        state.depressions[neuron] = min(depressions, MOST_DEPRESSIONS)
     _rewrite(lane, block, state, lesson.sums)
 
 

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import STEPS, SpikeTrains, adapt, even_trains, gains, spike_counts
-from spikehead.colanet.parameters import ALL_STEPS, UNIT, CoLaNETParameters
+from spikehead.coding import (
+    STEPS,
+    STRONGEST,
+    SpikeTrains,
+    adapt,
+    even_trains,
+    gains,
+    spike_counts,
+)
+from spikehead.colanet.parameters import ALL_STEPS, UNIT, CoLaNETParameters, whole_number
 from spikehead.colanet.rules import initial_resource, noise, threshold, weight
 from spikehead.randomness import keys, mix
 
+MOST_DEPRESSIONS = int(np.iinfo(np.int32).max)
+"""Where the count of a neuron's depressions stands still."""
+
 _NOISE, _SYNAPSES = 1, 2  # what a random key is for
+
+# What learning changes, and between which values: weights and gains are finite within these.
+_STATE = {
+    "resources": (-1e30, 1e30),
+    "stability": (-np.inf, np.inf),
+    "depressions": (0, MOST_DEPRESSIONS),
+    "power": (0, STRONGEST),
+}
 
 
 class Network:
@@ -34,6 +54,11 @@ class Network:
     seed : int, default=0
         From 0 to 2**32 - 1: decides noise and synapses.
 
+    Raises
+    ------
+    ValueError
+        If a number is outside its range, or integer membranes could overflow.
+
     Attributes
     ----------
     resources : ndarray of float32, shape (n_members, n_neurons, n_synapses)
@@ -49,7 +74,8 @@ class Network:
     phases : ndarray of int64, shape (n_members,)
         Where each member's even spread starts, in tenths of a spike.
     presentations : int
-        Presentations learned so far; the next one is number ``presentations + 1``.
+        Presentations learned so far; the next one is number ``presentations + 1``, of which the
+        lowest 32 bits decide its noise.
     resource_updates : int
         How often learning has changed a synapse's resource, and with it its weight, so far:
         with renormalisation, all those of a neuron at once.
@@ -64,25 +90,26 @@ class Network:
         seed: int = 0,
     ) -> None:
         self.parameters = parameters
-        self.n_inputs = n_inputs
-        self.n_members = n_members
-        self.seed = seed
-        self.n_synapses = min(n_inputs, parameters.max_synapses)
+        self.n_inputs = whole_number("n_inputs", n_inputs, 1, 2**31 - 1)
+        self.n_members = whole_number("n_members", n_members, 1)
+        self.seed = whole_number("seed", seed, 0, 2**32 - 1)
+        self.n_synapses = min(self.n_inputs, parameters.max_synapses)
         parameters.check_overflow(self.n_synapses)
         self.presentations = 0
         self.resource_updates = 0
-        self.phases = np.arange(n_members) * STEPS // n_members
-        self.resources = np.empty((n_members, 0, self.n_synapses), np.float32)
-        self.stability = np.empty((n_members, 0), np.float32)
-        self.depressions = np.empty((n_members, 0), np.int32)
-        self.power = np.zeros(n_inputs)
-        self.synapses = np.empty((n_members, 0, self.n_synapses), np.int32)
+        self.phases = np.arange(self.n_members) * STEPS // self.n_members
+        shape = self.n_members, 0, self.n_synapses
+        self.resources = np.empty(shape, np.float32)
+        self.stability = np.empty(shape[:2], np.float32)
+        self.depressions = np.empty(shape[:2], np.int32)
+        self.power = np.zeros(self.n_inputs)
+        self.synapses = np.empty(shape, np.int32)
         self.add_columns(n_columns)
 
     @property
     def n_neurons(self) -> int:
         """Number of L neurons of a member."""
-        return self.resources.shape[1]
+        return int(self.resources.shape[1])
 
     @property
     def n_columns(self) -> int:
@@ -91,13 +118,30 @@ class Network:
 
     def add_columns(self, n_columns: int) -> None:
         """Add columns that know nothing yet; what was learned stays as it is."""
+        n_columns = whole_number("n_columns", n_columns, 0)
         neurons = range(self.n_neurons, self.n_neurons + n_columns * self.parameters.microcolumns)
         shape = (self.n_members, len(neurons), self.n_synapses)
         start = initial_resource(self.parameters.max_weight, self.parameters.min_weight)
-        self.resources = _extended(self.resources, np.full(shape, start, np.float32))
-        self.stability = _extended(self.stability, np.zeros(shape[:2], np.float32))
-        self.depressions = _extended(self.depressions, np.zeros(shape[:2], np.int32))
-        self.synapses = _extended(self.synapses, self._drawn_synapses(neurons))
+        new: dict[str, NDArray[Any]] = {
+            "resources": np.full(shape, start, np.float32),
+            "stability": np.zeros(shape[:2], np.float32),
+            "depressions": np.zeros(shape[:2], np.int32),
+            "synapses": self._drawn_synapses(neurons),
+        }
+        # All at once: where memory runs out in between, nothing is added.
+        vars(self).update(
+            {
+                name: np.concatenate([getattr(self, name), more], axis=1)
+                for name, more in new.items()
+            }
+        )
+
+    def grown(self, n_columns: int) -> Network:
+        """Return a network with more columns, which know nothing yet; this one stays as it is."""
+        other = copy.copy(self)
+        other.power = self.power.copy()
+        other.add_columns(n_columns)
+        return other
 
     def restore(
         self,
@@ -120,24 +164,26 @@ class Network:
         Raises
         ------
         ValueError
-            If the shapes are not those of this network, or values are not finite.
+            If the shapes are not those of this network, or a value is not one that learning can
+            give; then nothing is taken up.
         """
-        state: dict[str, NDArray[Any]] = {
-            "resources": resources,
-            "stability": stability,
-            "depressions": depressions,
-            "power": power,
+        given = resources, stability, depressions, power
+        state = {
+            name: _checked(name, new, getattr(self, name), *bounds)
+            for new, (name, bounds) in zip(given, _STATE.items(), strict=True)
         }
-        for name, new in state.items():
-            old = getattr(self, name)
-            if new.shape != old.shape or new.dtype != old.dtype or not np.isfinite(new).all():
-                raise ValueError(
-                    f"{name} must be finite {old.dtype} values in the shape {old.shape}"
-                )
-        for name, new in state.items():
-            setattr(self, name, new.copy())
-        self.presentations = presentations
-        self.resource_updates = resource_updates
+        counters = {
+            "presentations": whole_number("presentations", presentations, 0),
+            "resource_updates": whole_number("resource_updates", resource_updates, 0),
+        }
+        vars(self).update(state | counters)
+
+    def make_writable(self) -> None:
+        """Copy what lies in a file or cannot be written, as joblib gives it to its workers."""
+        for name in _STATE:
+            array = getattr(self, name)
+            if type(array) is not np.ndarray or not array.flags.carray:
+                setattr(self, name, np.array(array, order="C"))
 
     def adapt(self, activations: NDArray[Any]) -> NDArray[Any]:
         """Return activations as inputs hear them that are to be learned; gains adapt to them.
@@ -147,11 +193,21 @@ class Network:
         activations : ndarray of float, shape (n_presentations, n_inputs)
             Not negative, in the order in which they are learned.
         """
-        return adapt(activations, self.power) if self.parameters.homeostasis else activations
+        if not self.parameters.homeostasis:
+            return activations
+        self.make_writable()
+        return adapt(activations, self.power)
 
     def amplified(self, activations: NDArray[Any]) -> NDArray[Any]:
         """Return activations as inputs hear them that are to be answered."""
-        return activations * gains(self.power) if self.parameters.homeostasis else activations
+        if not self.parameters.homeostasis:
+            return activations
+        if activations.ndim != 2 or activations.shape[1] != self.n_inputs:
+            raise ValueError(
+                f"activations must have the shape (n_presentations, {self.n_inputs}), not "
+                f"{activations.shape}"
+            )
+        return activations * gains(self.power)
 
     def spike_counts(self, activations: NDArray[Any]) -> NDArray[np.uint8]:
         """Return how often each input spikes for activations that are to be answered."""
@@ -186,7 +242,7 @@ class Network:
         positive = np.maximum(self.weights(), 0).sum(axis=2, dtype=np.int64)
         excess = self.parameters.threshold_excess
         found = [threshold(excess, int(total)) for total in positive.flat]
-        return np.asarray(found, np.int32).reshape(self.stability.shape)
+        return np.asarray(np.reshape(found, self.stability.shape), np.int32)
 
     def weight_map(self, column: int, member: int = 0) -> NDArray[np.float32]:
         """Return the weights of a column's L neurons from every input, in plain numbers.
@@ -203,6 +259,8 @@ class Network:
         ndarray of float32, shape (microcolumns, n_inputs)
             Zero where a neuron has no synapse.
         """
+        column = whole_number("column", column, 0, self.n_columns - 1)
+        member = whole_number("member", member, 0, self.n_members - 1)
         size = self.parameters.microcolumns
         neurons = slice(column * size, (column + 1) * size)
         dense = np.zeros((size, self.n_inputs), np.float32)
@@ -233,5 +291,13 @@ class Network:
         return drawn
 
 
-def _extended(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
-    return np.concatenate([old, new], axis=1)
+def _checked(name: str, new: Any, old: NDArray[Any], low: float, high: float) -> NDArray[Any]:
+    """Return a copy of what takes the place of a part of the state, if it can."""
+    alike = isinstance(new, np.ndarray) and new.shape == old.shape and new.dtype == old.dtype
+    if not alike or not np.isfinite(new).all():
+        raise ValueError(f"{name} must be finite {old.dtype} values in the shape {old.shape}")
+    if new.size and (new.min() < low or new.max() > high):
+        raise ValueError(
+            f"{name} must be from {low:g} to {high:g}, and some are {new.min():g} or {new.max():g}"
+        )
+    return np.array(new, order="C")

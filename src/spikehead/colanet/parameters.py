@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from spikehead.coding import STEPS
@@ -156,6 +156,15 @@ class CoLaNETParameters:
         if unknown:
             raise ValueError(f"{unknown[0]} is not a hyperparameter; there are {', '.join(known)}")
         return cls(**values)
+
+
+def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return a whole number within bounds; of anything else, say that `name` must be one."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        bounds = f"from {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} must be a whole number {bounds}, not {value!r}")
+    return int(value)
 
 
 _RANGES: dict[str, tuple[float, float]] = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains
 from spikehead.colanet import rules
-from spikehead.colanet.network import Network
+from spikehead.colanet.network import MOST_DEPRESSIONS, Network
 from spikehead.colanet.parameters import ALL_STEPS, DOPAMINE_STEP, LABEL_STEP, MEMORY
 
 
@@ -105,6 +105,8 @@ def run(
         For each presentation, what happened in each member.
     """
     happened = []
+    if labels is not None:
+        network.make_writable()
     for index in range(len(trains)):
         if labels is not None:
             network.presentations += 1
@@ -225,7 +227,8 @@ def _learn(
                 window = slice(end + 1)
                 stability = -p.stability_rate * loss
                 _change(network, member, now, neuron, "anti-Hebbian", window, -loss, stability)
-                network.depressions[member, neuron] += 1
+                counted = int(network.depressions[member, neuron]) + 1
+                network.depressions[member, neuron] = min(counted, MOST_DEPRESSIONS)
             unforced = unforced >> (end + 1) << (end + 1)
         if neuron in labelled and open_to_dopamine[neuron] and train & rules.recent(DOPAMINE_STEP):
             window = slice(DOPAMINE_STEP - MEMORY, None)

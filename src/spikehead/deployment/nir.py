@@ -141,7 +141,7 @@ def _metadata(head: CoLaNETClassifier, thresholds: NDArray[np.int32]) -> dict[st
     return {
         "dt": DT,
         "steps": ALL_STEPS,
-        "classes": json.dumps(head.classes_.tolist()),
+        "classes": json.dumps(head.classes_[np.argsort(head.columns_)].tolist()),
         "members": network.n_members,
         "saturation": network.parameters.saturation,
         "gains": network.amplified(np.ones(network.n_inputs)),

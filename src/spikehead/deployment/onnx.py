@@ -169,9 +169,9 @@ def export(
     It takes `image`, float32 [batch, channels, side, side], as the encoder's preprocessing makes
     it. It gives `class`, int64 [batch]; `votes`, float64 [batch, classes], each class's mean share
     in the members' spikes, ties resolved as by `CoLaNETClassifier.decision_function`; and
-    `confidences`, the same as `predict_proba` gives them. Its metadata hold, as JSON, `classes`
-    (their names) and `preprocessing` (the fields of `Preprocessing`). The network is run and
-    compared with the model before it is written.
+    `confidences`, the same as `HybridClassifier.vote` gives them. Its metadata hold, as JSON,
+    `classes` (their names) and `preprocessing` (the fields of `Preprocessing`). The network is run
+    and compared with the model before it is written.
 
     Parameters
     ----------
@@ -364,5 +364,5 @@ def _agreement(network: ModelProto, model: HybridClassifier, photos: NDArray[np.
     batch = network.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
     given = [session.run(["class"], {"image": np.repeat(p[None], batch, 0)})[0][0] for p in photos]
     activations = model.encoder.encode(photos).clip(min=0)
-    expected = model.head.predict_proba(activations).argmax(axis=1)
+    expected = model.vote(activations).argmax(axis=1)
     return float(np.mean(given == expected))

@@ -120,8 +120,8 @@ class Teacher:
         encoded = self._encoded(photos)
         if not encoded.indices:
             return [], encoded.problems
-        shares = model.head.predict_proba(encoded.activations)
-        spikes = model.head.out_spikes(encoded.activations)
+        shares = model.vote(encoded.activations)
+        spikes = model.out_spikes(encoded.activations)
         recognitions = [
             Recognition(
                 model.classes[share.argmax()],
