@@ -206,6 +206,10 @@ def even_trains(activations: NDArray[Any], saturation: float) -> SpikeTrains:
     saturation : float
         Activation from which an input spikes at every step.
     """
+    if activations.ndim != 2:
+        raise ValueError(
+            f"activations must have the shape (n_presentations, n_inputs), not {activations.shape}"
+        )
     inputs, offsets, valid = _grouped_by_count(activations, STEPS / saturation)
     if not valid:
         raise ValueError(_NAN)

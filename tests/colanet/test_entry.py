@@ -225,6 +225,8 @@ def test_activations_that_are_no_numbers_are_refused(kind: Any) -> None:
     for code in (even_trains, bernoulli_trains, spike_counts):
         with pytest.raises(ValueError, match=r"^activations must be numbers, and some are NaN$"):
             code(X, 2.0)
+    with pytest.raises(ValueError, match=r"^activations must have the shape"):
+        even_trains(np.ones(30, kind), 2.0)
     power = np.zeros(30)
     for wrong in (X, np.full((2, 30), np.inf, kind), np.ones((2, 29), kind), np.ones(30, kind)):
         with pytest.raises(ValueError, match=r"^activations must (be finite|have the shape)"):

@@ -18,6 +18,7 @@ from spikehead.colanet.parameters import CoLaNETParameters
 
 N_INPUTS = 6
 ARRAYS = ("resources", "stability", "depressions", "power", "synapses", "phases")
+ASKING = ("predict", "predict_proba", "decision_function", "out_spikes")
 OPTIONS: dict[str, Any] = {
     "saturation": "auto",
     "members": 2,
@@ -50,6 +51,16 @@ def known(head: CoLaNETClassifier) -> list[Any]:
     return [found, network and bits(network)]
 
 
+def outcome(one: Any, method: str, *arguments: Any, **options: Any) -> tuple[Any, Any]:
+    """Return what a call answers, or the error, of one sentence, that refuses it."""
+    try:
+        return getattr(one, method)(*arguments, **options), None
+    except (ValueError, TypeError, OSError) as error:
+        refused = error
+    assert "\n" not in str(refused)
+    return None, refused
+
+
 class Twins(RuleBasedStateMachine):
     """One meets every call, its twin those only that are accepted."""
 
@@ -65,15 +76,11 @@ class Twins(RuleBasedStateMachine):
     def call(self, method: str, *arguments: Any, **options: Any) -> None:
         """Call both; or the one alone, where it refuses."""
         before = vars(self.one).copy()
-        try:
-            answer = getattr(self.one, method)(*arguments, **options)
-        except (ValueError, TypeError, OSError) as error:
-            assert "\n" not in str(error)
+        answer, refused = outcome(self.one, method, *arguments, **options)
+        if refused:
             assert vars(self.one).keys() == before.keys()
-            learned = hasattr(self.twin, "network_")
-            needs = method in ("predict", "predict_proba", "decision_function", "out_spikes")
-            if (needs or method == "add_classes") and not learned:
-                assert isinstance(error, NotFittedError)
+            if method in (*ASKING, "add_classes") and not hasattr(self.twin, "network_"):
+                assert isinstance(refused, NotFittedError)
             return
         expected = getattr(self.twin, method)(*arguments, **options)
         if answer is self.one:
@@ -147,7 +154,7 @@ class Twins(RuleBasedStateMachine):
         self.call("resume", names, *arrays.values(), **options)
 
     @rule(
-        method=st.sampled_from(["predict", "predict_proba", "decision_function", "out_spikes"]),
+        method=st.sampled_from(ASKING),
         width=st.sampled_from([N_INPUTS] * 3 + [2, 9, 2000]),
         spoiled=st.sampled_from([None, None, np.nan, -1.0]),
     )
@@ -201,10 +208,8 @@ class Networks(RuleBasedStateMachine):
         self.one, self.twin = (Network(p, N_INPUTS, n_members=2) for _ in range(2))
 
     def call(self, method: str, *arguments: Any) -> None:
-        try:
-            answer = getattr(self.one, method)(*arguments)
-        except ValueError as error:
-            assert "\n" not in str(error)
+        answer, refused = outcome(self.one, method, *arguments)
+        if refused:
             return
         expected = getattr(self.twin, method)(*arguments)
         if isinstance(answer, np.ndarray):

@@ -85,7 +85,7 @@ def check_trains(trains: SpikeTrains, n_inputs: int, *, known: bool = False) -> 
         and offsets.shape[1] == n_groups + 1 <= STEPS + 1
         and not (patterns >> STEPS).any()
         and _ascend(read_only(offsets), len(inputs))
-        and (known or _exist(read_only(inputs), read_only(offsets), n_inputs))
+        and (known or _exist(read_only(inputs.view(np.uint32)), read_only(offsets), n_inputs))
     ):
         raise ValueError(
             "spike trains must have the arrays that SpikeTrains describes, and their offsets and "
@@ -146,9 +146,9 @@ def _ascend(offsets: Any, end: int) -> bool:
 
 @njit(nogil=True, cache=True)
 def _exist(inputs: Any, offsets: Any, n_inputs: int) -> bool:
-    """Tell whether each input that spikes is one of those that there are."""
-    found = True
+    """Tell whether each input that spikes is one of those that there are; none is negative."""
+    highest = np.uint32(0)
     for p in range(len(offsets)):
         for place in range(offsets[p, 0], offsets[p, -1]):
-            found &= 0 <= inputs[place] < n_inputs
-    return found
+            highest = max(highest, inputs[place])
+    return bool(n_inputs > highest)

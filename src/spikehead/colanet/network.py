@@ -202,9 +202,9 @@ class Network:
         """Return activations as inputs hear them that are to be answered."""
         if not self.parameters.homeostasis:
             return activations
-        if activations.ndim != 2 or activations.shape[1] != self.n_inputs:
+        if activations.shape[-1:] != (self.n_inputs,) or not np.isfinite(activations).all():
             raise ValueError(
-                f"activations must have the shape (n_presentations, {self.n_inputs}), not "
+                f"activations must be finite, and of {self.n_inputs} inputs, not in the shape "
                 f"{activations.shape}"
             )
         return activations * gains(self.power)
