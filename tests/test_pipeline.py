@@ -272,7 +272,7 @@ def test_broken_photos_are_skipped_and_named(photos, test_photos):
     answers = list(model.classify([test_photos[0], photos / "digit 1" / "a text.jpg"]))
     assert answers[0].label is not None
     assert answers[1].label is None
-    assert answers[1].problem == "it is not a JPEG, PNG or WebP photo"
+    assert answers[1].problem == "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
 
 
 def test_says_what_is_wrong(photos, tmp_path):
@@ -292,7 +292,9 @@ def test_says_what_is_wrong(photos, tmp_path):
             photos, ["cat"]
         ),
         f"none of the 1 photos can be read; the first is {broken / 'a.jpg'}: "
-        "it is not a JPEG, PNG or WebP photo": lambda: model.learn(broken.parent),
+        "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo": lambda: model.learn(
+            broken.parent
+        ),
     }
     for message, action in wrongs.items():
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -85,12 +85,12 @@ def test_broken_photos_are_listed(run, photos, tmp_path, model):
     broken.write_text("no photo")
     code, _, err = run("learn", photos, "--model", model)
     assert code == 0
-    assert f"{broken}: it is not a JPEG, PNG or WebP photo" in err
+    assert f"{broken}: it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo" in err
     good = next((photos / "digit 3").iterdir())
     code, out, err = run("predict", model, broken, good)
     assert code == 1
     assert str(good) in out
-    assert f"{broken}: it is not a JPEG, PNG or WebP photo" in err
+    assert f"{broken}: it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo" in err
     code, out, _ = run("predict", model, broken, good, "--json")
     assert [sorted(answer) for answer in json.loads(out)] == [
         ["error", "photo"],
