@@ -376,8 +376,8 @@ def _check_classes(folder: Path, classes: Iterable[Path]) -> None:
         best = next((path for path in parts if path.name.casefold().startswith("train")), parts[0])
         raise ValueError(
             f"{folder} holds the parts of a data set ({', '.join(path.name for path in parts)}), "
-            f"not classes: give one of them, such as {best} (or insist that they are classes: "
-            "--as-classes, in Python as_classes=True)"
+            f"not classes: give one of them, such as {best} (or insist that they are classes, by "
+            "--as-classes, in Python by PhotoFolder.read(folder, as_classes=True))"
         )
 
 
