@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
@@ -41,11 +42,14 @@ class _Console(Console):
     """Prints text as it is: no markup, no codes for emoji, and control characters as escapes.
 
     Names of classes and files are in nearly all that is printed. So a text is one line, whatever is
-    in it, and what is more, or has a style, is several texts, or a `rich.text.Text`.
+    in it, and what is more, or has a style, is several texts, or a `rich.text.Text`. What
+    does not go to a terminal has lines as long as they come, so that no name is cut.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = 100_000
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(shown(text), **options)
