@@ -88,7 +88,7 @@ _MAX_GIF_BLOCKS = 20_000
 def _png(content: BytesIO) -> ImageFile.ImageFile:
     """Open a PNG; its transparent level is as its pixels will be, where Pillow has it as stored."""
     image = PngImageFile(content)
-    bits, clear = content.getbuffer()[24], image.info.get("transparency")
+    bits, clear = content.getvalue()[24], image.info.get("transparency")
     if image.mode == "L" and bits < 8 and isinstance(clear, int):
         image.info["transparency"] = clear * 255 // (2**bits - 1)
     elif image.mode == "RGB" and bits == 16 and isinstance(clear, tuple):
@@ -98,18 +98,19 @@ def _png(content: BytesIO) -> ImageFile.ImageFile:
 
 def _gif(content: BytesIO) -> ImageFile.ImageFile:
     """Open a GIF, unless it makes its reader walk through millions of blocks to the first frame."""
-    data = content.getbuffer()
-    place = 13 + (3 * 2 ** (data[10] % 8 + 1) if data[10] & 0x80 else 0)
+    data = content.getvalue()
     blocks = 0
-    while data[place] == ord("!"):
-        place += 2
-        while length := data[place]:
-            place += length + 1
+    with suppress(IndexError):  # it is cut off, and the decoder will say so
+        place = 13 + (3 * 2 ** (data[10] % 8 + 1) if data[10] & 0x80 else 0)
+        while data[place] == ord("!"):
+            place += 2
+            while length := data[place]:
+                place += length + 1
+                blocks += 1
+            place += 1
             blocks += 1
-        place += 1
-        blocks += 1
-        if blocks > _MAX_GIF_BLOCKS:
-            raise UnreadablePhoto("its first picture comes after too much else")
+            if blocks > _MAX_GIF_BLOCKS:
+                raise UnreadablePhoto("its first picture comes after too much else")
     return GifImageFile(content)
 
 

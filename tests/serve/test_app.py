@@ -115,7 +115,7 @@ def test_says_in_one_sentence_what_is_wrong(client, picture):
         if "class:" in sentence and "data" in options:
             options["files"] = [photo]
         assert error(client(*request, **options), status) == sentence
-    sentence = error(client.teach("a", b"GIF89a"), 422)
+    sentence = error(client.teach("a", b"%PDF-1.7"), 422)
     reason = "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
     assert sentence == f"no photo can be read; the first is 0.png: {reason}"
     json = {"Content-Type": "application/json"}
