@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 
 MAX_LENGTH = 255
@@ -56,6 +56,35 @@ def class_name(label: object, known: Collection[str] = ()) -> str:
             f"a class name cannot hold control characters or broken Unicode: {shown(name)}"
         )
     return name
+
+
+def class_names(
+    labels: Iterable[object], sources: Iterable[object], known: Collection[str] = ()
+) -> list[str]:
+    """Return the names of the classes that labels mean.
+
+    Parameters
+    ----------
+    labels : iterable of object
+        Each as `class_name` takes it.
+    sources : iterable of object
+        Where each label is from: a photo, or a row of a table.
+    known : collection of str, optional
+        Classes that there are already.
+
+    Raises
+    ------
+    ValueError
+        If a label is none; the sentence begins with its source.
+    """
+
+    def name(label: object, source: object) -> str:
+        try:
+            return class_name(label, known)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from None
+
+    return [name(*pair) for pair in zip(labels, sources, strict=True)]
 
 
 def shown(name: object) -> str:
