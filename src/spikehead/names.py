@@ -28,7 +28,8 @@ def class_name(label: object, known: Collection[str] = ()) -> str:
     label : object
         Text, or a whole number: a folder's name, a label from a table, what someone has typed.
     known : collection of str, optional
-        Classes that there are already. One of these is taken as it is, whatever the rule says now.
+        Classes that there are already. One of these is taken as it is, whatever the rule says now,
+        and so is a label that differs from it in Unicode form or blanks only.
 
     Returns
     -------
@@ -43,7 +44,10 @@ def class_name(label: object, known: Collection[str] = ()) -> str:
     """
     if isinstance(label, str) and label in known:
         return str(label)
-    name = unicodedata.normalize("NFC", _text(label)).strip()
+    name = _composed(_text(label))
+    for old in known:
+        if _composed(old) == name:
+            return str(old)
     if not name:
         raise ValueError("a class needs a name, and this one is empty")
     if len(name) > MAX_LENGTH:
@@ -104,6 +108,10 @@ def shown(name: object) -> str:
         else character
         for character in str(name)
     )
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def _text(label: object) -> str:
