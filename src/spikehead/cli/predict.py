@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from spikehead import pictures
 from spikehead.cli import console
 from spikehead.pipeline import Answer, HybridClassifier
 
@@ -16,6 +17,10 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     photos: Annotated[list[Path], typer.Argument(help="Photos.")],
     top: Annotated[int, typer.Option(min=1, help="Classes to show for each photo.")] = 1,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Also draw why: this .png, .pdf or .svg file, for one photo."),
+    ] = None,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
@@ -25,9 +30,16 @@ def predict(
 
     The exit code is 1 if a photo cannot be read; the others are answered all the same.
     """
+    if explain:
+        if len(photos) > 1:
+            raise typer.BadParameter("one photo is explained at a time.", param_hint="--explain")
+        pictures.check_file(explain)
     classifier = HybridClassifier.load(model, n_threads=threads)
     with console.at_work(classifier, cache, no_cache):
         answers = list(classifier.classify(photos))
+        if explain and not answers[0].problem:
+            pictures.save(pictures.explain(classifier, photos[0]), explain)
+            console.messages.print(f"Explained in {explain}", markup=False, soft_wrap=True)
     if as_json:
         console.print_json([_document(answer, classifier.classes) for answer in answers])
     else:
