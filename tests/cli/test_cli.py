@@ -59,6 +59,19 @@ def test_learn_predict_evaluate_info(run, photos, tmp_path):
     assert "digit 9" in run("info", model)[1]
 
 
+def test_predict_draws_why(run, photos, model, tmp_path):
+    photo, other = sorted((photos / "digit 3").iterdir())[:2]
+    code, out, err = run("predict", model, photo, "--json", "--explain", tmp_path / "why.png")
+    assert (code, json.loads(out)[0]["photo"]) == (0, str(photo))
+    assert f"Explained in {tmp_path / 'why.png'}" in err
+    with Image.open(tmp_path / "why.png") as picture:
+        assert picture.width >= 1000
+    code, _, err = run("predict", model, photo, "--explain", tmp_path / "why.gif")
+    assert (code, "why.gif: the name of a picture ends in .pdf, .png, .svg" in err) == (1, True)
+    code, _, err = run("predict", model, photo, other, "--explain", tmp_path / "why.png")
+    assert (code, "one photo is explained at a time" in err) == (2, True)
+
+
 def test_the_papers_own_form_is_one_option_away(run, photos, tmp_path):
     learn = ("learn", photos, "--encoder", "pixels:8", "--members", "1", "--model")
     for name, options, expected in (

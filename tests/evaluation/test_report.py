@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_report_of_digits(model, photos, tmp_path):
     assert document["energy"]["linear"]["layers"] == [64, 10]
     assert f"{HOSTILE} & more " in page.text
     thumbnails = min(len(wrong), 24) + 12
-    assert page.tags.count("img") == thumbnails + 2
+    assert page.tags.count("img") == thumbnails + 1
     assert document["learned"] == 0
     assert "\\u202e" in page.text
     assert "\u202e" not in page.text
@@ -180,6 +181,25 @@ def test_places_where_no_report_can_be(tmp_path):
     message = re.escape(f"the folder {folder} for the report does not exist: make it")
     with pytest.raises(FileNotFoundError, match=f"^{message}$"):
         check_report(folder / "a.html")
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
+def test_a_missing_extra_is_named_before_the_work(tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    message = re.escape(f'pictures and reports need {package}: pip install "spikehead[pictures]"')
+    with pytest.raises(ImportError, match=f"^{message}$"):
+        check_report(tmp_path / "a.html")
+
+
+def test_names_do_nothing(model, photos, tmp_path):
+    pair = evaluate_photos(model, photos / "test").answers[0]
+    names = ["<b>&\"'", "\u202etxt.exe", "{{ title }}", "two\nlines"]
+    counts = {(name, str(pair[1].label)): 1 for name in names}
+    result = Evaluation(counts, names, [], [(names[1], pair[1])])
+    html, _ = write_report(tmp_path / "r.html", model, result, title="names")
+    text = parsed(html).text
+    assert "<b>&\"', \\u202etxt.exe, {{ title }}, two\\nlines; those photos count" in text
+    assert "\u202e" not in html.read_text("utf-8")
 
 
 def test_a_full_disk_leaves_the_old_report_whole(model, photos, tmp_path, monkeypatch):

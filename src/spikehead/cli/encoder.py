@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.table import Table
 
+from spikehead import pictures
 from spikehead.cli import console
-from spikehead.drawing import curves
 from spikehead.encoders import PRETRAINED, built_file, open_encoder
 from spikehead.encoders.registry import BUNDLED
 from spikehead.images import Preprocessing, read_photo
@@ -386,7 +386,8 @@ def _draw_curves(log: Path) -> None:
         name.replace("_", " "): [float(row[name]) for row in rows]
         for name in ("training_accuracy", "validation_accuracy")
     }
-    curves(series, title="Accuracy", x_label="epoch").save(log.with_name("curves.png"))
+    drawn = pictures.curves(series, title="Accuracy", x_label="epoch", y_label="accuracy")
+    pictures.save(drawn, log.with_name("curves.png"))
 
 
 def _draw_activation_maps(

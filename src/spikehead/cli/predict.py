@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from spikehead import pictures
 from spikehead.cli import console
 from spikehead.images import named_photos
 from spikehead.pipeline import Answer, HybridClassifier
@@ -22,6 +23,10 @@ def predict(
         ),
     ],
     top: Annotated[int, typer.Option(min=1, help="Classes to show for each photo.")] = 1,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Also draw why: this .png, .pdf or .svg file, for one photo."),
+    ] = None,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
@@ -31,10 +36,17 @@ def predict(
 
     The exit code is 1 if a photo cannot be read; the others are answered all the same.
     """
-    classifier = HybridClassifier.load(model, n_threads=threads)
     found, left_out = named_photos(photos)
+    if explain:
+        if len(found) > 1:
+            raise typer.BadParameter("one photo is explained at a time.", param_hint="--explain")
+        pictures.check_file(explain)
+    classifier = HybridClassifier.load(model, n_threads=threads)
     with console.at_work(classifier, cache, no_cache):
         answers = list(classifier.classify(found))
+        if explain and answers and not answers[0].problem:
+            pictures.save(pictures.explain(classifier, found[0]), explain)
+            console.messages.print(f"Explained in {explain}", soft_wrap=True)
     if as_json:
         documents = [_document(answer, classifier.classes) for answer in answers]
         if left_out.sentences():
