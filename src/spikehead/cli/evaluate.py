@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from spikehead import storage
 from spikehead.cli import console
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos
 from spikehead.evaluation.report import check_report, write_report
@@ -35,20 +36,22 @@ def evaluate(
     """Measure the model on labelled photos that it has not learned; nothing is learned."""
     if report:
         check_report(report)
-    classifier = HybridClassifier.load(model, n_threads=threads)
-    if card:
-        _check_unseen(classifier, photos)
-    with console.at_work(classifier, cache, no_cache), console.progress() as progress:
-        task = progress.add_task("Evaluating", total=None)
-        result = evaluate_photos(
-            classifier,
-            photos,
-            on_photo=lambda done, total: progress.update(task, completed=done, total=total),
-        )
-        if report:
-            written = write_report(report, classifier, result, title=f"{model.name}: {photos.name}")
-    if card:
-        _note(model, classifier, photos, result)
+    with storage.writing(model) if card else nullcontext():
+        classifier = HybridClassifier.load(model, n_threads=threads)
+        if card:
+            _check_unseen(classifier, photos)
+        with console.at_work(classifier, cache, no_cache), console.progress() as progress:
+            task = progress.add_task("Evaluating", total=None)
+            result = evaluate_photos(
+                classifier,
+                photos,
+                on_photo=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+            if report:
+                title = f"{model.name}: {photos.name}"
+                written = write_report(report, classifier, result, title=title)
+        if card:
+            _note(model, classifier, photos, result)
     if as_json:
         console.print_json(result.to_dict())
         return
