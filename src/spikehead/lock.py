@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
@@ -142,18 +143,27 @@ def _taken(folder: Path) -> _Hold:
 def _leave(hold: _Hold) -> None:
     with _registry:
         if _held.get(hold.folder) is not hold:
-            return  # this process was forked off meanwhile
+            return  # this process was forked off meanwhile, or ends
         hold.depth -= 1
-        if hold.depth:
-            return
-        del _held[hold.folder]
-        with suppress(OSError):
-            if hold.made and os.listdir(hold.folder) == [LOCK]:  # noqa: PTH208
-                (hold.folder / LOCK).unlink()
-                hold.folder.rmdir()
-            hold.check()
-            os.truncate(hold.folder / LOCK, 0)
-        hold.lock.release()
+        if not hold.depth:
+            del _held[hold.folder]
+            _release(hold)
+
+
+def _release(hold: _Hold) -> None:
+    with suppress(OSError):
+        hold.check()
+        os.truncate(hold.folder / LOCK, 0)
+        if hold.made and os.listdir(hold.folder) == [LOCK]:  # noqa: PTH208
+            (hold.folder / LOCK).unlink()
+            hold.folder.rmdir()
+    hold.lock.release()
+
+
+@atexit.register
+def _release_all() -> None:
+    while _held:
+        _release(_held.popitem()[1])
 
 
 def _forget() -> None:

@@ -1,8 +1,8 @@
 """The report: its figures against a hand count, and that it is one safe, self-contained file."""
 
 import errno
-import os
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
