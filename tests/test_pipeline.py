@@ -232,6 +232,20 @@ def test_saving_takes_the_lessons_into_the_model(lessons, test_photos, tmp_path)
     assert_same(loaded, model.taught(lessons[3:]), test_photos)
 
 
+def test_a_lesson_of_another_encoder_is_refused(lessons, tmp_path):
+    model = HybridClassifier("pixels:4", members=1)
+    model.save(tmp_path / "model")
+    storage.add_lesson(tmp_path / "model", lessons[0])
+    sentence = (
+        f"^lesson 1 in {tmp_path / 'model'} has 64 activations a photo, but the model's encoder "
+        "gives 16: use another folder$"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        HybridClassifier.load(tmp_path / "model")
+    with pytest.raises(ValueError, match=sentence):
+        HybridClassifier("pixels:4", members=1).save(tmp_path / "model")
+
+
 def test_a_model_that_knows_nothing_can_be_saved(photos, test_photos, tmp_path):
     model = make()
     model.save(tmp_path / "model")

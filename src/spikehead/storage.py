@@ -616,7 +616,7 @@ def _wrong_in_lesson(arrays: Mapping[str, NDArray[Any]]) -> str:
         if name not in arrays:
             return f"it has no {name}"
         if arrays[name].dtype != kind or arrays[name].ndim != n_dims:
-            return f"its {name} have another type or shape"
+            return f"its {name} array has another type or shape"
     label, taught_at = arrays["label"], arrays["taught_at"]
     digests, activations = arrays["digests"], arrays["activations"]
     if len(label) > _MOST_LABEL_BYTES:
