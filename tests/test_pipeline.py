@@ -22,6 +22,7 @@ from spikehead import (
 from spikehead.coding import STEPS, even_trains
 from spikehead.colanet import reference
 from spikehead.encoders import ActivationCache, open_encoder
+from spikehead.encoders.registry import BUNDLED
 
 PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
 
@@ -321,6 +322,19 @@ def test_an_encoder_that_changed_is_refused(photos, tmp_path):
     model.save(tmp_path / "model")
     with pytest.raises(ValueError, match="is not the encoder that the model learned with"):
         HybridClassifier.load(tmp_path / "model")
+
+
+def test_an_encoder_file_that_was_replaced_meanwhile_is_not_saved(photos, tmp_path):
+    encoder = tmp_path / "encoder.onnx"
+    shutil.copy(BUNDLED, encoder)
+    model = HybridClassifier(f"onnx:{encoder}", members=1)
+    encoder.write_bytes(b"another")
+    with pytest.raises(OSError, match="is not what it was: put the former one back"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    shutil.copy(BUNDLED, encoder)
+    model.save(tmp_path / "model")
+    HybridClassifier.load(tmp_path / "model")
 
 
 def test_a_model_from_before_depressions_were_counted_has_the_papers_form(

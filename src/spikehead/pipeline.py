@@ -28,6 +28,7 @@ from spikehead.encoders import (
     open_encoder,
     restore_encoder,
 )
+from spikehead.files import chunks, sha256
 from spikehead.images import Photo, find_photos, photo_bytes
 from spikehead.interrupts import uninterrupted
 from spikehead.model_card import Measurement, ModelCard
@@ -191,6 +192,8 @@ class HybridClassifier:
         )
         if parameters is None:
             parameters = for_encoder(RECOMMENDED, self.encoder)
+        # A file that is replaced while the model works would be saved as its encoder otherwise.
+        self._files = {role: sha256(chunks(path)) for role, path in self.encoder.files.items()}
         self.cache = cache
         self.head = CoLaNETClassifier(
             **parameters.to_dict(),
@@ -384,6 +387,7 @@ class HybridClassifier:
                 self._description(),
                 self._arrays(),
                 attachments=self.encoder.files,
+                digests=self._files,
                 learned=learned,
                 since=self.revision,
             )

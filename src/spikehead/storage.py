@@ -238,6 +238,7 @@ def save(
     arrays: Mapping[str, NDArray[Any]],
     *,
     attachments: Mapping[str, str | Path] | None = None,
+    digests: Mapping[str, str] | None = None,
     learned: Collection[int] = (),
     since: Revision | None = None,
 ) -> Revision:
@@ -257,6 +258,8 @@ def save(
         Files to copy into the folder, under names such as ``"encoder"``: small letters, digits
         and underscores. A file that is in the folder already is not copied again. An attachment of
         the old model that is not named here goes with it.
+    digests : mapping of str to str, optional
+        SHA-256 that attachments must have, by the same names. Default: whatever they have.
     learned : collection of int, optional
         Numbers of the folder's lessons that are part of this model, and go in the same step; the
         others stay.
@@ -292,7 +295,8 @@ def save(
     def saved(old: dict[str, Any] | None) -> dict[str, Any]:
         files = {_NETWORK: _store(folder, _NETWORK, ".safetensors", lambda: [network])}
         for name, source in sources.items():
-            files[name] = _store(folder, name, source.suffix, partial(chunks, source))
+            digest = (digests or {}).get(name)
+            files[name] = _store(folder, name, source.suffix, partial(chunks, source), digest)
         lessons = [entry for entry in _lessons(old) if _number(entry) not in learned]
         return _manifest(description, files, lessons)
 
@@ -830,10 +834,14 @@ def _manifest(
 
 
 def _store(
-    folder: Path, name: str, suffix: str, read: Callable[[], Iterable[bytes]]
+    folder: Path,
+    name: str,
+    suffix: str,
+    read: Callable[[], Iterable[bytes]],
+    digest: str | None = None,
 ) -> dict[str, Any]:
     """Bring a data file into the folder; return its manifest entry."""
-    digest = sha256(read())
+    digest = digest or sha256(read())
     stem = f"{name}-{digest[:_NAMED_DIGITS]}"
     path = folder / (stem + suffix if _DATA_FILE.fullmatch(stem + suffix) else stem)
     _bring(path, read, digest)
@@ -849,7 +857,10 @@ def _bring(path: Path, read: Callable[[], Iterable[bytes]], digest: str) -> None
             found.update(chunk)
             yield chunk
         if not found.hexdigest().startswith(digest):
-            raise OSError(f"the file to be saved as {path} changed meanwhile: try again")
+            raise OSError(
+                f"the file to be saved as {path.name} is not what it was: put the former one back, "
+                "or begin again with this one"
+            )
 
     if not (path.is_file() and sha256(chunks(path)).startswith(digest)):
         make_folder(path.parent)
