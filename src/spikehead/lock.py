@@ -68,7 +68,7 @@ class _Hold:
 
 
 _held: dict[Path, _Hold] = {}
-_registry = threading.Lock()
+_registry = threading.RLock()  # a teacher that is forgotten lets go wherever its thread is
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def _forget() -> None:
     """Start anew in a process that was forked off: it holds nothing."""
     global _registry
     _held.clear()
-    _registry = threading.Lock()
+    _registry = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
