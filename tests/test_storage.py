@@ -651,13 +651,16 @@ def test_kill_at_random_moments(tmp_path: Path, encoder: Path) -> None:
         folder, encoder = sys.argv[1:]
         chance = random.Random(0)
         n = 0
+        started = time.monotonic()
+        storage.save(folder + " to see how long it takes", {}, {"w": np.zeros(200_000)})
+        longest = 3 * (time.monotonic() - started)
         for _ in range(50):
             process = os.fork()
             if process == 0:
                 for n in itertools.count(n + 1):
                     storage.save(folder, {"n": n}, {"w": np.full(200_000, n)},
                                  attachments={"encoder": encoder} if n % 2 else None)
-            time.sleep(chance.uniform(0, 0.05))
+            time.sleep(chance.uniform(0, longest))
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             if storage.is_model(folder):
