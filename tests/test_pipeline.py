@@ -22,6 +22,7 @@ from spikehead import (
 from spikehead.coding import STEPS, even_trains
 from spikehead.colanet import reference
 from spikehead.encoders import ActivationCache, open_encoder
+from spikehead.encoders.registry import BUNDLED
 
 PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
 
@@ -232,6 +233,20 @@ def test_saving_takes_the_lessons_into_the_model(lessons, test_photos, tmp_path)
     assert_same(loaded, model.taught(lessons[3:]), test_photos)
 
 
+def test_a_lesson_of_another_encoder_is_refused(lessons, tmp_path):
+    model = HybridClassifier("pixels:4", members=1)
+    model.save(tmp_path / "model")
+    storage.add_lesson(tmp_path / "model", lessons[0])
+    sentence = (
+        f"^lesson 1 in {tmp_path / 'model'} has 64 activations a photo, but the model's encoder "
+        "gives 16: use another folder$"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        HybridClassifier.load(tmp_path / "model")
+    with pytest.raises(ValueError, match=sentence):
+        HybridClassifier("pixels:4", members=1).save(tmp_path / "model")
+
+
 def test_a_model_that_knows_nothing_can_be_saved(photos, test_photos, tmp_path):
     model = make()
     model.save(tmp_path / "model")
@@ -352,6 +367,19 @@ def test_an_encoder_that_changed_is_refused(photos, tmp_path):
     model.save(tmp_path / "model")
     with pytest.raises(ValueError, match="is not the encoder that the model learned with"):
         HybridClassifier.load(tmp_path / "model")
+
+
+def test_an_encoder_file_that_was_replaced_meanwhile_is_not_saved(photos, tmp_path):
+    encoder = tmp_path / "encoder.onnx"
+    shutil.copy(BUNDLED, encoder)
+    model = HybridClassifier(f"onnx:{encoder}", members=1)
+    encoder.write_bytes(b"another")
+    with pytest.raises(OSError, match="is not what it was: put the former one back"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    shutil.copy(BUNDLED, encoder)
+    model.save(tmp_path / "model")
+    HybridClassifier.load(tmp_path / "model")
 
 
 def test_a_model_from_before_depressions_were_counted_has_the_papers_form(

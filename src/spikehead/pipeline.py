@@ -5,11 +5,9 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +28,12 @@ from spikehead.encoders import (
     open_encoder,
     restore_encoder,
 )
+from spikehead.files import chunks, sha256
 from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
+from spikehead.interrupts import uninterrupted
 from spikehead.model_card import Measurement, ModelCard
 from spikehead.names import class_names
-from spikehead.storage import StoredLesson
+from spikehead.storage import Revision, StoredLesson
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
@@ -177,6 +177,8 @@ class HybridClassifier:
         The classes known so far.
     measurement : Measurement or None
         An accuracy for the model card, measured on photos that it has not learned.
+    revision : Revision or None
+        Where, and as what, it was last loaded or saved.
 
     Examples
     --------
@@ -201,6 +203,8 @@ class HybridClassifier:
         )
         if parameters is None:
             parameters = for_encoder(RECOMMENDED, self.encoder)
+        # A file that is replaced while the model works would be saved as its encoder otherwise.
+        self._files = {role: sha256(chunks(path)) for role, path in self.encoder.files.items()}
         self.cache = cache
         self.head = CoLaNETClassifier(
             **parameters.to_dict(),
@@ -211,6 +215,7 @@ class HybridClassifier:
         )
         self.head.begin(self.encoder.n_activations)
         self.measurement: Measurement | None = None
+        self.revision: Revision | None = None
         self._seed = seed
         self._learned: dict[bytes, int] = {}  # the column of each photo's class
         self._right = bytearray()
@@ -355,7 +360,8 @@ class HybridClassifier:
     def save(self, folder: str | Path) -> None:
         """Save the model to a folder; a crash at any moment leaves the old one whole.
 
-        The lessons in the folder that the model has learned go with it: they are in it now.
+        The lessons in the folder that the model has learned go in the same step: they are in it
+        now. Ctrl-C waits until the model is saved.
 
         Parameters
         ----------
@@ -364,11 +370,50 @@ class HybridClassifier:
 
         Raises
         ------
+        ModelInUseError
+            If another program is at work on the model there.
+        ModelChangedError
+            If the model was loaded from there, or saved there, and another has changed it since.
+            To keep others out, hold `spikehead.storage.writing` from before loading until after
+            saving.
+        ValueError
+            If there are lessons that the model has not learned, of another encoder.
         OSError
             If the folder holds other things, or cannot be written; the sentence says what to do.
         """
+        with uninterrupted(), storage.writing(folder):
+            lessons = storage.read_lessons(folder) if storage.is_model(folder) else []
+            learned = [lesson.number for lesson in lessons if self._has_learned_all(lesson)]
+            self._check_fit(folder, [one for one in lessons if one.number not in learned])
+            self.revision = storage.save(
+                folder,
+                self._description(),
+                self._arrays(),
+                attachments=self.encoder.files,
+                digests=self._files,
+                learned=learned,
+                since=self.revision,
+            )
+            # The model is saved; a card that cannot be written is no reason to say otherwise.
+            with suppress(OSError):
+                self.write_card(folder)
+
+    def _has_learned_all(self, lesson: StoredLesson) -> bool:
+        return lesson.label in self.classes and self._learned.keys() >= set(_keys(lesson))
+
+    def _check_fit(self, folder: str | Path, lessons: Iterable[StoredLesson]) -> None:
+        """Raise if there is a lesson in the folder that the model can never learn."""
+        for lesson in lessons:
+            width = lesson.activations.shape[1]
+            if width != self.encoder.n_activations:
+                raise ValueError(
+                    f"lesson {lesson.number} in {folder} has {width} activations a photo, but the "
+                    f"model's encoder gives {self.encoder.n_activations}: use another folder"
+                )
+
+    def _description(self) -> dict[str, Any]:
         network = self.head.network_
-        description = {
+        return {
             "encoder": self.encoder.to_dict(),
             "fingerprint": self.encoder.fingerprint,
             "classes": self.classes,
@@ -380,7 +425,10 @@ class HybridClassifier:
             "resource_updates": network.resource_updates,
             "measurement": self.measurement and asdict(self.measurement),
         }
-        arrays: dict[str, NDArray[Any]] = {
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        network = self.head.network_
+        return {
             "resources": network.resources,
             "stability": network.stability,
             "depressions": network.depressions,
@@ -389,13 +437,6 @@ class HybridClassifier:
             "columns": np.fromiter(self._learned.values(), np.int32, len(self._learned)),
             "prequential": self.prequential,
         }
-        storage.save(folder, description, arrays, attachments=self.encoder.files)
-        for lesson in storage.read_lessons(folder):
-            if lesson.label in self.classes and self._learned.keys() >= set(_keys(lesson)):
-                storage.remove_lesson(folder, lesson.number)
-        # The model is saved; a card that cannot be written is no reason to say otherwise.
-        with suppress(OSError):
-            self.write_card(folder)
 
     def write_card(self, folder: str | Path) -> bool:
         """Write the model card, ``README.md``, unless the one that is there was edited by hand.
@@ -460,15 +501,16 @@ class HybridClassifier:
         FileNotFoundError, ValueError
             If the folder is missing, is not a model, or was changed.
         """
-        # Before the model: what is saved into it meanwhile is then met twice, and not missed.
-        added = storage.read_lessons(folder) if lessons else []
         stored = storage.load(folder)
         try:
-            return cls._restored(stored, cache, n_threads).taught(added)
-        except (KeyError, TypeError) as error:
+            model = cls._restored(stored, cache, n_threads)
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
             raise ValueError(
                 f"{folder} is not a whole model: {error} is missing or wrong"
             ) from None
+        model.revision = stored.revision
+        model._check_fit(folder, stored.lessons)
+        return model.taught(stored.lessons) if lessons else model
 
     @classmethod
     def _restored(
@@ -589,7 +631,7 @@ class HybridClassifier:
         places = list(new.values())
         activations = batch.activations[places]
         labels = [stream[batch.indices[place]].label for place in places]
-        with _uninterrupted():
+        with uninterrupted():
             self._add_classes(classes)
             self._learn(list(new), labels, activations)
             lesson.new_classes += classes
@@ -610,22 +652,6 @@ class HybridClassifier:
     def _check_taught(self) -> None:
         if not self.classes:
             raise ValueError("the model has learned nothing yet; teach it with learn")
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C until the block is done, so that no batch is learned by half."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    interrupts = []
-    handler = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
-    if interrupts:
-        raise KeyboardInterrupt
 
 
 def _key(digest: bytes, label: str) -> bytes:

@@ -179,3 +179,14 @@ def test_the_page_needs_no_other_host(client):
         assert part.ok
         assert "//" not in part.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
     assert "://" not in page.text
+
+
+def test_a_folder_that_was_moved_away_is_no_place_for_a_lesson(client, teacher, picture, tmp_path):
+    teacher.folder.rename(tmp_path / "elsewhere")
+    for answer in (
+        client.teach("disc", picture("disc", 1)),
+        client("POST", "/api/classes", json={"name": "disc"}),
+    ):
+        assert answer.status_code == 503
+        assert "was moved or removed, or another program took it over" in answer.json()["error"]
+    assert client("GET", "/api/model").json()["classes"] == []

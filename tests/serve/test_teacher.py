@@ -124,7 +124,7 @@ def test_a_full_disk_changes_nothing(taught, picture, monkeypatch, action):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync" if action != "undo" else "unlink", fail)
+        patch.setattr(os, "fsync", fail)
         with pytest.raises(OSError, match=r"the disk is full, free some space .*is unchanged"):
             actions[action]()
     assert taught.state is before

@@ -17,6 +17,7 @@ from spikehead.backbones.catalogue import network
 from spikehead.backbones.efficientnet import from_timm
 from spikehead.backbones.se_resnet import from_torchvision
 from spikehead.encoders.cache import default_cache_folder
+from spikehead.files import no_link
 from spikehead.images import Preprocessing
 
 __all__ = ["OFFICIAL_WEIGHTS", "PREPROCESSING", "fetch", "load_state", "pretrained"]
@@ -130,7 +131,7 @@ def _download(url: str, part: Path, progress: Callable[[int, int], None] | None)
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
         done = there if resumed else 0
         total = done + int(response.headers.get("Content-Length", 0))
-        with part.open("ab" if resumed else "wb") as opened:
+        with open(part, "ab" if resumed else "wb", opener=no_link) as opened:
             while chunk := response.read(_CHUNK):
                 opened.write(chunk)
                 done += len(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from io import TextIOWrapper
 
@@ -22,6 +23,7 @@ from spikehead.cli import (
     tune,
 )
 from spikehead.cli.console import fail, messages
+from spikehead.interrupts import stopping_once
 
 app = typer.Typer(
     help="A spiking head that learns online, in one pass, on top of any frozen vision encoder.",
@@ -51,7 +53,10 @@ app.add_typer(encoder.app, name="encoder")
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
+    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.
+
+    SIGTERM stops it in the same way; then it ends by that signal, as who sent it expects.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # what it cannot show is written as escapes
             stream.reconfigure(errors="backslashreplace")
@@ -59,7 +64,8 @@ def main() -> None:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        app(_with_addresses(arguments), prog_name="spikehead")
+        with stopping_once() as signals:
+            app(_with_addresses(arguments), prog_name="spikehead")
     except (ValueError, OSError, ImportError, MemoryError) as error:
         if debug:
             raise
@@ -67,6 +73,11 @@ def main() -> None:
     except KeyboardInterrupt:
         messages.print("Stopped.")
         sys.exit(130)
+    except SystemExit:
+        if signals[:1] == [signal.SIGTERM]:
+            sys.stdout.flush()
+            signal.raise_signal(signal.SIGTERM)
+        raise
 
 
 def _with_addresses(arguments: list[str]) -> list[str]:

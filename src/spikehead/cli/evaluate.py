@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from spikehead import storage
 from spikehead.cli import console
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos
 from spikehead.evaluation.report import check_report, write_report
@@ -35,27 +37,21 @@ def evaluate(
     """Measure the model on labelled photos that it has not learned; nothing is learned."""
     if report:
         check_report(report)
-    classifier = HybridClassifier.load(model, n_threads=threads)
-    found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
-    with console.at_work(classifier, cache, no_cache), console.progress() as progress:
-        task = progress.add_task("Evaluating", total=None)
-        result = evaluate_photos(
-            classifier,
-            found,
-            on_photo=lambda done, total: progress.update(task, completed=done, total=total),
-        )
-        if report:
-            written = write_report(report, classifier, result, title=f"{model.name}: {photos.name}")
-    if as_json:
-        console.print_json(result.to_dict())
-    else:
-        console.tell_left_out(result.left_out)
-        console.list_skipped(result.skipped)
-        _print(result)
-        if report:
-            console.out.print(f"Report: {written[0]} and {written[1]}", soft_wrap=True)
-    if card:
-        _note(model, classifier, photos, result)
+    with storage.writing(model) if card else nullcontext():
+        classifier = HybridClassifier.load(model, n_threads=threads)
+        found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
+        with console.at_work(classifier, cache, no_cache), console.progress() as progress:
+            task = progress.add_task("Evaluating", total=None)
+            result = evaluate_photos(
+                classifier,
+                found,
+                on_photo=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+            if report:
+                write_report(report, classifier, result, title=f"{model.name}: {photos.name}")
+        _print(result, report, as_json)
+        if card:
+            _note(model, classifier, photos, result)
 
 
 def _note(model: Path, classifier: HybridClassifier, photos: Path, result: Evaluation) -> None:
@@ -81,7 +77,19 @@ def _note(model: Path, classifier: HybridClassifier, photos: Path, result: Evalu
         )
 
 
-def _print(result: Evaluation) -> None:
+def _print(result: Evaluation, report: Path | None, as_json: bool) -> None:
+    if as_json:
+        console.print_json(result.to_dict())
+        return
+    console.tell_left_out(result.left_out)
+    console.list_skipped(result.skipped)
+    _print_table(result)
+    if report:
+        files = f"{report} and {report.with_suffix('.json')}"
+        console.out.print(f"Report: {files}", soft_wrap=True)
+
+
+def _print_table(result: Evaluation) -> None:
     table = Table("class", "photos", "right", "most often taken for", box=None)
     for column in (1, 2):
         table.columns[column].justify = "right"

@@ -50,15 +50,18 @@ def learn(
     A photo that the model has learned under the same label is left out, so a run that was stopped
     goes on where it was when the same command is given again.
     """
-    given = models.given(model, encoder=encoder, parameters=parameters, members=members, seed=seed)
-    if storage.is_model(model):
-        classifier = HybridClassifier.load(model, n_threads=threads)
-    else:
-        classifier = models.new(threads, **given)
-    started = time.monotonic()
-    with console.at_work(classifier, cache, no_cache), console.cluster(ray) as cluster:
-        found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
-        lesson = _learn(classifier, found, model, order, cluster)
+    with storage.writing(model):
+        given = models.given(
+            model, encoder=encoder, parameters=parameters, members=members, seed=seed
+        )
+        if storage.is_model(model):
+            classifier = HybridClassifier.load(model, n_threads=threads)
+        else:
+            classifier = models.new(threads, **given)
+        started = time.monotonic()
+        with console.at_work(classifier, cache, no_cache), console.cluster(ray) as cluster:
+            found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
+            lesson = _learn(classifier, found, model, order, cluster)
     _report(model, classifier, lesson, time.monotonic() - started, as_json)
 
 
@@ -71,6 +74,7 @@ def _learn(
 ) -> Lesson:
     """Learn, and save now and then, at the end, and when stopped."""
     lesson = Lesson()
+    known = classifier.photos_learned
     saved = time.monotonic()
     try:
         with console.progress() as progress:
@@ -86,7 +90,7 @@ def _learn(
 
             classifier.learn(photos, order=order.value, cluster=cluster, on_batch=on_batch)
     except KeyboardInterrupt:
-        if lesson.learned:
+        if classifier.photos_learned != known:
             classifier.save(model)
         console.messages.print(
             f"Stopped after {lesson.done} photos; give the same command again to go on."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from spikehead import pictures
 from spikehead.evaluation.energy import MULTIPLY_ADD, Energy, measure_energy
 from spikehead.evaluation.firing import STABLE, Firing, activations_of, measure_firing
 from spikehead.evaluation.metrics import Evaluation, learning_curve
+from spikehead.files import replace_file
 from spikehead.images import UnreadablePhoto, read_photo
 from spikehead.names import shown
 from spikehead.pipeline import Answer, HybridClassifier
@@ -98,16 +98,12 @@ def write_report(
 
 
 def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(text.encode(errors="replace"))
-        beside.replace(path)
+        replace_file(path, [text.encode(errors="replace")])
     except OSError as error:
         raise OSError(
             f"cannot write {path}: {error.strerror}; make room there, or name another place"
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _document(
