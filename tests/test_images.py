@@ -328,8 +328,8 @@ class TestReadPhoto:
 
 
 class TestPreprocessing:
-    def test_a_photo_of_the_right_size_is_used_as_it_is(self):
-        preprocessing = Preprocessing(resize=8, crop=4, mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
+    def test_channels_are_normalised_each_by_itself(self):
+        preprocessing = Preprocessing(resize=4, crop=4, mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
         photo = noise(4, 4)
         pixels = np.asarray(photo, float)
         expected = np.stack(
@@ -348,6 +348,7 @@ class TestPreprocessing:
             ((30, 41), (8, 10), (1, 2, 7, 8)),
             ((6, 7), (8, 9), (1, 2, 7, 8)),
             ((8, 8), (8, 8), (1, 1, 7, 7)),
+            ((6, 6), (8, 8), (1, 1, 7, 7)),
             ((6, 600), (8, 800), (1, 397, 7, 403)),
         ],
     )

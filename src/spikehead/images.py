@@ -289,8 +289,7 @@ class Preprocessing:
     """How a photo becomes what an encoder takes; the default is usual for ImageNet encoders.
 
     The short side is resized to `resize`, the central square of side `crop` is cut out, and
-    ``(pixel / 255 - mean) / std`` is taken in each channel. A photo that is `crop` x `crop` already
-    is used as it is.
+    ``(pixel / 255 - mean) / std`` is taken in each channel.
 
     Parameters
     ----------
@@ -370,8 +369,6 @@ class Preprocessing:
         """
         photo = photo.convert(self.mode)
         width, height = photo.size
-        if width == height == self.crop:
-            return photo
         short = min(width, height)
         width, height = self.resize * width // short, self.resize * height // short
         photo = photo.resize((width, height), INTERPOLATIONS[self.interpolation])
