@@ -143,7 +143,7 @@ def encoders(
 ) -> dict[str, Callable[[Pixels], Any]]:
     """Return ways from pixels to the head's answers; the first is the one that users get."""
     ways: dict[str, Callable[[Pixels], NDArray[np.float32]]] = {
-        f"spikehead, {precision}": OnnxEncoder(file, n_threads=n_threads).encode
+        f"spikehead, {precision}": partial(_own_run, OnnxEncoder(file, n_threads=n_threads))
         for precision, file in files.items()
     }
     encoder = network(name)
@@ -212,6 +212,10 @@ def stages(paths: list[Path], encoder: Encoder, n_threads: int) -> dict[str, Run
         "encoding alone": lambda: encoder.encode(pixels),
         "decoding alone": decode_all,
     }
+
+
+def _own_run(encoder: Encoder, pixels: Pixels) -> NDArray[np.float32]:
+    return encoder.encode(pixels).clip(min=0)
 
 
 def _torch_run(encoder: nn.Module, pixels: Pixels) -> NDArray[np.float32]:

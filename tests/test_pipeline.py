@@ -21,7 +21,7 @@ from spikehead import (
 )
 from spikehead.coding import STEPS, even_trains
 from spikehead.colanet import reference
-from spikehead.encoders import ActivationCache, open_encoder
+from spikehead.encoders import ActivationCache, Pixels, open_encoder
 
 PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
 
@@ -260,6 +260,34 @@ def test_the_seed_decides_the_order(photos):
         orders.append(list(model._learned))
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == sorted(orders[2])
+
+
+class Signed(Pixels):
+    """Grey pixels, less `middle`: below it they are negative."""
+
+    def __init__(self, middle):
+        super().__init__(8)
+        self.middle = np.float32(middle)
+
+    def encode(self, pixels):
+        return super().encode(pixels) - self.middle
+
+
+def test_what_counts_as_zero_is_said(photos, test_photos):
+    model = HybridClassifier(Signed(0.4), parameters=PARAMETERS, members=3)
+    given = np.array([np.asarray(Image.open(p)).ravel() / 255 for p in photos.rglob("*.png")]) - 0.4
+    clipped = np.mean((given.clip(max=0) ** 2).sum(axis=1) / (given**2).sum(axis=1))
+    assert 0.25 < clipped < 0.75
+    message = f"^{clipped:.0%} of what the encoder pixels:8 gives .* counts as zero: "
+    with pytest.warns(UserWarning, match=message):
+        lesson = model.learn(photos)
+    assert lesson.shares.clipped == pytest.approx(clipped)
+    assert lesson.shares.silent == pytest.approx(np.mean(given < 0.05), abs=0.01)
+    assert lesson.shares.full == pytest.approx(np.mean(given >= 0.95), abs=0.01)
+    assert model.predict(test_photos)
+    # A little is what networks that end in SiLU lose, as the paper's own does.
+    lesson = HybridClassifier(Signed(0.05), parameters=PARAMETERS, members=3).learn(photos)
+    assert 0 < lesson.shares.clipped < 0.05
 
 
 def test_broken_photos_are_skipped_and_named(photos, test_photos):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead import storage
+from spikehead.coding import CodedShares, coded_shares
 from spikehead.colanet.classifier import CoLaNETClassifier
 from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import (
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 
 ORDERS = ("shuffled", "as-given")
 
+MAX_CLIPPED = 0.25
+"""Share of what an encoder gives (`CodedShares.clipped`) above which `learn` warns that it is lost:
+networks that end in SiLU lose a tenth, embeddings of either sign half."""
+
 _KEY_BYTES = 16  # of the hash by which a photo and its label are remembered
 
 
@@ -58,6 +64,9 @@ class Lesson:
         Classes met for the first time.
     skipped : list of (Path, str)
         Photos that could not be read, and why.
+    shares : CodedShares
+        How much of the encoder's activations is clipped, too weak to spike, and at its full rate,
+        over the photos learned so far.
     """
 
     total: int = 0
@@ -65,11 +74,20 @@ class Lesson:
     known: int = 0
     new_classes: list[str] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
+    shares: CodedShares = field(default_factory=CodedShares)
 
     @property
     def done(self) -> int:
         """Number of photos that were dealt with so far."""
         return self.learned + self.known + len(self.skipped)
+
+    def add(self, learned: int, shares: CodedShares) -> None:
+        """Take in photos that were learned, and how their activations were coded."""
+        self.learned += learned
+        weight = learned / self.learned
+        self.shares = CodedShares(
+            *(old + weight * (new - old) for old, new in zip(self.shares, shares, strict=True))
+        )
 
 
 @dataclass(frozen=True)
@@ -287,6 +305,13 @@ class HybridClassifier:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
             raise ValueError(none_readable(lesson.skipped))
+        if lesson.shares.clipped > MAX_CLIPPED:
+            warnings.warn(
+                f"{lesson.shares.clipped:.0%} of what the encoder {self.encoder.name} gives (of its "
+                "sum of squares) is negative and counts as zero: take its activations before the "
+                "layer that centres them, or an encoder that ends in ReLU",
+                stacklevel=2,
+            )
         return lesson
 
     def classify(self, photos: Iterable[str | Path]) -> Iterator[Answer]:
@@ -574,13 +599,14 @@ class HybridClassifier:
         # All classes of the lesson at once: where batches end must not decide their order.
         classes = sorted({photo.label for photo in stream} - set(self.classes))
         places = list(new.values())
+        shares = coded_shares(batch.given[places], self.head.parameters_.saturation)
         activations = batch.activations[places]
         labels = [stream[batch.indices[place]].label for place in places]
         with _uninterrupted():
             self._add_classes(classes)
             self._learn(list(new), labels, activations)
             lesson.new_classes += classes
-            lesson.learned += len(new)
+            lesson.add(len(new), shares)
 
     def _add_classes(self, labels: list[str]) -> None:
         if labels:

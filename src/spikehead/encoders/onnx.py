@@ -136,7 +136,7 @@ class OnnxEncoder:
         self._session = _session(self.files[_FILE], model, self._n_threads)
 
     def encode(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the activations, negative ones as zero, shape (n_photos, n_activations).
+        """Return the activations, shape (n_photos, n_activations).
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ class OnnxEncoder:
                 f"the encoder {self.name} gives activations that are not finite (infinity or NaN): "
                 "check its preprocessing and how it was exported"
             )
-        return activations.clip(min=0)
+        return activations
 
     def _run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the network gives for a batch, or for the beginning of one."""
