@@ -79,6 +79,25 @@ def fingerprint(kind: str, preprocessing: Preprocessing, model: bytes = b"") -> 
     return hashlib.sha256(settings.encode() + b"\n" + model).hexdigest()
 
 
+def check_regular(path: Path, advice: str) -> None:
+    """Refuse a folder, pipe or device, where to open it could fail or wait for ever.
+
+    Parameters
+    ----------
+    path : Path
+        Something that exists.
+    advice : str
+        What to do, for the error.
+
+    Raises
+    ------
+    OSError
+        If it is not a regular file.
+    """
+    if not path.is_file():
+        raise OSError(f"{path} is not a file: {advice}")
+
+
 def usable_cpus() -> int:
     """Return the number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
