@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spikehead import storage
 from spikehead.coding import CodedShares, coded_shares
-from spikehead.colanet.classifier import CoLaNETClassifier
+from spikehead.colanet.classifier import AUTO, CoLaNETClassifier
 from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import (
     ActivationCache,
@@ -45,6 +45,9 @@ MAX_CLIPPED = 0.25
 """Share of what an encoder gives (`CodedShares.clipped`) above which `learn` warns that it is lost:
 networks that end in SiLU lose a tenth, embeddings of either sign half."""
 
+ALMOST_ALL = 0.98
+"""Share of the inputs that never spike, or spike at every step, above which `learn` warns."""
+
 _KEY_BYTES = 16  # of the hash by which a photo and its label are remembered
 
 
@@ -67,6 +70,8 @@ class Lesson:
     shares : CodedShares
         How much of the encoder's activations is clipped, too weak to spike, and at its full rate,
         over the photos learned so far.
+    warning : str
+        What is wrong with that, and what to do, once the lesson is over; nothing if it is well.
     """
 
     total: int = 0
@@ -75,6 +80,7 @@ class Lesson:
     new_classes: list[str] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     shares: CodedShares = field(default_factory=CodedShares)
+    warning: str = ""
 
     @property
     def done(self) -> int:
@@ -164,7 +170,8 @@ class HybridClassifier:
     encoder : str or Encoder, default="bundled"
         As `obtain_encoder` takes it, or an encoder of your own.
     parameters : CoLaNETParameters, optional
-        Default: `RECOMMENDED`, with the saturation that the encoder knows, if any.
+        Default: `RECOMMENDED`, with the saturation that the encoder knows, or else with one that
+        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``.
     members : int, default=15
         Networks in the ensemble.
     seed : int, default=0
@@ -206,11 +213,12 @@ class HybridClassifier:
         self.encoder = (
             obtain_encoder(encoder, n_threads=n_threads) if isinstance(encoder, str) else encoder
         )
+        hyperparameters = (parameters or RECOMMENDED).to_dict()
         if parameters is None:
-            parameters = for_encoder(RECOMMENDED, self.encoder)
+            hyperparameters["saturation"] = self.encoder.saturation or AUTO
         self.cache = cache
         self.head = CoLaNETClassifier(
-            **parameters.to_dict(),
+            **hyperparameters,
             members=members,
             random_state=seed,
             n_threads=n_threads,
@@ -305,13 +313,9 @@ class HybridClassifier:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
             raise ValueError(none_readable(lesson.skipped))
-        if lesson.shares.clipped > MAX_CLIPPED:
-            warnings.warn(
-                f"{lesson.shares.clipped:.0%} of what the encoder {self.encoder.name} gives (of its "
-                "sum of squares) is negative and counts as zero: take its activations before the "
-                "layer that centres them, or an encoder that ends in ReLU",
-                stacklevel=2,
-            )
+        lesson.warning = self._losses(lesson.shares)
+        if lesson.warning:
+            warnings.warn(lesson.warning, stacklevel=2)
         return lesson
 
     def classify(self, photos: Iterable[str | Path]) -> Iterator[Answer]:
@@ -395,6 +399,7 @@ class HybridClassifier:
             "fingerprint": self.encoder.fingerprint,
             "classes": self.classes,
             "hyperparameters": self.head.parameters_.to_dict(),
+            "saturation_from_photos": self.head.saturation == AUTO and not network.presentations,
             "members": network.n_members,
             "seed": network.seed,
             "inputs": network.n_inputs,
@@ -510,6 +515,8 @@ class HybridClassifier:
                 f"{model.encoder.name} is not the encoder that the model learned with: restore the "
                 "model from a copy"
             )
+        if description.get("saturation_from_photos"):
+            model.head.saturation = AUTO
         model.head.resume(
             np.array(description["classes"], str),
             arrays["resources"],
@@ -599,14 +606,37 @@ class HybridClassifier:
         # All classes of the lesson at once: where batches end must not decide their order.
         classes = sorted({photo.label for photo in stream} - set(self.classes))
         places = list(new.values())
-        shares = coded_shares(batch.given[places], self.head.parameters_.saturation)
         activations = batch.activations[places]
         labels = [stream[batch.indices[place]].label for place in places]
         with _uninterrupted():
             self._add_classes(classes)
             self._learn(list(new), labels, activations)
             lesson.new_classes += classes
-            lesson.add(len(new), shares)
+            # Once it has learned them, since gains and perhaps the saturation come from them.
+            counts = self.head.network_.spike_counts(activations)
+            lesson.add(len(new), coded_shares(batch.given[places], counts))
+
+    def _losses(self, shares: CodedShares) -> str:
+        """Return a sentence about what the head does not hear of the encoder, or nothing."""
+        name, saturation = self.encoder.name, self.head.parameters_.saturation
+        if shares.clipped > MAX_CLIPPED:
+            return (
+                f"{shares.clipped:.0%} of what the encoder {name} gives (of its sum of squares) is "
+                "negative and counts as zero: take its activations before the layer that centres "
+                "them, or an encoder that ends in ReLU"
+            )
+        if shares.silent > ALMOST_ALL:
+            return (
+                f"{shares.silent:.1%} of what the encoder {name} gives is too weak for a single "
+                f"spike: make the model anew with a saturation far below {saturation:.4g}, or see "
+                "that the encoder gives activations above zero"
+            )
+        if shares.full > ALMOST_ALL:
+            return (
+                f"{shares.full:.1%} of what the encoder {name} gives is above the saturation, and "
+                f"so all alike: make the model anew with a saturation far above {saturation:.4g}"
+            )
+        return ""
 
     def _add_classes(self, labels: list[str]) -> None:
         if labels:

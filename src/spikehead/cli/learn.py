@@ -101,6 +101,7 @@ def _report(
                 "new_classes": lesson.new_classes,
                 "classes": classifier.classes,
                 "skipped": [{"photo": str(p), "reason": reason} for p, reason in lesson.skipped],
+                "warning": lesson.warning,
                 "seconds": round(seconds, 3),
             }
         )
