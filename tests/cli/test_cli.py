@@ -1,12 +1,12 @@
 """The commands, as a user and as a program meet them."""
 
 import json
-import warnings
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
