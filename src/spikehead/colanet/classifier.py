@@ -473,10 +473,8 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f'saturation must be a number or "auto", not {self.saturation!r}')
         names = set(CoLaNETParameters.__dataclass_fields__)
         hyperparameters = {name: getattr(self, name) for name in names}
-        if (
-            self.saturation == AUTO
-        ):  # what it will be does not matter to a network that knows nothing
-            del hyperparameters["saturation"]
+        if self.saturation == AUTO:
+            del hyperparameters["saturation"]  # to a network that knows nothing, any is as good
         self.parameters_ = CoLaNETParameters(**hyperparameters)
         if not isinstance(self.members, (int, np.integer)) or not 1 <= self.members <= 1000:
             raise ValueError(f"members must be a whole number from 1 to 1000, not {self.members!r}")
