@@ -17,6 +17,7 @@ from spikehead.coding import (
     STEPS,
     adapt,
     bernoulli_trains,
+    coded_shares,
     even_spread,
     even_trains,
     event_trains,
@@ -112,6 +113,41 @@ def test_counts_are_the_rounded_fractions(sixty_fourths: Any, saturation: float)
 def test_counts_are_within_half_a_spike(X: NDArray[Any], saturation: float) -> None:
     exact = np.clip(STEPS * X.astype(np.float64) / saturation, 0, STEPS)
     assert (np.abs(spike_counts(X, saturation) - exact) <= 0.5 + 1e-9).all()
+
+
+# ---------------------------------------------------------------- what is lost
+
+
+def test_coded_shares_by_hand() -> None:
+    X = np.array([[3.0, -4.0, 0.0, 0.2], [0.0, 0.0, 0.0, 0.0], [9.0, 1.0, 5.0, 0.25]])
+    clipped, silent, full = coded_shares(X, spike_counts(X, 5.0))
+    assert clipped == pytest.approx(16 / 25.04 / 3)
+    assert silent == pytest.approx(7 / 12)
+    assert full == pytest.approx(2 / 12)
+    assert coded_shares(X[:0], spike_counts(X[:0], 5.0)) == (0, 0, 0)
+
+
+@given(activations(st.floats(-1e6, 1e6, width=32)), st.floats(1e-3, 1e4))
+def test_coded_shares_are_those_of_the_spikes(X: NDArray[Any], saturation: float) -> None:
+    counts = spike_counts(X, saturation)
+    shares = coded_shares(X, counts)
+    assert all(0 <= share <= 1 for share in shares)
+    if len(X):
+        assert shares.silent == pytest.approx(np.mean(counts == 0))
+        assert shares.full == pytest.approx(np.mean(counts == STEPS))
+        assert (shares.clipped > 0) == (X < 0).any() or np.abs(X[X < 0]).max() < 1e-6
+        # Of examples alike, the mean is that of each; of the same with all signs turned, the rest.
+        tripled = coded_shares(np.tile(X, (3, 1)), np.tile(counts, (3, 1)))
+        assert tripled == pytest.approx(shares)
+        some = np.abs(X).max(axis=1) > 0
+        both = shares.clipped + coded_shares(-X, counts).clipped
+        assert both == pytest.approx(some.mean())
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1.0, 1e30, 1e300])
+def test_coded_shares_of_any_size(scale: float) -> None:
+    X = np.array([[3.0, -4.0, 0.0]]) * scale
+    assert coded_shares(X, spike_counts(X, 5.0)).clipped == pytest.approx(16 / 25)
 
 
 # ---------------------------------------------------------------- even spread

@@ -543,6 +543,37 @@ class TestPreprocessing:
         result = np.rint(preprocessing(photo) * 255).transpose(1, 2, 0)
         np.testing.assert_array_equal(result, np.asarray(expected))
 
+    @pytest.mark.parametrize(
+        ("fit", "resize", "size", "resized", "place"),
+        [
+            # Beside a photo that is smaller than the crop, torchvision puts the odd pixel after it.
+            ("cover", 5, (20, 10), (10, 5), (-1, 1)),
+            ("cover", (4, 6), (20, 10), (8, 4), (0, 2)),
+            ("cover", (6, 4), (20, 10), (12, 6), (-2, 1)),
+            ("contain", 8, (20, 10), (8, 4), (0, 2)),
+            ("contain", (8, 9), (10, 20), (4, 8), (2, 0)),
+            ("contain", 6, (9, 6), (6, 4), (1, 2)),
+            ("contain", 3, (90, 1), (3, 1), (2, 3)),
+            ("stretch", 8, (20, 10), (8, 8), (0, 0)),
+            ("stretch", (5, 10), (20, 10), (10, 5), (-1, 1)),
+        ],
+    )
+    def test_other_ways_to_fit(self, fit, resize, size, resized, place):
+        photo, mean = noise(*size), (0.1, 0.5, 0.9)
+        preprocessing = Preprocessing(resize, 8, mean, fit=fit)
+        expected = Image.new("RGB", (8, 8), (26, 128, 230) if fit == "contain" else "black")
+        expected.paste(photo.resize(resized, Image.Resampling.BICUBIC), place)
+        np.testing.assert_array_equal(preprocessing.frame(photo), expected)
+
+    def test_a_crop_that_is_no_square(self):
+        photo = noise(40, 30)
+        preprocessing = Preprocessing((8, 12), (6, 11), fit="stretch")
+        assert preprocessing.shape == preprocessing(photo).shape == (3, 6, 11)
+        expected = photo.resize((12, 8), Image.Resampling.BICUBIC).crop((0, 1, 11, 7))
+        np.testing.assert_array_equal(preprocessing.frame(photo), expected)
+        assert Preprocessing.from_dict(preprocessing.to_dict()) == preprocessing
+        assert preprocessing.to_dict()["fit"] == "stretch"
+
     def test_reducing_is_antialiased(self):
         chequered = Image.fromarray(np.indices((64, 64)).sum(0).astype(np.uint8) % 2 * 255)
         for interpolation in ("bilinear", "bicubic", "lanczos"):
@@ -574,7 +605,9 @@ class TestPreprocessing:
             ({"resize": 224.0}, "resize must be a whole number from 1 to 4096, not 224.0"),
             ({"resize": True}, "resize must be a whole number from 1 to 4096, not True"),
             ({"resize": 100_000}, "resize must be a whole number from 1 to 4096, not 100000"),
-            ({"crop": 300}, "crop (300) must not exceed resize (256)"),
+            ({"crop": [8]}, "crop must be a whole number from 1 to 4096, not (8,); two of them "),
+            ({"crop": [8, 0]}, "crop must be a whole number from 1 to 4096, not (8, 0); two of "),
+            ({"fit": "squash"}, "fit must be cover, contain or stretch, not 'squash'"),
             (
                 {"interpolation": "cubic"},
                 "interpolation must be nearest, bilinear, bicubic or lanczos, not 'cubic'",
@@ -592,9 +625,14 @@ class TestPreprocessing:
             ({"std": [1, 0, 1]}, "std must be above 0, not (1, 0, 1)"),
             (
                 {"size": 3},
-                "unknown preprocessing 'size': use resize, crop, mean, std, interpolation or mode",
+                "unknown preprocessing 'size': "
+                "use resize, crop, mean, std, interpolation, mode or fit",
             ),
-            ([1], "unknown preprocessing [1]: use resize, crop, mean, std, interpolation or mode"),
+            (
+                [1],
+                "unknown preprocessing [1]: "
+                "use resize, crop, mean, std, interpolation, mode or fit",
+            ),
         ],
     )
     def test_impossible_values_are_explained(self, values, message):

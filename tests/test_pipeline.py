@@ -21,8 +21,9 @@ from spikehead import (
 )
 from spikehead.coding import STEPS, even_trains
 from spikehead.colanet import reference
-from spikehead.encoders import ActivationCache, open_encoder
+from spikehead.encoders import ActivationCache, Pixels, open_encoder
 from spikehead.encoders.registry import BUNDLED
+from spikehead.images import find_photos
 
 PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
 
@@ -275,6 +276,100 @@ def test_the_seed_decides_the_order(photos):
         orders.append(list(model._learned))
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == sorted(orders[2])
+
+
+class Signed(Pixels):
+    """Grey pixels, less `middle`: below it they are negative."""
+
+    def __init__(self, middle):
+        super().__init__(8)
+        self.middle = np.float32(middle)
+
+    def encode(self, pixels):
+        return super().encode(pixels) - self.middle
+
+
+def test_what_counts_as_zero_is_said(photos, test_photos):
+    model = HybridClassifier(Signed(0.4), parameters=PARAMETERS, members=3)
+    given = np.array([np.asarray(Image.open(p)).ravel() / 255 for p in photos.rglob("*.png")]) - 0.4
+    clipped = np.mean((given.clip(max=0) ** 2).sum(axis=1) / (given**2).sum(axis=1))
+    assert 0.25 < clipped < 0.75
+    message = f"^{clipped:.0%} of what the encoder pixels:8 gives .* counts as zero: "
+    with pytest.warns(UserWarning, match=message):
+        lesson = model.learn(photos)
+    assert lesson.shares.clipped == pytest.approx(clipped)
+    assert lesson.shares.silent == pytest.approx(np.mean(given < 0.05), abs=0.01)
+    assert lesson.shares.full == pytest.approx(np.mean(given >= 0.95), abs=0.01)
+    assert model.predict(test_photos)
+    # A little is what networks that end in SiLU lose, as the paper's own does.
+    lesson = HybridClassifier(Signed(0.05), parameters=PARAMETERS, members=3).learn(photos)
+    assert 0 < lesson.shares.clipped < 0.05
+
+
+class Scaled(Pixels):
+    """Grey pixels, `scale` times as strong; it does not know its saturation."""
+
+    def __init__(self, scale):
+        super().__init__(8)
+        self.scale = np.float32(scale)
+        self.saturation = None
+
+    def encode(self, pixels):
+        return super().encode(pixels) * self.scale
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_saturation_fits_the_first_photos(photos, test_photos, scale):
+    model = HybridClassifier(Scaled(scale), members=3)
+    lesson = model.learn(photos, order="as-given")
+    first = find_photos(photos)[:32]
+    activations = np.array([np.asarray(Image.open(photo.path)).ravel() / 255 for photo in first])
+    auto = CoLaNETClassifier(**{**RECOMMENDED.to_dict(), "saturation": "auto"}, members=3)
+    auto.fit(np.float32(activations) * np.float32(scale), [photo.label for photo in first])
+    saturation = model.head.parameters_.saturation
+    assert saturation == pytest.approx(auto.parameters_.saturation)
+    assert 0.2 * scale < saturation < 2 * scale
+    assert lesson.warning == ""
+    assert len(set(model.predict(test_photos))) > 1
+    # Then it is kept, and what was asked for goes before it.
+    model.learn(test_photos, ["another"] * len(test_photos))
+    assert model.head.parameters_.saturation == saturation
+    asked = HybridClassifier(Scaled(1.0), parameters=PARAMETERS, members=3)
+    asked.learn(photos)
+    assert asked.head.parameters_.saturation == PARAMETERS.saturation
+
+
+def test_a_model_saved_before_its_first_photo_still_fits_its_saturation(photos, tmp_path):
+    shutil.copy(BUNDLED, tmp_path / "encoder.onnx")
+    (tmp_path / "encoder.json").write_text('{"preprocessing": {"resize": 32, "crop": 32}}')
+    encoder = f"onnx:{tmp_path / 'encoder.onnx'}"
+    fresh, saved = HybridClassifier(encoder, members=3), HybridClassifier(encoder, members=3)
+    saved.save(tmp_path / "model")
+    loaded = HybridClassifier.load(tmp_path / "model")
+    for model in (fresh, loaded):
+        model.learn(photos)
+    saturation = fresh.head.parameters_.saturation
+    assert loaded.head.parameters_.saturation == saturation != RECOMMENDED.saturation
+    np.testing.assert_array_equal(loaded.head.network_.resources, fresh.head.network_.resources)
+    loaded.save(tmp_path / "model")
+    again = HybridClassifier.load(tmp_path / "model")
+    assert again.head.parameters_.saturation == again.head.saturation == saturation
+
+
+@pytest.mark.parametrize(
+    ("encoder", "sentence"),
+    [
+        (Signed(2), "100% of what the encoder pixels:8 gives .of its sum of squares. is negative"),
+        (Scaled(0), "100.0% of what the encoder pixels:8 gives is too weak for a single spike: "),
+        (Scaled(0.01), "100.0% of what the encoder pixels:8 gives is too weak for a single spike"),
+        (Signed(-1), "100.0% of what the encoder pixels:8 gives is above the saturation, and so "),
+    ],
+)
+def test_an_encoder_of_which_nothing_is_heard_is_said(photos, encoder, sentence):
+    model = HybridClassifier(encoder, parameters=PARAMETERS, members=3)
+    with pytest.warns(UserWarning, match=f"^{sentence}") as warned:
+        lesson = model.learn(photos)
+    assert [str(warning.message) for warning in warned] == [lesson.warning]
 
 
 def test_broken_photos_are_skipped_and_named(photos, test_photos):

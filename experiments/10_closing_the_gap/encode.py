@@ -29,12 +29,11 @@ SIZES = {"train": 8000, "test": 2000}
 def encoded(encoder: Encoder, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the activations of images, shape (n, side, side, 3)."""
     blocks = [images[start : start + 250] for start in range(0, len(images), 250)]
-    return np.concatenate(
-        [
-            encoder.encode(np.stack([encoder.preprocessing(Image.fromarray(i)) for i in block]))
-            for block in blocks
-        ]
-    )
+    rows = [
+        encoder.encode(np.stack([encoder.preprocessing(Image.fromarray(i)) for i in block]))
+        for block in blocks
+    ]
+    return np.concatenate(rows).clip(min=0)
 
 
 def mnist(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

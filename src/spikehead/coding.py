@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -109,6 +109,46 @@ def spike_counts(activations: ArrayLike, saturation: float) -> NDArray[np.uint8]
     """
     scaled = np.asarray(activations, np.float64) * (STEPS / saturation)
     return np.floor(np.clip(scaled, 0, STEPS) + 0.5).astype(np.uint8)
+
+
+class CodedShares(NamedTuple):
+    """How much of some activations their spikes tell; each is a mean over the presentations.
+
+    Attributes
+    ----------
+    clipped : float
+        Share of the sum of squares that is lost because negative activations count as zero: half
+        of what tells examples apart where both signs are alike.
+    silent : float
+        Share of the inputs that do not spike.
+    full : float
+        Share of the inputs that spike at every step.
+    """
+
+    clipped: float = 0.0
+    silent: float = 0.0
+    full: float = 0.0
+
+
+def coded_shares(activations: NDArray[Any], counts: NDArray[np.uint8]) -> CodedShares:
+    """Return how much of some activations is clipped, too weak to spike, and at its full rate.
+
+    Parameters
+    ----------
+    activations : ndarray of float, shape (n_presentations, n_inputs)
+        What the encoder gives, of either sign. Of none at all, every share is zero.
+    counts : ndarray of uint8, shape (n_presentations, n_inputs)
+        How often each input spikes then.
+    """
+    if not activations.size:
+        return CodedShares()
+    strongest = np.abs(activations).max(axis=1, keepdims=True)
+    # Relative to the strongest, so that no square overflows or vanishes.
+    powers = (activations / np.where(strongest > 0, strongest, 1)).astype(np.float64) ** 2
+    clipped = np.where(activations < 0, powers, 0).sum(axis=1) / np.maximum(powers.sum(axis=1), 1)
+    return CodedShares(
+        float(clipped.mean()), float((counts == 0).mean()), float((counts == STEPS).mean())
+    )
 
 
 def even_spread(counts: ArrayLike, phase: int = 0) -> NDArray[np.bool_]:

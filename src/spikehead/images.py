@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import stat
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -31,6 +30,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from spikehead.files import open_regular
 from spikehead.names import class_name
 
 __all__ = [
@@ -451,24 +451,17 @@ def photo_bytes(path: str | Path) -> bytes:
         It does not exist, is not a file, is larger than 256 MiB, or cannot be read.
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadablePhoto("it is not a file")
-            if status.st_size > _MAX_BYTES:
-                raise UnreadablePhoto(f"it is larger than {_MAX_BYTES >> 20} MiB")
-            return file.read(status.st_size)
+        with open_regular(path) as file:
+            content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         raise UnreadablePhoto("it does not exist") from None
-    except IsADirectoryError:
-        raise UnreadablePhoto("it is not a file") from None
     except OSError as error:
-        raise UnreadablePhoto(f"it cannot be read: {error.strerror}") from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file so that a pipe or a device does not make its reader wait."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+        known = error.strerror is not None
+        why = f"it cannot be read: {error.strerror}" if known else "it is not a file"
+        raise UnreadablePhoto(why) from error
+    if len(content) > _MAX_BYTES:
+        raise UnreadablePhoto(f"it is larger than {_MAX_BYTES >> 20} MiB")
+    return content
 
 
 def read_photo(photo: str | Path | bytes) -> Image.Image:
@@ -552,21 +545,28 @@ def _rgb(image: Image.Image) -> Image.Image:
 class Preprocessing:
     """How a photo becomes what an encoder takes; the default is usual for ImageNet encoders.
 
-    The short side is resized to `resize`, the central square of side `crop` is cut out, and
-    ``(pixel / 255 - mean) / std`` is taken in each channel.
+    The photo is resized to `resize`, the middle of size `crop` is cut out, and
+    ``(pixel / 255 - mean) / std`` is taken in each channel. Where it is smaller than `crop` after
+    resizing, the rest is black, or for ``fit="contain"`` of the colour `mean`.
+
+    The pixels are those of torchvision's ``Resize`` and ``CenterCrop``, and of timm's transforms.
 
     Parameters
     ----------
-    resize : int, default=256
-        Length of the short side after resizing, in pixels; at least `crop`.
-    crop : int, default=224
-        Side of the square, in pixels.
+    resize : int or (int, int), default=256
+        Height and width to resize to, in pixels; one number for a square.
+    crop : int or (int, int), default=224
+        Height and width of what is cut out, in pixels; one number for a square.
     mean, std : tuple of float
         Of each channel, on the scale from 0 to 1. Default: those of ImageNet.
     interpolation : {"nearest", "bilinear", "bicubic", "lanczos"}, default="bicubic"
         How to resize.
     mode : {"RGB", "L"}, default="RGB"
         Colour, or grey with one channel.
+    fit : {"cover", "contain", "stretch"}, default="cover"
+        How a photo of another aspect ratio is resized: so that it just covers `resize`, which for
+        a square makes the short side as long; so that it just fits in; or regardless of its ratio.
+        timm calls them ``center``, ``border`` and ``squash``.
 
     Raises
     ------
@@ -574,24 +574,32 @@ class Preprocessing:
         If a value is not possible.
     """
 
-    resize: int = 256
-    crop: int = 224
+    resize: int | tuple[int, int] = 256
+    crop: int | tuple[int, int] = 224
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     interpolation: str = "bicubic"
     mode: str = "RGB"
+    fit: str = "cover"
 
     def __post_init__(self) -> None:
         for name in ("resize", "crop"):
-            side = getattr(self, name)
-            if type(side) is not int or not 1 <= side <= 4096:
-                raise ValueError(f"{name} must be a whole number from 1 to 4096, not {side!r}")
-        if self.crop > self.resize:
-            raise ValueError(f"crop ({self.crop}) must not exceed resize ({self.resize})")
-        for name, choices in (("interpolation", tuple(INTERPOLATIONS)), ("mode", ("RGB", "L"))):
+            sides = getattr(self, name)
+            pair = _pair(sides)
+            if len(pair) != 2 or not all(type(n) is int and 1 <= n <= 4096 for n in pair):
+                raise ValueError(
+                    f"{name} must be a whole number from 1 to 4096, not {sides!r}; two of them are "
+                    "height and width"
+                )
+        choices = (
+            ("interpolation", tuple(INTERPOLATIONS)),
+            ("mode", ("RGB", "L")),
+            ("fit", ("cover", "contain", "stretch")),
+        )
+        for name, known in choices:
             choice = getattr(self, name)
-            if choice not in choices:
-                raise ValueError(f"{name} must be {_enumerated(choices)}, not {choice!r}")
+            if choice not in known:
+                raise ValueError(f"{name} must be {_enumerated(known)}, not {choice!r}")
         for name in ("mean", "std"):
             values = getattr(self, name)
             if (
@@ -611,39 +619,64 @@ class Preprocessing:
         """Number of channels."""
         return len(self.mode)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of what the encoder takes."""
+        return self.channels, *_pair(self.crop)
+
     def __call__(self, photo: Image.Image) -> NDArray[np.float32]:
-        """Return a photo as an encoder takes it, shape (channels, crop, crop).
+        """Return a photo as an encoder takes it, in `shape`.
 
         Parameters
         ----------
         photo : PIL.Image.Image
             A photo, as `read_photo` gives it.
         """
-        pixels = np.asarray(self.frame(photo), np.float32).reshape(self.crop, self.crop, -1) / 255
+        channels, height, width = self.shape
+        pixels = np.asarray(self.frame(photo), np.float32).reshape(height, width, channels) / 255
         normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return np.ascontiguousarray(normalised.transpose(2, 0, 1))
 
     def frame(self, photo: Image.Image) -> Image.Image:
-        """Return what the encoder sees of a photo: `crop` x `crop` pixels, in `mode`.
+        """Return what the encoder sees of a photo: `crop` pixels, in `mode`.
 
         Parameters
         ----------
         photo : PIL.Image.Image
             A photo, as `read_photo` gives it.
         """
-        photo = photo.convert(self.mode)
-        width, height = photo.size
-        short = min(width, height)
-        width, height = self.resize * width // short, self.resize * height // short
-        photo = photo.resize((width, height), INTERPOLATIONS[self.interpolation])
-        left, top = round((width - self.crop) / 2), round((height - self.crop) / 2)
-        return photo.crop((left, top, left + self.crop, top + self.crop))
+        size = self._resized(*photo.size)
+        photo = photo.convert(self.mode).resize(size, INTERPOLATIONS[self.interpolation])
+        height, width = _pair(self.crop)
+        rest = self.mean if self.fit == "contain" else (0.0,) * self.channels
+        colour = tuple(round(255 * value) for value in rest)
+        framed = Image.new(self.mode, (width, height), colour)
+        framed.paste(photo, (_margin(photo.width, width), _margin(photo.height, height)))
+        return framed
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        """Return width and height of a photo after resizing."""
+        target_height, target_width = _pair(self.resize)
+        if self.fit == "stretch":
+            return target_width, target_height
+        if self.fit == "cover" and target_height == target_width:
+            short = min(width, height)
+            return target_width * width // short, target_height * height // short
+        ratios = height / target_height, width / target_width
+        ratio = min(ratios) if self.fit == "cover" else max(ratios)
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the values by name, ready for JSON."""
+        """Return the values by name, ready for JSON; `fit` only where it is not the usual one.
+
+        So what older versions wrote, which know no other fit, stays the same.
+        """
+        values = asdict(self)
+        if self.fit == Preprocessing.fit:
+            del values["fit"]
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
+            for name, value in values.items()
         }
 
     @classmethod
@@ -669,6 +702,18 @@ class Preprocessing:
             for name, value in values.items()
         }
         return cls(**arguments)
+
+
+def _pair(sides: int | tuple[int, int]) -> tuple[int, int]:
+    return sides if isinstance(sides, tuple) else (sides, sides)
+
+
+def _margin(length: int, target: int) -> int:
+    """Return where a length begins in the target that has the same middle, as torchvision rounds.
+
+    It is negative where something is cut off.
+    """
+    return (target - length) // 2 if length < target else -round((length - target) / 2)
 
 
 def split(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead import storage
-from spikehead.colanet.classifier import CoLaNETClassifier
+from spikehead.coding import CodedShares, coded_shares
+from spikehead.colanet.classifier import AUTO, CoLaNETClassifier
 from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import (
     ActivationCache,
@@ -39,6 +41,13 @@ if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
 ORDERS = ("shuffled", "as-given")
+
+MAX_CLIPPED = 0.25
+"""Share of what an encoder gives (`CodedShares.clipped`) above which `learn` warns that it is lost:
+networks that end in SiLU lose a tenth, embeddings of either sign half."""
+
+ALMOST_ALL = 0.98
+"""Share of the inputs that never spike, or spike at every step, above which `learn` warns."""
 
 _KEY_BYTES = 16  # of the hash by which a photo and its label are remembered
 
@@ -64,6 +73,11 @@ class Lesson:
         each one's name now, and those.
     left_out : LeftOut
         What else was in the folder.
+    shares : CodedShares
+        How much of the encoder's activations is clipped, too weak to spike, and at its full rate,
+        over the photos learned so far.
+    warning : str
+        What is wrong with that, and what to do, once the lesson is over; nothing if it is well.
     """
 
     total: int = 0
@@ -73,11 +87,21 @@ class Lesson:
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     renamed: list[tuple[Path, str, list[str]]] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=LeftOut)
+    shares: CodedShares = field(default_factory=CodedShares)
+    warning: str = ""
 
     @property
     def done(self) -> int:
         """Number of photos that were dealt with so far."""
         return self.learned + self.known + len(self.skipped)
+
+    def add(self, learned: int, shares: CodedShares) -> None:
+        """Take in photos that were learned, and how their activations were coded."""
+        self.learned += learned
+        weight = learned / self.learned
+        self.shares = CodedShares(
+            *(old + weight * (new - old) for old, new in zip(self.shares, shares, strict=True))
+        )
 
 
 @dataclass(frozen=True)
@@ -157,7 +181,8 @@ class HybridClassifier:
     encoder : str or Encoder, default="bundled"
         As `obtain_encoder` takes it, or an encoder of your own.
     parameters : CoLaNETParameters, optional
-        Default: `RECOMMENDED`, with the saturation that the encoder knows, if any.
+        Default: `RECOMMENDED`, with the saturation that the encoder knows, or else with one that
+        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``.
     members : int, default=15
         Networks in the ensemble.
     seed : int, default=0
@@ -201,13 +226,14 @@ class HybridClassifier:
         self.encoder = (
             obtain_encoder(encoder, n_threads=n_threads) if isinstance(encoder, str) else encoder
         )
+        hyperparameters = (parameters or RECOMMENDED).to_dict()
         if parameters is None:
-            parameters = for_encoder(RECOMMENDED, self.encoder)
+            hyperparameters["saturation"] = self.encoder.saturation or AUTO
         # A file that is replaced while the model works would be saved as its encoder otherwise.
         self._files = {role: sha256(chunks(path)) for role, path in self.encoder.files.items()}
         self.cache = cache
         self.head = CoLaNETClassifier(
-            **parameters.to_dict(),
+            **hyperparameters,
             members=members,
             random_state=seed,
             n_threads=n_threads,
@@ -287,6 +313,9 @@ class HybridClassifier:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
             raise ValueError(none_readable(lesson.skipped))
+        lesson.warning = self._losses(lesson.shares)
+        if lesson.warning:
+            warnings.warn(lesson.warning, stacklevel=2)
         return lesson
 
     def classify(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
@@ -418,6 +447,7 @@ class HybridClassifier:
             "fingerprint": self.encoder.fingerprint,
             "classes": self.classes,
             "hyperparameters": self.head.parameters_.to_dict(),
+            "saturation_from_photos": self.head.saturation == AUTO and not network.presentations,
             "members": network.n_members,
             "seed": network.seed,
             "inputs": network.n_inputs,
@@ -530,6 +560,8 @@ class HybridClassifier:
                 f"{model.encoder.name} is not the encoder that the model learned with: restore the "
                 "model from a copy"
             )
+        if description.get("saturation_from_photos"):
+            model.head.saturation = AUTO
         model.head.resume(
             np.array(description["classes"], str),
             arrays["resources"],
@@ -635,7 +667,31 @@ class HybridClassifier:
             self._add_classes(classes)
             self._learn(list(new), labels, activations)
             lesson.new_classes += classes
-            lesson.learned += len(new)
+            # Once it has learned them, since gains and perhaps the saturation come from them.
+            counts = self.head.network_.spike_counts(activations)
+            lesson.add(len(new), coded_shares(batch.given[places], counts))
+
+    def _losses(self, shares: CodedShares) -> str:
+        """Return a sentence about what the head does not hear of the encoder, or nothing."""
+        name, saturation = self.encoder.name, self.head.parameters_.saturation
+        if shares.clipped > MAX_CLIPPED:
+            return (
+                f"{shares.clipped:.0%} of what the encoder {name} gives (of its sum of squares) is "
+                "negative and counts as zero: take its activations before the layer that centres "
+                "them, or an encoder that ends in ReLU"
+            )
+        if shares.silent > ALMOST_ALL:
+            return (
+                f"{shares.silent:.1%} of what the encoder {name} gives is too weak for a single "
+                f"spike: make the model anew with a saturation far below {saturation:.4g}, or see "
+                "that the encoder gives activations above zero"
+            )
+        if shares.full > ALMOST_ALL:
+            return (
+                f"{shares.full:.1%} of what the encoder {name} gives is above the saturation, and "
+                f"so all alike: make the model anew with a saturation far above {saturation:.4g}"
+            )
+        return ""
 
     def _add_classes(self, labels: list[str]) -> None:
         if labels:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +82,19 @@ def test_the_papers_own_form_is_one_option_away(run, photos, tmp_path):
         run(*learn, tmp_path / name, *options)
         found = HybridClassifier.load(tmp_path / name).head.parameters_
         assert found == replace(expected, saturation=1.0)
+
+
+def test_learn_says_that_the_head_hears_nothing(run, photos, tmp_path):
+    (tmp_path / "deaf.json").write_text('{"saturation": 100}')
+    new = "learn", photos, "--model", tmp_path / "deaf", "--encoder", "pixels:8"
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        code, out, err = run(*new, "--parameters", tmp_path / "deaf.json", "--json")
+    sentence = "100.0% of what the encoder pixels:8 gives is too weak for a single spike: "
+    assert code == 0
+    assert json.loads(out)["warning"].startswith(sentence)
+    assert [line for line in err.splitlines() if line.startswith(f"Warning: {sentence}")]
+    assert ".py:" not in err
 
 
 def test_learning_again_goes_on(run, photos, model):

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from spikehead.encoders import ActivationCache, Pixels, encode_photos
-from spikehead.images import read_photo
+from spikehead.encoders import ActivationCache, OnnxEncoder, Pixels, encode_photos
+from spikehead.images import Preprocessing, read_photo
 
 
 class CountingPixels(Pixels):
@@ -49,6 +49,17 @@ def test_photos_are_encoded_in_the_order_given(photos, batch_size):
     np.testing.assert_array_equal(together(batches), expected(given))
     digests = [digest for batch in batches for digest in batch.digests]
     assert digests == [hashlib.sha256(path.read_bytes()).digest() for path in given]
+
+
+def test_negative_activations_count_as_zero(photos, save_network, tmp_path):
+    encoder = OnnxEncoder(save_network(), preprocessing=Preprocessing(8, 8))
+    with ActivationCache(encoder, tmp_path / "cache") as cache:
+        for _ in range(2):  # the second time from the cache
+            (batch,) = encode_photos(photos[:3], encoder, cache)
+            pixels = np.stack([encoder.preprocessing(read_photo(path)) for path in photos[:3]])
+            np.testing.assert_array_equal(batch.given, encoder.encode(pixels))
+            assert (batch.given < 0).any()
+            np.testing.assert_array_equal(batch.activations, np.maximum(batch.given, 0))
 
 
 def test_photos_that_cannot_be_read_are_left_out_with_the_reason(photos, tmp_path):

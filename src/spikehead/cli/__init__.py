@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from io import TextIOWrapper
 
 import typer
@@ -22,7 +23,7 @@ from spikehead.cli import (
     serve,
     tune,
 )
-from spikehead.cli.console import fail, messages
+from spikehead.cli.console import fail, messages, show_warning
 from spikehead.interrupts import stopping_once
 
 app = typer.Typer(
@@ -62,6 +63,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    warnings.showwarning = show_warning
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         with stopping_once() as signals:

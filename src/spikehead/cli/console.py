@@ -26,6 +26,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from spikehead.colanet.classifier import AUTO
 from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import ActivationCache, Encoder, encode_photos
 from spikehead.evaluation.examples import Examples, read_activations
@@ -240,7 +241,8 @@ def spiking_heads(
 ) -> list[Method]:
     """Return the spiking head with Table 1, as recommended, and with more parameters by name.
 
-    The saturation is for the first two.
+    The saturation is for the first two; where it is not known, the recommended head takes it from
+    the first batch, as `learn` does.
     """
 
     def head(name: str, p: CoLaNETParameters, saturation: float | str | None = None) -> Method:
@@ -249,7 +251,7 @@ def spiking_heads(
 
     return [
         head("Table 1", CoLaNETParameters(), saturation),
-        head("recommended", RECOMMENDED, saturation),
+        head("recommended", RECOMMENDED, saturation or AUTO),
         *(head(name, parameters) for name, parameters in more.items()),
     ]
 
@@ -365,6 +367,17 @@ def list_skipped(skipped: list[tuple[Path, str]]) -> None:
         messages.print(f"Skipped {len(skipped)} {noun} that cannot be read:")
         for path, reason in skipped:
             messages.print(f"  {path}: {reason}", soft_wrap=True)
+
+
+def tell(sentence: str) -> None:
+    """Say something that is no part of the output."""
+    messages.print(f"{sentence[0].upper()}{sentence[1:]}.", markup=False, soft_wrap=True)
+
+
+def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning in one sentence, as `warnings.showwarning` does in its own form."""
+    messages.print("[bold yellow]Warning:[/] ", end="")
+    messages.print(str(message), markup=False, soft_wrap=True)
 
 
 def fail(error: BaseException) -> NoReturn:

@@ -146,6 +146,7 @@ def build(
             precision=precision.value,
             calibration=typical,
             progress=progress,
+            tell=console.tell,
         )
     console.out.print(f"{name} is ready: {file}", soft_wrap=True)
 
@@ -284,7 +285,7 @@ def prune(
         report_epoch=_reporter(output / "fine-tuning", plan.fine_tuning),
     )
     facts = {
-        name: _facts(network.to("cpu"), held_out, preprocessing.crop)
+        name: _facts(network.to("cpu"), held_out, preprocessing.shape[-1])
         for name, network in (("dense", dense), (plan.kind, pruned))
     }
     pruned.replace_head(0)
@@ -367,16 +368,15 @@ def _backbone(name: str, weights: Path | None, from_scratch: bool) -> Backbone:
     if from_scratch:
         return network(name).make(0)
     with console.download(name) as progress:
-        return pretrained(name, weights=weights, progress=progress)
+        return pretrained(name, weights=weights, progress=progress, tell=console.tell)
 
 
 def _preprocessing(backbone: str) -> Preprocessing:
     """Return how a backbone takes photos."""
     from spikehead.backbones.catalogue import network
-    from spikehead.backbones.weights import PREPROCESSING
 
     side = network(backbone).resolution
-    return PREPROCESSING.get(backbone, Preprocessing(resize=side, crop=side))
+    return PRETRAINED.get(backbone, Preprocessing(resize=side, crop=side))
 
 
 def _draw_curves(log: Path) -> None:

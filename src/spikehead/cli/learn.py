@@ -117,6 +117,7 @@ def _report(
                     for p, label, names in lesson.renamed
                 ],
                 "left_out": lesson.left_out.to_dict(),
+                "warning": lesson.warning,
                 "seconds": round(seconds, 3),
             }
         )

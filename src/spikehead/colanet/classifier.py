@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 
 CODINGS = ("even", "bernoulli", "events")
 
+AUTO = "auto"
+"""The `saturation` that is settled by the first batch that is learned."""
+
 AUTO_PERCENTILE = 99.5
-"""Percentile of the first batch's positive activations that ``saturation="auto"`` takes."""
+"""Percentile of the first batch's positive activations that it is then."""
 
 _BATCH = 2048  # presentations coded at a time, which bounds memory
 
@@ -208,7 +212,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         X = self._checked(X, reset=True)
         labels = _labels(y, X.shape[0])
-        self._start(X, np.unique(labels))
+        self._start(np.unique(labels))
         self._learn(X, labels)
         return self
 
@@ -263,7 +267,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"add it with add_classes, or set grow=True"
             )
         if first:
-            self._start(X, known)
+            self._start(known)
         if new.size:
             self.add_classes(new)
         self._learn(X, labels)
@@ -316,7 +320,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Itself. Class labels must be text.
         """
         self.n_features_in_ = n_features
-        self._make_network(np.empty(0, str), self.saturation)
+        self._make_network(np.empty(0, str))
         return self
 
     def resume(
@@ -355,7 +359,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If the state is not of these hyperparameters.
         """
         self.n_features_in_ = n_inputs
-        self._make_network(_labels(classes), self.saturation)
+        self._make_network(_labels(classes))
         self.network_.restore(
             resources, stability, depressions, power, presentations, resource_updates
         )
@@ -447,17 +451,14 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     # ------------------------------------------------------------ the way of the data
 
-    def _start(self, X: Any, classes: NDArray[Any]) -> None:
+    def _start(self, classes: NDArray[Any]) -> None:
         """Make a network that knows nothing yet."""
         if len(classes) < 2 and not self.grow:
             raise ValueError(
                 f"there is only one class, {_names(classes)}: a classifier needs at least two, "
                 f"or grow=True"
             )
-        if isinstance(self.saturation, str) and self.saturation != "auto":
-            raise ValueError(f'saturation must be a number or "auto", not {self.saturation!r}')
-        saturation = self._auto_saturation(X) if self.saturation == "auto" else self.saturation
-        self._make_network(classes, saturation)
+        self._make_network(classes)
 
     def _auto_saturation(self, X: Any) -> float:
         if self.homeostasis and self.coding != "events":
@@ -467,10 +468,14 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         positive = values[values > 0].astype(np.float64)
         return float(np.percentile(positive, AUTO_PERCENTILE)) if positive.size else 1.0
 
-    def _make_network(self, classes: NDArray[Any], saturation: Any) -> None:
-        names = set(CoLaNETParameters.__dataclass_fields__) - {"saturation"}
+    def _make_network(self, classes: NDArray[Any]) -> None:
+        if isinstance(self.saturation, str) and self.saturation != AUTO:
+            raise ValueError(f'saturation must be a number or "auto", not {self.saturation!r}')
+        names = set(CoLaNETParameters.__dataclass_fields__)
         hyperparameters = {name: getattr(self, name) for name in names}
-        self.parameters_ = CoLaNETParameters(**hyperparameters, saturation=saturation)
+        if self.saturation == AUTO:
+            del hyperparameters["saturation"]  # to a network that knows nothing, any is as good
+        self.parameters_ = CoLaNETParameters(**hyperparameters)
         if not isinstance(self.members, (int, np.integer)) or not 1 <= self.members <= 1000:
             raise ValueError(f"members must be a whole number from 1 to 1000, not {self.members!r}")
         seed = self.random_state
@@ -484,6 +489,9 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _learn(self, X: Any, labels: NDArray[Any]) -> None:
+        if self.saturation == AUTO and not self.network_.presentations:
+            self.parameters_ = replace(self.parameters_, saturation=self._auto_saturation(X))
+            self.network_.parameters = self.parameters_
         column_of = {label: column for column, label in enumerate(self.classes_.tolist())}
         columns = np.array([column_of[label] for label in labels.tolist()], np.int32)
         answers = np.empty(len(columns), np.intp)

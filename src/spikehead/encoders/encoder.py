@@ -53,9 +53,7 @@ class Encoder(Protocol):
         ...
 
     def encode(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the activations, shape (n_photos, n_activations); finite, and never negative.
-
-        Negative activations count as zero: the head sees none (hybrid paper, section 4.2).
+        """Return the activations, shape (n_photos, n_activations); finite, of either sign.
 
         Parameters
         ----------

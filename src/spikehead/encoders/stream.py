@@ -32,16 +32,21 @@ class EncodedBatch:
         Positions of the encoded photos among those that were given, rising.
     digests : list of bytes
         SHA-256 of each one's file, 32 bytes.
-    activations : ndarray of float32, shape (n_encoded, n_activations)
-        What the encoder gave.
+    given : ndarray of float32, shape (n_encoded, n_activations)
+        What the encoder gave, of either sign.
     problems : dict of int to str
         Why the other photos of the batch could not be read, by position.
     """
 
     indices: list[int]
     digests: list[bytes]
-    activations: NDArray[np.float32]
+    given: NDArray[np.float32]
     problems: dict[int, str]
+
+    @property
+    def activations(self) -> NDArray[np.float32]:
+        """What the head sees: negative activations count as zero (hybrid paper, section 4.2)."""
+        return self.given.clip(min=0)
 
 
 def encode_photos(
@@ -227,12 +232,12 @@ def _batch(
         cache.put({photo.digest: photo.activations for photo in new})
     outcomes = dict(enumerate(_filled(photos, fresh), start))
     encoded = {i: photo for i, photo in outcomes.items() if isinstance(photo, _Encoded)}
-    activations = np.empty((len(encoded), encoder.n_activations), np.float32)
-    for row, photo in zip(activations, encoded.values(), strict=True):
+    given = np.empty((len(encoded), encoder.n_activations), np.float32)
+    for row, photo in zip(given, encoded.values(), strict=True):
         row[:] = photo.activations
     return EncodedBatch(
         list(encoded),
         [photo.digest for photo in encoded.values()],
-        activations,
+        given,
         {i: str(photo) for i, photo in outcomes.items() if isinstance(photo, UnreadablePhoto)},
     )
