@@ -33,8 +33,7 @@ from torch import nn
 from spikehead import CoLaNETClassifier
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
 from spikehead.backbones.export import Precision, export
-from spikehead.backbones.weights import PREPROCESSING
-from spikehead.encoders import Encoder, OnnxEncoder, encode_photos, open_encoder
+from spikehead.encoders import PRETRAINED, Encoder, OnnxEncoder, encode_photos, open_encoder
 from spikehead.encoders.encoder import usable_cpus
 from spikehead.images import find_photos, read_photo
 
@@ -67,8 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in options.encoders:
             files = exported(name, Path(folder))
-            side = PREPROCESSING[name].crop
-            pixels = noise(max(BATCHES), side)
+            pixels = noise(max(BATCHES), PRETRAINED[name].shape)
             rivals = encoders(name, files, pixels, options.threads)
             for batch in BATCHES:
                 runs = {rival: partial(run, pixels[:batch]) for rival, run in rivals.items()}
@@ -110,11 +108,11 @@ def compared(what: str, batch: int, runs: Mapping[str, Run], n_runs: int) -> lis
 
 def exported(name: str, folder: Path) -> dict[Precision, Path]:
     """Return the ONNX files of a randomly initialised encoder, one for each precision."""
-    encoder, preprocessing = network(name), PREPROCESSING[name]
+    encoder, preprocessing = network(name), PRETRAINED[name]
     files: dict[Precision, Path] = {}
     for precision in PRECISIONS:
         files[precision] = folder / f"{name}-{precision}.onnx"
-        calibration = noise(8, preprocessing.crop)
+        calibration = noise(8, preprocessing.shape)
         export(
             encoder, files[precision], preprocessing, precision=precision, calibration=calibration
         )
@@ -129,13 +127,13 @@ def network(name: str) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
-        encoder(torch.from_numpy(noise(8, PREPROCESSING[name].crop)))
+        encoder(torch.from_numpy(noise(8, PRETRAINED[name].shape)))
     return encoder.eval()
 
 
-def noise(n: int, side: int) -> Pixels:
+def noise(n: int, shape: tuple[int, int, int]) -> Pixels:
     """Return pixels of n photos."""
-    return np.random.default_rng(0).standard_normal((n, 3, side, side)).astype(np.float32)
+    return np.random.default_rng(0).standard_normal((n, *shape)).astype(np.float32)
 
 
 def encoders(

@@ -120,33 +120,34 @@ def test_counts_are_within_half_a_spike(X: NDArray[Any], saturation: float) -> N
 
 def test_coded_shares_by_hand() -> None:
     X = np.array([[3.0, -4.0, 0.0, 0.2], [0.0, 0.0, 0.0, 0.0], [9.0, 1.0, 5.0, 0.25]])
-    clipped, silent, full = coded_shares(X, 5.0)
+    clipped, silent, full = coded_shares(X, spike_counts(X, 5.0))
     assert clipped == pytest.approx(16 / 25.04 / 3)
     assert silent == pytest.approx(7 / 12)
     assert full == pytest.approx(2 / 12)
-    assert coded_shares(X[:0], 5.0) == (0, 0, 0)
+    assert coded_shares(X[:0], spike_counts(X[:0], 5.0)) == (0, 0, 0)
 
 
 @given(activations(st.floats(-1e6, 1e6, width=32)), st.floats(1e-3, 1e4))
 def test_coded_shares_are_those_of_the_spikes(X: NDArray[Any], saturation: float) -> None:
-    shares = coded_shares(X, saturation)
+    counts = spike_counts(X, saturation)
+    shares = coded_shares(X, counts)
     assert all(0 <= share <= 1 for share in shares)
     if len(X):
-        counts = spike_counts(X, saturation)
         assert shares.silent == pytest.approx(np.mean(counts == 0))
         assert shares.full == pytest.approx(np.mean(counts == STEPS))
         assert (shares.clipped > 0) == (X < 0).any() or np.abs(X[X < 0]).max() < 1e-6
         # Of examples alike, the mean is that of each; of the same with all signs turned, the rest.
-        assert coded_shares(np.tile(X, (3, 1)), saturation) == pytest.approx(shares)
+        tripled = coded_shares(np.tile(X, (3, 1)), np.tile(counts, (3, 1)))
+        assert tripled == pytest.approx(shares)
         some = np.abs(X).max(axis=1) > 0
-        both = coded_shares(X, saturation).clipped + coded_shares(-X, saturation).clipped
+        both = shares.clipped + coded_shares(-X, counts).clipped
         assert both == pytest.approx(some.mean())
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1.0, 1e30, 1e300])
 def test_coded_shares_of_any_size(scale: float) -> None:
     X = np.array([[3.0, -4.0, 0.0]]) * scale
-    assert coded_shares(X, 5.0).clipped == pytest.approx(16 / 25)
+    assert coded_shares(X, spike_counts(X, 5.0)).clipped == pytest.approx(16 / 25)
 
 
 # ---------------------------------------------------------------- even spread

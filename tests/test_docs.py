@@ -57,6 +57,6 @@ def test_the_snippets_of_a_page_run_in_their_order(page, tmp_path, monkeypatch):
 
 
 def test_the_pictures_of_the_model_are_drawn_by_the_code():
-    drawn = {name for name, _ in runpy.run_path(str(DOCS / "pictures.py"))["pictures"]()}
+    drawn = {name for name, _ in runpy.run_path(str(DOCS / "pictures.py"))["drawn"]()}
     shown = re.findall(r"\(images/(\w+)\.png\)", (DOCS / "model.md").read_text("utf-8"))
     assert drawn == set(shown) - {"weights"}

@@ -22,6 +22,8 @@ from spikehead import (
 from spikehead.coding import STEPS, even_trains
 from spikehead.colanet import reference
 from spikehead.encoders import ActivationCache, Pixels, open_encoder
+from spikehead.encoders.registry import BUNDLED
+from spikehead.images import find_photos
 
 PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
 
@@ -232,6 +234,20 @@ def test_saving_takes_the_lessons_into_the_model(lessons, test_photos, tmp_path)
     assert_same(loaded, model.taught(lessons[3:]), test_photos)
 
 
+def test_a_lesson_of_another_encoder_is_refused(lessons, tmp_path):
+    model = HybridClassifier("pixels:4", members=1)
+    model.save(tmp_path / "model")
+    storage.add_lesson(tmp_path / "model", lessons[0])
+    sentence = (
+        f"^lesson 1 in {tmp_path / 'model'} has 64 activations a photo, but the model's encoder "
+        "gives 16: use another folder$"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        HybridClassifier.load(tmp_path / "model")
+    with pytest.raises(ValueError, match=sentence):
+        HybridClassifier("pixels:4", members=1).save(tmp_path / "model")
+
+
 def test_a_model_that_knows_nothing_can_be_saved(photos, test_photos, tmp_path):
     model = make()
     model.save(tmp_path / "model")
@@ -290,6 +306,72 @@ def test_what_counts_as_zero_is_said(photos, test_photos):
     assert 0 < lesson.shares.clipped < 0.05
 
 
+class Scaled(Pixels):
+    """Grey pixels, `scale` times as strong; it does not know its saturation."""
+
+    def __init__(self, scale):
+        super().__init__(8)
+        self.scale = np.float32(scale)
+        self.saturation = None
+
+    def encode(self, pixels):
+        return super().encode(pixels) * self.scale
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_saturation_fits_the_first_photos(photos, test_photos, scale):
+    model = HybridClassifier(Scaled(scale), members=3)
+    lesson = model.learn(photos, order="as-given")
+    first = find_photos(photos)[:32]
+    activations = np.array([np.asarray(Image.open(photo.path)).ravel() / 255 for photo in first])
+    auto = CoLaNETClassifier(**{**RECOMMENDED.to_dict(), "saturation": "auto"}, members=3)
+    auto.fit(np.float32(activations) * np.float32(scale), [photo.label for photo in first])
+    saturation = model.head.parameters_.saturation
+    assert saturation == pytest.approx(auto.parameters_.saturation)
+    assert 0.2 * scale < saturation < 2 * scale
+    assert lesson.warning == ""
+    assert len(set(model.predict(test_photos))) > 1
+    # Then it is kept, and what was asked for goes before it.
+    model.learn(test_photos, ["another"] * len(test_photos))
+    assert model.head.parameters_.saturation == saturation
+    asked = HybridClassifier(Scaled(1.0), parameters=PARAMETERS, members=3)
+    asked.learn(photos)
+    assert asked.head.parameters_.saturation == PARAMETERS.saturation
+
+
+def test_a_model_saved_before_its_first_photo_still_fits_its_saturation(photos, tmp_path):
+    shutil.copy(BUNDLED, tmp_path / "encoder.onnx")
+    (tmp_path / "encoder.json").write_text('{"preprocessing": {"resize": 32, "crop": 32}}')
+    encoder = f"onnx:{tmp_path / 'encoder.onnx'}"
+    fresh, saved = HybridClassifier(encoder, members=3), HybridClassifier(encoder, members=3)
+    saved.save(tmp_path / "model")
+    loaded = HybridClassifier.load(tmp_path / "model")
+    for model in (fresh, loaded):
+        model.learn(photos)
+    saturation = fresh.head.parameters_.saturation
+    assert loaded.head.parameters_.saturation == saturation != RECOMMENDED.saturation
+    np.testing.assert_array_equal(loaded.head.network_.resources, fresh.head.network_.resources)
+    loaded.save(tmp_path / "model")
+    again = HybridClassifier.load(tmp_path / "model")
+    assert again.head.parameters_.saturation == again.head.saturation == saturation
+
+
+@pytest.mark.parametrize(
+    ("encoder", "sentence"),
+    [
+        (Signed(2), "100% of what the encoder pixels:8 gives .of its sum of squares. is negative"),
+        (Scaled(0), "100.0% of what the encoder pixels:8 gives is too weak for a single spike: "),
+        (Scaled(0.01), "100.0% of what the encoder pixels:8 gives is too weak for a single spike"),
+        (Signed(-1), "100.0% of what the encoder pixels:8 gives is above the saturation, and so "),
+    ],
+)
+def test_an_encoder_of_which_nothing_is_heard_is_said(photos, encoder, sentence):
+    model = HybridClassifier(encoder, parameters=PARAMETERS, members=3)
+    with pytest.warns(UserWarning, match=f"^{sentence}") as warned:
+        lesson = model.learn(photos)
+    assert [str(warning.message) for warning in warned] == [lesson.warning]
+
+
 def test_broken_photos_are_skipped_and_named(photos, test_photos):
     (photos / "digit 1" / "a text.jpg").write_text("no photo")
     (photos / "digit 2" / "cut.png").write_bytes(test_photos[0].read_bytes()[:60])
@@ -300,7 +382,50 @@ def test_broken_photos_are_skipped_and_named(photos, test_photos):
     answers = list(model.classify([test_photos[0], photos / "digit 1" / "a text.jpg"]))
     assert answers[0].label is not None
     assert answers[1].label is None
-    assert answers[1].problem == "it is not a JPEG, PNG or WebP photo"
+    assert answers[1].problem == "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
+
+
+def test_labels_are_names_of_classes(photos):
+    files = sorted(photos.rglob("*.png"))[:4]
+    model = make()
+    lesson = model.learn(files, ["café", "cafe\N{COMBINING ACUTE ACCENT} ", 7, np.float64(7)])
+    assert (model.classes, lesson.learned) == (["7", "café"], 4)
+    before = state(model)
+    for label in (None, float("nan"), "", " ", "a\nb", "x" * 256, True, 1.5):
+        with pytest.raises(ValueError, match=f"^{re.escape(str(files[1]))}: a class "):
+            model.learn(files[:2], ["café", label])
+    assert state(model) == before
+
+
+def test_a_class_that_the_model_knows_is_accepted_whatever_its_name(photos):
+    files = sorted(photos.rglob("*.png"))[:4]
+    model = make()
+    model.head.partial_fit(np.ones((1, 64)), ["b\n"])
+    assert model.learn(files, ["b\n"] * 4).new_classes == []
+    assert model.classes == ["b\n"]
+
+
+def test_the_same_photo_under_other_names_is_told(photos):
+    one, other, third = sorted(photos.rglob("*.png"))[:3]
+    model = make()
+    lesson = model.learn([one, other, one], ["a", "b", "b"], order="as-given")
+    assert lesson.renamed == [(one, "b", ["a"])]
+    assert model.learn([one, other], ["a", "b"]).renamed == []
+    assert model.learn([one, third], ["c", "c"]).renamed == [(one, "c", ["a", "b"])]
+    answers = model.classify([one, other, third])
+    assert [answer.learned_as for answer in answers] == [["a", "b", "c"], ["b"], ["c"]]
+
+
+def test_one_path_is_one_photo_or_a_folder_or_a_list(photos, tmp_path):
+    model = make()
+    model.learn(photos)
+    files = sorted((photos / "digit 1").iterdir())
+    expected = model.predict(files)
+    (tmp_path / "list.txt").write_text("\n".join(map(str, files)))
+    assert model.predict(str(files[0])) == model.predict(files[0]) == expected[:1]
+    assert model.predict(photos / "digit 1") == expected
+    assert model.predict(tmp_path / "list.txt") == expected
+    assert len(model.predict_proba(f"@{tmp_path / 'list.txt'}")) == len(files)
 
 
 def test_says_what_is_wrong(photos, tmp_path):
@@ -320,7 +445,9 @@ def test_says_what_is_wrong(photos, tmp_path):
             photos, ["cat"]
         ),
         f"none of the 1 photos can be read; the first is {broken / 'a.jpg'}: "
-        "it is not a JPEG, PNG or WebP photo": lambda: model.learn(broken.parent),
+        "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo": lambda: model.learn(
+            broken.parent
+        ),
     }
     for message, action in wrongs.items():
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -335,6 +462,19 @@ def test_an_encoder_that_changed_is_refused(photos, tmp_path):
     model.save(tmp_path / "model")
     with pytest.raises(ValueError, match="is not the encoder that the model learned with"):
         HybridClassifier.load(tmp_path / "model")
+
+
+def test_an_encoder_file_that_was_replaced_meanwhile_is_not_saved(photos, tmp_path):
+    encoder = tmp_path / "encoder.onnx"
+    shutil.copy(BUNDLED, encoder)
+    model = HybridClassifier(f"onnx:{encoder}", members=1)
+    encoder.write_bytes(b"another")
+    with pytest.raises(OSError, match="is not what it was: put the former one back"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    shutil.copy(BUNDLED, encoder)
+    model.save(tmp_path / "model")
+    HybridClassifier.load(tmp_path / "model")
 
 
 def test_a_model_from_before_depressions_were_counted_has_the_papers_form(

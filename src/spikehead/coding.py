@@ -147,15 +147,15 @@ class CodedShares(NamedTuple):
     full: float = 0.0
 
 
-def coded_shares(activations: NDArray[Any], saturation: float) -> CodedShares:
+def coded_shares(activations: NDArray[Any], counts: NDArray[np.uint8]) -> CodedShares:
     """Return how much of some activations is clipped, too weak to spike, and at its full rate.
 
     Parameters
     ----------
     activations : ndarray of float, shape (n_presentations, n_inputs)
         What the encoder gives, of either sign. Of none at all, every share is zero.
-    saturation : float
-        Activation from which an input spikes at every step.
+    counts : ndarray of uint8, shape (n_presentations, n_inputs)
+        How often each input spikes then.
     """
     if not activations.size:
         return CodedShares()
@@ -163,7 +163,6 @@ def coded_shares(activations: NDArray[Any], saturation: float) -> CodedShares:
     # Relative to the strongest, so that no square overflows or vanishes.
     powers = (activations / np.where(strongest > 0, strongest, 1)).astype(np.float64) ** 2
     clipped = np.where(activations < 0, powers, 0).sum(axis=1) / np.maximum(powers.sum(axis=1), 1)
-    counts = spike_counts(activations, saturation)
     return CodedShares(
         float(clipped.mean()), float((counts == 0).mean()), float((counts == STEPS).mean())
     )

@@ -88,8 +88,8 @@ def push(
                 api.create_branch(repository, branch=revision, exist_ok=True)
             info = api.model_info(repository, revision=revision)
         _check_pushable(info, private)
-        files = [path for path in staged.rglob("*") if path.is_file()]
-        new = {path.relative_to(staged).as_posix(): path for path in files}
+        files = {path.relative_to(staged).as_posix(): path for path in staged.rglob("*")}
+        new = {name: path for name, path in files.items() if storage.is_own_file(name)}
         old = set(filter(storage.is_own_file, _names(info)))
         with _explained(repository, revision):
             return api.create_commit(
@@ -151,14 +151,15 @@ def pull(
     if not storage.holds_model(_names(info)):
         raise ValueError(f"{repository} holds no spikehead model: give a repository that does")
     folder = Path(folder or repository.rpartition("/")[2])
-    storage.check_replaceable(folder, replace=replace)
     own = list(filter(storage.is_own_file, _names(info)))
-    with _explained(repository, revision):
-        snapshot = api.snapshot_download(repository, revision=info.sha, allow_patterns=own)
-    try:
-        storage.copy(snapshot, folder, replace=replace)
-    except (FileNotFoundError, ValueError) as error:
-        raise ValueError(f"what {repository} holds is not a whole model: {error}") from error
+    with storage.writing(folder):
+        storage.check_replaceable(folder, replace=replace)
+        with _explained(repository, revision):
+            snapshot = api.snapshot_download(repository, revision=info.sha, allow_patterns=own)
+        try:
+            storage.copy(snapshot, folder, replace=replace)
+        except (FileNotFoundError, ValueError) as error:
+            raise ValueError(f"what {repository} holds is not a whole model: {error}") from error
     return folder
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import signal
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 
 from spikehead import storage
 from spikehead.coding import CodedShares, coded_shares
-from spikehead.colanet.classifier import CoLaNETClassifier
+from spikehead.colanet.classifier import AUTO, CoLaNETClassifier
 from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import (
     ActivationCache,
@@ -32,9 +30,12 @@ from spikehead.encoders import (
     open_encoder,
     restore_encoder,
 )
-from spikehead.images import Photo, find_photos, photo_bytes
+from spikehead.files import chunks, sha256
+from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
+from spikehead.interrupts import uninterrupted
 from spikehead.model_card import Measurement, ModelCard
-from spikehead.storage import StoredLesson
+from spikehead.names import class_names
+from spikehead.storage import Revision, StoredLesson
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
@@ -44,6 +45,9 @@ ORDERS = ("shuffled", "as-given")
 MAX_CLIPPED = 0.25
 """Share of what an encoder gives (`CodedShares.clipped`) above which `learn` warns that it is lost:
 networks that end in SiLU lose a tenth, embeddings of either sign half."""
+
+ALMOST_ALL = 0.98
+"""Share of the inputs that never spike, or spike at every step, above which `learn` warns."""
 
 _KEY_BYTES = 16  # of the hash by which a photo and its label are remembered
 
@@ -64,9 +68,16 @@ class Lesson:
         Classes met for the first time.
     skipped : list of (Path, str)
         Photos that could not be read, and why.
+    renamed : list of (Path, str, list of str)
+        Photos that were learned though the same file had been learned before under other names:
+        each one's name now, and those.
+    left_out : LeftOut
+        What else was in the folder.
     shares : CodedShares
         How much of the encoder's activations is clipped, too weak to spike, and at its full rate,
         over the photos learned so far.
+    warning : str
+        What is wrong with that, and what to do, once the lesson is over; nothing if it is well.
     """
 
     total: int = 0
@@ -74,7 +85,10 @@ class Lesson:
     known: int = 0
     new_classes: list[str] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
+    renamed: list[tuple[Path, str, list[str]]] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
     shares: CodedShares = field(default_factory=CodedShares)
+    warning: str = ""
 
     @property
     def done(self) -> int:
@@ -104,12 +118,15 @@ class Answer:
         Each class's share of the vote; empty where the photo could not be read.
     problem : str
         Why it could not be read, or nothing.
+    learned_as : list of str
+        The classes under whose names the model has learned this very photo.
     """
 
     path: Path
     label: str | None
     shares: NDArray[np.float64]
     problem: str = ""
+    learned_as: list[str] = field(default_factory=list)
 
 
 def obtain_encoder(
@@ -164,7 +181,8 @@ class HybridClassifier:
     encoder : str or Encoder, default="bundled"
         As `obtain_encoder` takes it, or an encoder of your own.
     parameters : CoLaNETParameters, optional
-        Default: `RECOMMENDED`, with the saturation that the encoder knows, if any.
+        Default: `RECOMMENDED`, with the saturation that the encoder knows, or else with one that
+        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``.
     members : int, default=15
         Networks in the ensemble.
     seed : int, default=0
@@ -184,6 +202,8 @@ class HybridClassifier:
         The classes known so far.
     measurement : Measurement or None
         An accuracy for the model card, measured on photos that it has not learned.
+    revision : Revision or None
+        Where, and as what, it was last loaded or saved.
 
     Examples
     --------
@@ -206,11 +226,14 @@ class HybridClassifier:
         self.encoder = (
             obtain_encoder(encoder, n_threads=n_threads) if isinstance(encoder, str) else encoder
         )
+        hyperparameters = (parameters or RECOMMENDED).to_dict()
         if parameters is None:
-            parameters = for_encoder(RECOMMENDED, self.encoder)
+            hyperparameters["saturation"] = self.encoder.saturation or AUTO
+        # A file that is replaced while the model works would be saved as its encoder otherwise.
+        self._files = {role: sha256(chunks(path)) for role, path in self.encoder.files.items()}
         self.cache = cache
         self.head = CoLaNETClassifier(
-            **parameters.to_dict(),
+            **hyperparameters,
             members=members,
             random_state=seed,
             n_threads=n_threads,
@@ -218,6 +241,7 @@ class HybridClassifier:
         )
         self.head.begin(self.encoder.n_activations)
         self.measurement: Measurement | None = None
+        self.revision: Revision | None = None
         self._seed = seed
         self._learned: dict[bytes, int] = {}  # the column of each photo's class
         self._right = bytearray()
@@ -234,23 +258,6 @@ class HybridClassifier:
         counts = np.bincount(columns, minlength=len(self.classes)).tolist()
         return dict(zip(self.classes, counts, strict=True))
 
-    def has_learned(self, photo: str | Path, label: str) -> bool:
-        """Return whether a photo was learned under a label.
-
-        Parameters
-        ----------
-        photo : str or Path
-            The photo.
-        label : str
-            A class.
-
-        Raises
-        ------
-        UnreadablePhoto
-            If it cannot be read.
-        """
-        return _key(hashlib.sha256(photo_bytes(photo)).digest(), label) in self._learned
-
     @property
     def prequential(self) -> NDArray[np.bool_]:
         """Whether each photo was answered right just before it was learned, in that order.
@@ -263,8 +270,8 @@ class HybridClassifier:
 
     def learn(
         self,
-        photos: str | Path | Sequence[str | Path],
-        labels: Sequence[str] | None = None,
+        photos: str | Path | PhotoFolder | Sequence[str | Path],
+        labels: Sequence[str | int] | None = None,
         *,
         order: str = "shuffled",
         cluster: Cluster | None = None,
@@ -274,10 +281,10 @@ class HybridClassifier:
 
         Parameters
         ----------
-        photos : path or sequence of paths
+        photos : path, PhotoFolder or sequence of paths
             A folder with a sub-folder for each class; or photos, with `labels`.
-        labels : sequence of str, optional
-            The class of each photo.
+        labels : sequence of str or int, optional
+            The class of each photo, as `spikehead.names.class_name` takes it.
         order : {"shuffled", "as-given"}, default="shuffled"
             Shuffled by the model's seed, or as given (of a folder: class after class).
         cluster : Cluster, optional
@@ -293,10 +300,11 @@ class HybridClassifier:
         Raises
         ------
         ValueError
-            If there is no readable photo, or the arguments do not fit each other.
+            If there is no readable photo, a label is none, or the arguments do not fit each other.
         """
-        stream = self._stream(photos, labels, order)
-        lesson = Lesson(total=len(stream))
+        found = self._labelled(photos, labels)
+        stream = self._ordered(found.photos, order)
+        lesson = Lesson(total=len(stream), left_out=found.left_out)
         paths = [photo.path for photo in stream]
         for batch in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
@@ -305,28 +313,27 @@ class HybridClassifier:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
             raise ValueError(none_readable(lesson.skipped))
-        if lesson.shares.clipped > MAX_CLIPPED:
-            warnings.warn(
-                f"{lesson.shares.clipped:.0%} of what the encoder {self.encoder.name} gives (of its"
-                " sum of squares) is negative and counts as zero: take its activations before the "
-                "layer that centres them, or an encoder that ends in ReLU",
-                stacklevel=2,
-            )
+        lesson.warning = self._losses(lesson.shares)
+        if lesson.warning:
+            warnings.warn(lesson.warning, stacklevel=2)
         return lesson
 
-    def classify(self, photos: Iterable[str | Path]) -> Iterator[Answer]:
+    def classify(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
         """Answer photo by photo, in order; one that cannot be read gets an answer that says so.
 
         Parameters
         ----------
-        photos : iterable of paths
-            Photos.
+        photos : path or iterable of paths
+            Photos; or one photo, a folder of photos, or a list of them, as
+            `spikehead.images.named_photos` takes it.
 
         Yields
         ------
         Answer
         """
         self._check_taught()
+        if isinstance(photos, (str, Path)):
+            photos, _ = named_photos([photos])
         paths = [Path(photo) for photo in photos]
         for batch in encode_photos(paths, self.encoder, self.cache):
             answers = {
@@ -335,8 +342,13 @@ class HybridClassifier:
             }
             if batch.indices:
                 shares = self.vote(batch.activations)
-                for index, share in zip(batch.indices, shares, strict=True):
-                    answers[index] = Answer(paths[index], self.classes[share.argmax()], share)
+                classes = self.classes
+                found = zip(batch.indices, batch.digests, shares, strict=True)
+                for index, digest, share in found:
+                    learned_as = [name for name in classes if _key(digest, name) in self._learned]
+                    answers[index] = Answer(
+                        paths[index], classes[share.argmax()], share, learned_as=learned_as
+                    )
             yield from (answers[index] for index in sorted(answers))
 
     def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -367,13 +379,13 @@ class HybridClassifier:
         """
         return self.head.out_spikes(activations)[:, :, self._in_columns()]
 
-    def predict(self, photos: Iterable[str | Path]) -> list[str]:
+    def predict(self, photos: str | Path | Iterable[str | Path]) -> list[str]:
         """Return the class of each photo.
 
         Parameters
         ----------
-        photos : iterable of paths
-            Photos.
+        photos : path or iterable of paths
+            As `classify` takes them.
 
         Raises
         ------
@@ -382,13 +394,13 @@ class HybridClassifier:
         """
         return [self.classes[row.argmax()] for row in self.predict_proba(photos)]
 
-    def predict_proba(self, photos: Iterable[str | Path]) -> NDArray[np.float64]:
+    def predict_proba(self, photos: str | Path | Iterable[str | Path]) -> NDArray[np.float64]:
         """Return each class's share of the vote, shape (n_photos, n_classes).
 
         Parameters
         ----------
-        photos : iterable of paths
-            Photos.
+        photos : path or iterable of paths
+            As `classify` takes them.
 
         Raises
         ------
@@ -405,7 +417,8 @@ class HybridClassifier:
     def save(self, folder: str | Path) -> None:
         """Save the model to a folder; a crash at any moment leaves the old one whole.
 
-        The lessons in the folder that the model has learned go with it: they are in it now.
+        The lessons in the folder that the model has learned go in the same step: they are in it
+        now. Ctrl-C waits until the model is saved.
 
         Parameters
         ----------
@@ -414,15 +427,55 @@ class HybridClassifier:
 
         Raises
         ------
+        ModelInUseError
+            If another program is at work on the model there.
+        ModelChangedError
+            If the model was loaded from there, or saved there, and another has changed it since.
+            To keep others out, hold `spikehead.storage.writing` from before loading until after
+            saving.
+        ValueError
+            If there are lessons that the model has not learned, of another encoder.
         OSError
             If the folder holds other things, or cannot be written; the sentence says what to do.
         """
+        with uninterrupted(), storage.writing(folder):
+            lessons = storage.read_lessons(folder) if storage.is_model(folder) else []
+            learned = [lesson.number for lesson in lessons if self._has_learned_all(lesson)]
+            self._check_fit(folder, [one for one in lessons if one.number not in learned])
+            self.revision = storage.save(
+                folder,
+                self._description(),
+                self._arrays(),
+                attachments=self.encoder.files,
+                digests=self._files,
+                learned=learned,
+                since=self.revision,
+            )
+            # The model is saved; a card that cannot be written is no reason to say otherwise.
+            with suppress(OSError):
+                self.write_card(folder)
+
+    def _has_learned_all(self, lesson: StoredLesson) -> bool:
+        return lesson.label in self.classes and self._learned.keys() >= set(_keys(lesson))
+
+    def _check_fit(self, folder: str | Path, lessons: Iterable[StoredLesson]) -> None:
+        """Raise if there is a lesson in the folder that the model can never learn."""
+        for lesson in lessons:
+            width = lesson.activations.shape[1]
+            if width != self.encoder.n_activations:
+                raise ValueError(
+                    f"lesson {lesson.number} in {folder} has {width} activations a photo, but the "
+                    f"model's encoder gives {self.encoder.n_activations}: use another folder"
+                )
+
+    def _description(self) -> dict[str, Any]:
         network = self.head.network_
-        description = {
+        return {
             "encoder": self.encoder.to_dict(),
             "fingerprint": self.encoder.fingerprint,
             "classes": self.classes,
             "hyperparameters": self.head.parameters_.to_dict(),
+            "saturation_from_photos": self.head.saturation == AUTO and not network.presentations,
             "members": network.n_members,
             "seed": network.seed,
             "inputs": network.n_inputs,
@@ -430,7 +483,10 @@ class HybridClassifier:
             "resource_updates": network.resource_updates,
             "measurement": self.measurement and asdict(self.measurement),
         }
-        arrays: dict[str, NDArray[Any]] = {
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        network = self.head.network_
+        return {
             "resources": network.resources,
             "stability": network.stability,
             "depressions": network.depressions,
@@ -439,13 +495,6 @@ class HybridClassifier:
             "columns": np.fromiter(self._learned.values(), np.int32, len(self._learned)),
             "prequential": self.prequential,
         }
-        storage.save(folder, description, arrays, attachments=self.encoder.files)
-        for lesson in storage.read_lessons(folder):
-            if lesson.label in self.classes and self._learned.keys() >= set(_keys(lesson)):
-                storage.remove_lesson(folder, lesson.number)
-        # The model is saved; a card that cannot be written is no reason to say otherwise.
-        with suppress(OSError):
-            self.write_card(folder)
 
     def write_card(self, folder: str | Path) -> bool:
         """Write the model card, ``README.md``, unless the one that is there was edited by hand.
@@ -510,15 +559,16 @@ class HybridClassifier:
         FileNotFoundError, ValueError
             If the folder is missing, is not a model, or was changed.
         """
-        # Before the model: what is saved into it meanwhile is then met twice, and not missed.
-        added = storage.read_lessons(folder) if lessons else []
         stored = storage.load(folder)
         try:
-            return cls._restored(stored, cache, n_threads).taught(added)
-        except (KeyError, TypeError) as error:
+            model = cls._restored(stored, cache, n_threads)
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
             raise ValueError(
                 f"{folder} is not a whole model: {error} is missing or wrong"
             ) from None
+        model.revision = stored.revision
+        model._check_fit(folder, stored.lessons)
+        return model.taught(stored.lessons) if lessons else model
 
     @classmethod
     def _restored(
@@ -538,6 +588,8 @@ class HybridClassifier:
                 f"{model.encoder.name} is not the encoder that the model learned with: restore the "
                 "model from a copy"
             )
+        if description.get("saturation_from_photos"):
+            model.head.saturation = AUTO
         model.head.resume(
             np.array(description["classes"], str),
             arrays["resources"],
@@ -595,46 +647,79 @@ class HybridClassifier:
 
     # ------------------------------------------------------------ the way of the data
 
-    def _stream(
-        self, photos: str | Path | Sequence[str | Path], labels: Sequence[str] | None, order: str
-    ) -> list[Photo]:
-        if order not in ORDERS:
-            raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {order!r}")
-        if isinstance(photos, (str, Path)):
+    def _labelled(
+        self,
+        photos: str | Path | PhotoFolder | Sequence[str | Path],
+        labels: Sequence[str | int] | None,
+    ) -> PhotoFolder:
+        """Return photos with their classes."""
+        if isinstance(photos, (str, Path, PhotoFolder)):
             if labels is not None:
                 raise ValueError("a folder of photos brings its own labels; leave labels out")
-            stream = find_photos(photos)
-        elif labels is None or len(labels) != len(photos) or not len(photos):
+            if isinstance(photos, PhotoFolder):
+                return photos
+            return PhotoFolder.read(photos, known=self.classes)
+        if labels is None or len(labels) != len(photos) or not len(photos):
             raise ValueError("photos need labels: name a folder, or give as many labels as photos")
-        else:
-            stream = [
-                Photo(Path(photo), str(label)) for photo, label in zip(photos, labels, strict=True)
-            ]
-        if order == "shuffled":
-            shuffled = np.random.RandomState(self._seed).permutation(len(stream))
-            stream = [stream[i] for i in shuffled]
-        return stream
+        names = class_names(labels, photos, set(self.classes))
+        paths = map(Path, photos)
+        return PhotoFolder(list(map(Photo, paths, names)), LeftOut())
+
+    def _ordered(self, photos: list[Photo], order: str) -> list[Photo]:
+        if order not in ORDERS:
+            raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {order!r}")
+        if order == "as-given":
+            return photos
+        return [photos[i] for i in np.random.RandomState(self._seed).permutation(len(photos))]
 
     def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Lesson) -> None:
         """Learn those of a batch that are new."""
+        # All classes of the lesson at once: where batches end must not decide their order.
+        classes = sorted({photo.label for photo in stream} - set(self.classes))
+        names = [*self.classes, *classes]
         new: dict[bytes, int] = {}
         for place, (index, digest) in enumerate(zip(batch.indices, batch.digests, strict=True)):
-            key = _key(digest, stream[index].label)
-            if key not in self._learned and key not in new:
-                new[key] = place
+            photo = stream[index]
+            keys = {_key(digest, name): name for name in names}
+            known = [name for key, name in keys.items() if key in self._learned or key in new]
+            if photo.label not in known:
+                new[_key(digest, photo.label)] = place
+                if known:
+                    lesson.renamed.append((photo.path, photo.label, known))
         lesson.known += len(batch.indices) - len(new)
         if not new:
             return
-        # All classes of the lesson at once: where batches end must not decide their order.
-        classes = sorted({photo.label for photo in stream} - set(self.classes))
         places = list(new.values())
-        shares = coded_shares(batch.given[places], self.head.parameters_.saturation)
         activations = batch.activations[places]
         labels = [stream[batch.indices[place]].label for place in places]
-        with _uninterrupted():
+        with uninterrupted():
             self._learn(list(new), labels, activations, classes)
             lesson.new_classes += classes
-            lesson.add(len(new), shares)
+            # Once it has learned them, since gains and perhaps the saturation come from them.
+            counts = self.head.network_.spike_counts(activations)
+            lesson.add(len(new), coded_shares(batch.given[places], counts))
+
+    def _losses(self, shares: CodedShares) -> str:
+        """Return a sentence about what the head does not hear of the encoder, or nothing."""
+        name, saturation = self.encoder.name, self.head.parameters_.saturation
+        if shares.clipped > MAX_CLIPPED:
+            return (
+                f"{shares.clipped:.0%} of what the encoder {name} gives (of its sum of squares) is "
+                "negative and counts as zero: take its activations before the layer that centres "
+                "them, or an encoder that ends in ReLU"
+            )
+        if shares.silent > ALMOST_ALL:
+            return (
+                f"{shares.silent:.1%} of what the encoder {name} gives is too weak for a single "
+                f"spike: make the model anew with a saturation far below {saturation:.4g}, or see "
+                "that the encoder gives activations above zero"
+            )
+        if shares.full > ALMOST_ALL:
+            return (
+                f"{shares.full:.1%} of what the encoder {name} gives is above the saturation, and "
+                f"so all alike: make the model anew with a saturation far above {saturation:.4g}"
+            )
+        return ""
 
     def _in_columns(self) -> NDArray[np.intp]:
         """Return the place of each column's class among the head's, which are sorted."""
@@ -655,22 +740,6 @@ class HybridClassifier:
     def _check_taught(self) -> None:
         if not self.classes:
             raise ValueError("the model has learned nothing yet; teach it with learn")
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C until the block is done, so that no batch is learned by half."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    interrupts = []
-    handler = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
-    if interrupts:
-        raise KeyboardInterrupt
 
 
 def _key(digest: bytes, label: str) -> bytes:

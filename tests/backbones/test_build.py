@@ -32,16 +32,18 @@ def test_builds_from_a_file_once_and_keeps_it(tmp_path, cache):
     assert encoder.preprocessing == Preprocessing(resize=256, crop=224)
 
 
-def test_builds_any_model_of_timm(cache, monkeypatch):
+def test_builds_any_model_of_timm(tmp_path, cache, monkeypatch):
     torch.manual_seed(0)
     network = EfficientNet(replace(VARIANTS["efficientnet_cifar"], width=0.25), classes=7)
     network.reset_classifier = network.replace_head
+    start = network.state_dict()
     config = {
         "input_size": (3, 32, 32),
         "crop_pct": 0.8,
         "mean": (0.5, 0.5, 0.5),
         "std": (0.25, 0.25, 0.25),
         "interpolation": "bilinear",
+        "crop_mode": "squash",
     }
     timm = types.ModuleType("timm")
     timm.is_model = lambda name: name == "owl.small"
@@ -49,12 +51,21 @@ def test_builds_any_model_of_timm(cache, monkeypatch):
     timm.data = types.SimpleNamespace(resolve_model_data_config=lambda model: config)
     monkeypatch.setitem(sys.modules, "timm", timm)
     file = build("timm:owl.small", precision="float16")
-    assert file == cache / "encoders" / "timm-owl.small-float16.onnx"
+    assert file == cache / "encoders" / "timm" / "owl.small-float16.onnx"
     encoder = OnnxEncoder(file)
     assert encoder.n_activations == network.activations
     assert encoder.preprocessing == Preprocessing(
-        resize=40, crop=32, mean=(0.5,) * 3, std=(0.25,) * 3, interpolation="bilinear"
+        40, 32, mean=(0.5,) * 3, std=(0.25,) * 3, interpolation="bilinear", fit="stretch"
     )
+    theirs = tmp_path / "mine.pth"
+    torch.save({"state_dict": start, "epoch": 1}, theirs)
+    network.replace_head(7)
+    told = []
+    build("timm:owl.small", weights=theirs, tell=told.append)
+    assert told == [f"the weights 'state_dict' of {theirs} are taken"]
+    torch.save({"x": torch.zeros(1)}, theirs)
+    with pytest.raises(ValueError, match=r"does not hold the weights of timm:owl\.small: f"):
+        build("timm:owl.small", weights=theirs)
     with pytest.raises(ValueError, match="timm has no model 'owl'"):
         build("timm:owl")
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import signal
 import zipfile
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from spikehead.backbones import training
 from spikehead.backbones.data import Augmentation, ImageArrays, read_archives, read_folder
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
 from spikehead.backbones.training import FINE_TUNING, PAPER, Recipe, evaluate, train
@@ -98,6 +100,25 @@ def test_an_interrupted_training_equals_an_uninterrupted_one(stripes, tmp_path, 
         for run in ("whole", "cut")
     ]
     assert logs[0] == logs[1]
+
+
+def test_ctrl_c_keeps_every_step_so_far(stripes, tmp_path, monkeypatch):
+    images, validation = stripes
+    whole = train(network(), images, validation, RECIPE, tmp_path / "whole")
+    advance, steps = training._advance, iter(range(100))
+
+    def stopped(*arguments):
+        advance(*arguments)
+        if next(steps) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(training, "_advance", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), images, validation, RECIPE, tmp_path / "cut")
+    kept = torch.load(tmp_path / "cut" / "checkpoint.pt", weights_only=True)
+    assert kept["progress"][0] == 3
+    resumed = train(network(), images, validation, RECIPE, tmp_path / "cut")
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
 
 
 def test_a_finished_training_is_only_read(stripes, tmp_path):

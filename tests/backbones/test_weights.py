@@ -1,17 +1,22 @@
 """Fetching weights, from a local server, with what goes wrong on the way."""
 
+import argparse
 import hashlib
 import http.server
 import io
+import os
+import re
 import threading
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import nn
 
-from spikehead.backbones import weights
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
 from spikehead.backbones.se_resnet import ResNet18
 from spikehead.backbones.weights import OFFICIAL_WEIGHTS, fetch, load_state, pretrained
+from spikehead.encoders import PRETRAINED
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -138,11 +143,129 @@ def test_resnet18_loads_in_torchvisions_names(tmp_path):
     torch.testing.assert_close(loaded.state_dict(), state, rtol=0, atol=0)
 
 
-def test_every_url_holds_a_hash_and_every_network_has_a_preprocessing():
-    for name, url in OFFICIAL_WEIGHTS.items():
+def test_every_url_holds_a_hash_and_every_pretrained_encoder_has_one():
+    for url in OFFICIAL_WEIGHTS.values():
         assert len(url.rpartition("-")[2].removesuffix(".pth")) == 8
-        assert weights.PREPROCESSING[name].resize >= weights.PREPROCESSING[name].crop
-    assert list(OFFICIAL_WEIGHTS) == list(weights.PREPROCESSING)
+    assert list(OFFICIAL_WEIGHTS) == list(PRETRAINED)
+
+
+def test_pretrained_encoders_take_photos_as_torchvision_publishes():
+    """Resize, crop and interpolation of each ``Weights.transforms()`` in torchvision 0.29."""
+    published = {
+        "efficientnet_b0": (256, 224, "bicubic"),
+        "efficientnet_b1": (256, 240, "bicubic"),
+        "efficientnet_b2": (288, 288, "bicubic"),
+        "efficientnet_b3": (320, 300, "bicubic"),
+        "efficientnet_b4": (384, 380, "bicubic"),
+        "efficientnet_b5": (456, 456, "bicubic"),
+        "efficientnet_b6": (528, 528, "bicubic"),
+        "efficientnet_b7": (600, 600, "bicubic"),
+        "resnet18": (256, 224, "bilinear"),
+    }
+    assert {
+        name: (how.resize, how.crop, how.interpolation) for name, how in PRETRAINED.items()
+    } == published
+    assert {(how.mean, how.std, how.fit) for how in PRETRAINED.values()} == {
+        ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "cover")
+    }
+
+
+def averaged(state):
+    """Return weights as torch.optim.swa_utils.AveragedModel keeps them."""
+    copies = {f"module.{name}": value for name, value in state.items()}
+    return {"n_averaged": torch.tensor(7), **copies}
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "said"),
+    [
+        (lambda s, _: {"state_dict": s, "epoch": 3}, "the weights 'state_dict' of {} are taken"),
+        (lambda s, _: {"model_state_dict": s}, "the weights 'model_state_dict' of {} are taken"),
+        (  # torchvision's training script
+            lambda s, old: {"model": old, "model_ema": averaged(s), "optimizer": {"lr": 1.0}},
+            "the weights 'model_ema' of {} are taken, and not 'model', without 'module.' in their "
+            "names",
+        ),
+        (  # timm's
+            lambda s, old: {
+                "state_dict": old,
+                "state_dict_ema": s,
+                "args": argparse.Namespace(lr=1.0),
+            },
+            "the weights 'state_dict_ema' of {} are taken, and not 'state_dict'",
+        ),
+        (
+            lambda s, _: {f"_orig_mod.module.{name}": value for name, value in s.items()},
+            "the weights of {} are taken, without '_orig_mod.' in their names, without 'module.' "
+            "in their names",
+        ),
+        (lambda s, _: s, None),
+    ],
+)
+def test_checkpoints_as_people_have_them(tmp_path, checkpoint, said):
+    state, old = ResNet18(width=8).state_dict(), ResNet18(width=8).state_dict()
+    file = tmp_path / "checkpoint.pth"
+    torch.save(checkpoint(state, old), file)
+    told = []
+    torch.testing.assert_close(load_state(file, tell=told.append), dict(state), rtol=0, atol=0)
+    assert told == ([said.format(file)] if said else [])
+
+
+def test_safetensors(tmp_path):
+    state = ResNet18().state_dict()
+    save_file(state, tmp_path / "model.safetensors")
+    loaded = pretrained("resnet18", weights=tmp_path / "model.safetensors")
+    torch.testing.assert_close(loaded.state_dict(), state, rtol=0, atol=0)
+
+
+def test_weights_that_were_trained_in_tensorflow_are_refused(state, tmp_path):
+    (tmp_path / "tf_efficientnet_b0.ns_jft_in1k").mkdir()
+    files = {
+        tmp_path / "tf_efficientnet_b0.ns_jft_in1k" / "pytorch_model.bin": state,
+        tmp_path / "last.pth": {"state_dict": state, "arch": "tf_efficientnet_b0"},
+    }
+    for file, content in files.items():
+        torch.save(content, file)
+        message = (
+            f"{file} holds weights that were trained in TensorFlow, whose convolutions pad "
+            "otherwise than those of efficientnet_b0: use the encoder timm:tf_efficientnet_b0"
+        )
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            pretrained("efficientnet_b0", weights=file)
+
+
+def test_weights_of_another_layout_are_refused_with_what_differs(tmp_path):
+    state, file = ResNet18().state_dict(), tmp_path / "weights.pth"
+    kernels = {**state, "conv1.weight": state["conv1.weight"].permute(2, 3, 1, 0)}
+    fewer = {name: value for name, value in state.items() if name != "layer4.1.bn2.bias"}
+    differences = [
+        (
+            kernels,
+            "conv1.weight has the shape (7, 7, 3, 64) in it, and (64, 3, 7, 7) in the network",
+        ),
+        (fewer, "layer4.1.bn2.bias is missing"),
+        (state | {"layer5.bias": torch.zeros(3)}, "layer5.bias is none of its layers"),
+    ]
+    for content, difference in differences:
+        torch.save(content, file)
+        message = f"{file} does not hold the weights of resnet18: {difference}"
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            pretrained("resnet18", weights=file)
+
+
+def test_files_that_hold_no_weights_are_refused_unopened_or_unread(tmp_path):
+    os.mkfifo(tmp_path / "pipe.pth")
+    for file in (tmp_path / "pipe.pth", tmp_path):
+        with pytest.raises(OSError, match=f"^{file} is not a regular file: put the file"):
+            load_state(file)
+    torch.save(nn.ReLU(), tmp_path / "whole.pth")
+    with pytest.raises(
+        ValueError, match=r"^\S+ holds more than tensors, and opening it could run co"
+    ):
+        load_state(tmp_path / "whole.pth")
+    torch.save({"state_dict": {}, "model": [1]}, tmp_path / "empty.pth")
+    with pytest.raises(ValueError, match=r"empty\.pth holds no state dict: give a file of tensors"):
+        load_state(tmp_path / "empty.pth")
 
 
 def test_bad_input_is_refused_in_a_sentence(state, tmp_path):

@@ -49,6 +49,8 @@ def test_learn_falls_back_to_the_bundled_encoder(run, photos, tmp_path, monkeypa
     assert json.loads(out)["encoder"]["name"] == "bundled"
 
 
+# An EfficientNet that has hardly learned gives much below zero.
+@pytest.mark.filterwarnings("ignore:.* counts as zero")
 def test_trains_an_encoder_and_goes_on_with_it(run, photos, tmp_path):
     pytest.importorskip("torch")
     output = tmp_path / "run"

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from onnx import parser
+from onnx import numpy_helper, parser
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -184,6 +184,28 @@ NETWORKS = {
             pooled = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (image)
             y = Flatten (pooled)
         }""",
+    "in the domain by its other name, its weights among its inputs, a photo at a time": """
+        <ir_version: 3, opset_import: ["ai.onnx": 9]>
+        listed (float[12, 3, 3, 3] w, float[1, 3, 8, 8] photo) => (float[1, 12, 1, 1] y)
+ {
+            features = ai.onnx.Conv (photo, w)
+            y = ai.onnx.GlobalAveragePool (features)
+        }""",
+    "with the channels last, and outputs that are not flat": """
+        <ir_version: 8, opset_import: ["": 17]>
+        last (float[batch, 8, 8, 3] photo) => (float[batch, 1, 1, 3] y) {
+            y = ReduceMean <axes = [1, 2]> (photo)
+        }""",
+    "that takes and gives half precision, and knows no sides": """
+        <ir_version: 8, opset_import: ["": 17]>
+        half (float16[batch, 3, height, width] photo) => (float16[batch, 3, 1, 1] y) {
+            y = GlobalAveragePool (photo)
+        }""",
+    "that takes and gives double precision": """
+        <ir_version: 8, opset_import: ["": 17]>
+        double (double[batch, 3, 8, 8] photo) => (double[batch, 3, 1, 1] y) {
+            y = ReduceMean <axes = [2, 3]> (photo)
+        }""",
     "that gives half precision, also below zero": """
         <ir_version: 8, opset_import: ["": 13]>
         half (float[batch, 3, 8, 8] image) => (float16[batch, 48] y) {
@@ -196,9 +218,16 @@ NETWORKS = {
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
 def test_encoders_that_other_tools_made(network, tmp_path):
-    onnx.save(parser.parse_model(network), tmp_path / "encoder.onnx")
-    model = HybridClassifier(f"onnx:{tmp_path / 'encoder.onnx'}", members=3, n_threads=1)
+    encoder = parser.parse_model(network)
     random = np.random.default_rng(0)
+    for weight in [node for node in encoder.graph.input if node.name == "w"]:
+        shape = [dim.dim_value for dim in weight.type.tensor_type.shape.dim]
+        values = random.standard_normal(shape).astype(np.float32)
+        encoder.graph.initializer.append(numpy_helper.from_array(values, "w"))
+    onnx.save(encoder, tmp_path / "encoder.onnx")
+    settings = {"preprocessing": {"resize": 8, "crop": 8}}
+    (tmp_path / "encoder.json").write_text(json.dumps(settings))
+    model = HybridClassifier(f"onnx:{tmp_path / 'encoder.onnx'}", members=3, n_threads=1)
     pixels = random.standard_normal((60, 3, 8, 8)).astype(np.float32)
     model.head.add_classes(["a", "b", "c"])
     model.head.partial_fit(

@@ -47,23 +47,49 @@ def save_network(tmp_path, weights):
         kind=TensorProto.FLOAT,
         outputs=("activations",),
         weights=weights,
+        layout="NCHW",
+        domain="",
+        listed=False,
         **options,
     ):
+        photo = "image" if layout == "NCHW" else "arranged"
         nodes = [
-            helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
+            helper.make_node("Transpose", ["image"], ["arranged"], perm=[0, 3, 1, 2]),
+            helper.make_node("Cast", [photo], ["pixels"], to=TensorProto.FLOAT),
             helper.make_node("GlobalAveragePool", ["pixels"], ["pooled"]),
             helper.make_node("Flatten", ["pooled"], ["means"]),
             helper.make_node("MatMul", ["means", "weights"], ["activations"]),
             helper.make_node("Log", ["activations"], ["logarithms"]),
+            helper.make_node("Cast", ["activations"], ["coarse"], to=TensorProto.FLOAT16),
+            helper.make_node("Cast", ["activations"], ["exact"], to=TensorProto.DOUBLE),
+            helper.make_node("Cast", ["activations"], ["whole"], to=TensorProto.INT64),
+            helper.make_node("Unsqueeze", ["activations", "last"], ["tall"]),
+            helper.make_node("Unsqueeze", ["activations", "middle"], ["deep"]),
         ]
+        constants = {
+            "weights": weights,
+            "last": np.array([2, 3]),
+            "middle": np.array([1, 2]),
+        }
+        if layout == "NCHW":
+            del nodes[0]
+        inputs = [helper.make_tensor_value_info("image", kind, shape)]
+        if listed:
+            float_weights = helper.make_tensor_value_info("weights", TensorProto.FLOAT, (3, 5))
+            inputs.insert(0, float_weights)
+        types = {"coarse": TensorProto.FLOAT16, "exact": TensorProto.DOUBLE}
+        types["whole"] = TensorProto.INT64
         graph = helper.make_graph(
             nodes,
             "tiny",
-            [helper.make_tensor_value_info("image", kind, shape)],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in outputs],
-            [numpy_helper.from_array(weights, "weights")],
+            inputs,
+            [
+                helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), None)
+                for name in outputs
+            ],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
         )
-        opset = helper.make_opsetid("", 17)
+        opset = helper.make_opsetid(domain, 17)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=10)
         onnx.save(model, tmp_path / name, **options)
         return tmp_path / name

@@ -1,4 +1,6 @@
 import json
+import os
+import pickle
 import re
 
 import numpy as np
@@ -94,8 +96,8 @@ def test_of_several_outputs_the_one_named_activations(save_network, pixels):
         ),
         ({"kind": TensorProto.UINT8}, "takes tensor(uint8) of shape (batch, 3, 8, 8): "),
         (
-            {"shape": ("batch", 8, 8, 3), "weights": np.ones((8, 5), np.float32)},
-            "takes pixels of shape (any, 8, 8, 3), which is not usual: "
+            {"shape": ("batch", 3, 8, 9)},
+            "takes pixels of shape (any, 3, 8, 9), which is not usual: "
             "describe its preprocessing in {path}.json",
         ),
         (
@@ -104,7 +106,12 @@ def test_of_several_outputs_the_one_named_activations(save_network, pixels):
         ),
         (
             {"outputs": ("means", "logarithms")},
-            "has the outputs means, logarithms: name the one to use 'activations'",
+            "has the outputs means, logarithms: name the one to use 'activations', or keep no "
+            "other, with onnx.utils.extract_model",
+        ),
+        (
+            {"outputs": ("whole",)},
+            "gives tensor(int64): an encoder gives one tensor(float) of shape (batch, activations)",
         ),
         (
             {"outputs": ("pixels",)},
@@ -117,7 +124,8 @@ def test_of_several_outputs_the_one_named_activations(save_network, pixels):
         ),
         (
             {"save_as_external_data": True, "size_threshold": 0},
-            "keeps its weights in another file: export it as one file",
+            "keeps its weights in another file: export it as one file, or make it one with "
+            "onnx.save(onnx.load('{path}.onnx'), 'one.onnx')",
         ),
     ],
 )
@@ -126,6 +134,81 @@ def test_an_unsuitable_network_is_explained(save_network, options, message, monk
     path = save_network(**options)
     expected = f"{path} {message.replace('{path}', str(path.with_suffix('')))}"
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
+        OnnxEncoder(path)
+
+
+@pytest.mark.parametrize("settings", [True, False])
+@pytest.mark.parametrize(
+    "shape", [("b", 8, 8, 3), (1, 8, 8, 3), (4, 8, 8, 3), ("b", "h", "w", 3), ("b", 8, 8, "c")]
+)
+def test_channels_can_come_last(save_network, pixels, weights, shape, settings):
+    path = save_network(shape, layout="NHWC")
+    if settings:
+        path.with_suffix(".json").write_text('{"preprocessing": {"resize": 9, "crop": 8}}')
+    encoder = OnnxEncoder(path)
+    assert encoder.layout == "NHWC"
+    assert encoder.preprocessing.shape == ((3, 8, 8) if 8 in shape or settings else (3, 224, 224))
+    np.testing.assert_allclose(encoder.encode(pixels), pixels.mean((2, 3)) @ weights, atol=1e-5)
+    copied = pickle.loads(pickle.dumps(encoder))
+    np.testing.assert_array_equal(copied.encode(pixels), encoder.encode(pixels))
+
+
+def test_a_network_that_says_nothing_of_its_shape_is_tried_both_ways(save_network, pixels):
+    encoders = []
+    for layout in ("NCHW", "NHWC"):
+        path = save_network(("b", "x", "y", "z"), layout=layout, name=f"{layout}.onnx")
+        path.with_suffix(".json").write_text('{"preprocessing": {"resize": 9, "crop": 8}}')
+        encoders.append(OnnxEncoder(path))
+        assert encoders[-1].layout == layout
+    np.testing.assert_array_equal(*(encoder.encode(pixels) for encoder in encoders))
+
+
+def test_pixels_that_are_no_square(save_network, weights):
+    path = save_network((1, 3, 6, 9))
+    path.with_suffix(".json").write_text(
+        '{"preprocessing": {"resize": [6, 9], "crop": [6, 9], "fit": "stretch"}}'
+    )
+    encoder = OnnxEncoder(path)
+    pixels = np.random.default_rng(0).random((3, 3, 6, 9), np.float32)
+    np.testing.assert_allclose(encoder.encode(pixels), pixels.mean((2, 3)) @ weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
+@pytest.mark.parametrize("output", ["activations", "exact", "coarse"])
+def test_other_floating_point_numbers(save_network, pixels, weights, kind, output):
+    encoder = OnnxEncoder(save_network(kind=kind, outputs=(output,)))
+    activations = encoder.encode(pixels)
+    assert activations.dtype == np.float32
+    np.testing.assert_allclose(activations, pixels.mean((2, 3)) @ weights, atol=0.01)
+
+
+@pytest.mark.parametrize("output", ["tall", "deep"])
+@pytest.mark.parametrize("batch", ["batch", 4])
+def test_axes_of_length_one_are_left_out(save_network, pixels, weights, output, batch):
+    encoder = OnnxEncoder(save_network((batch, 3, 8, 8), outputs=(output,)))
+    assert encoder.n_activations == 5
+    np.testing.assert_allclose(encoder.encode(pixels), pixels.mean((2, 3)) @ weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", ["batch", 1])
+def test_forms_of_other_tools(save_network, pixels, weights, batch):
+    path = save_network((batch, 3, 8, 8), domain="ai.onnx", listed=True)
+    np.testing.assert_allclose(
+        OnnxEncoder(path).encode(pixels), pixels.mean((2, 3)) @ weights, atol=1e-5
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_only_regular_files_are_opened(save_network, tmp_path):
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for path in (tmp_path / "pipe.onnx", tmp_path):
+        message = f"{path} is not a regular file: put the file itself in its place"
+        with pytest.raises(OSError, match=f"^{re.escape(message)}$"):
+            OnnxEncoder(path)
+    path = save_network()
+    os.mkfifo(path.with_suffix(".json"))
+    message = f"{path.with_suffix('.json')} is not a regular file: put the file itself in its place"
+    with pytest.raises(OSError, match=f"^{re.escape(message)}$"):
         OnnxEncoder(path)
 
 

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from spikehead.encoders import built_file, open_encoder, restore_encoder
+from spikehead.images import Preprocessing
 
 
 @pytest.mark.parametrize("name", ["pixels", "pixels:8"])
@@ -58,5 +59,11 @@ def test_a_pretrained_encoder_has_to_be_built(save_network, tmp_path, monkeypatc
     with pytest.raises(FileNotFoundError, match=message):
         open_encoder("efficientnet_b3")
     built_file("efficientnet_b3").parent.mkdir()
-    shutil.copy(save_network(), built_file("efficientnet_b3"))
-    assert open_encoder("efficientnet_b3").name == "efficientnet_b3"
+    network = save_network(("batch", 3, "height", "width"))
+    # What an older version wrote beside it does not count.
+    network.with_suffix(".json").write_text('{"preprocessing": {"interpolation": "nearest"}}')
+    for file in (network, network.with_suffix(".json")):
+        shutil.copy(file, built_file("efficientnet_b3").with_suffix(file.suffix))
+    encoder = open_encoder("efficientnet_b3")
+    assert encoder.name == "efficientnet_b3"
+    assert encoder.preprocessing == Preprocessing(320, 300)

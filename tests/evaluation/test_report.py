@@ -2,7 +2,9 @@
 
 import errno
 import json
+import os
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from spikehead.evaluation.report import check_report, write_report
 from spikehead.pipeline import Answer
 
 HOSTILE = "<script>alert(1)</script>"
+TITLE = f"{HOSTILE} & more \u202e"
 VOID = {"meta", "img", "br", "line", "rect"}
 
 
@@ -81,7 +84,7 @@ def model(photos):
 
 def test_report_of_digits(model, photos, tmp_path):
     result = evaluate_photos(model, photos / "test")
-    html, data = write_report(tmp_path / "r.html", model, result, title=f"{HOSTILE} & more")
+    html, data = write_report(tmp_path / "r.html", model, result, title=TITLE)
     assert sorted(tmp_path.iterdir()) == [html, data]
     page = parsed(html)
     document = json.loads(data.read_text())
@@ -91,11 +94,14 @@ def test_report_of_digits(model, photos, tmp_path):
     assert f"{document['accuracy']:.1%}" in page.text
     assert [point["photos"] for point in document["learning_curve"]] == list(range(3, 121, 3))
     assert document["energy"]["linear"]["layers"] == [64, 10]
-    assert f"{HOSTILE} & more" in page.text
+    assert f"{HOSTILE} & more " in page.text
     thumbnails = min(len(wrong), 24) + 12
-    assert page.tags.count("img") == thumbnails + 2
+    assert page.tags.count("img") == thumbnails + 1
+    assert document["learned"] == 0
+    assert "\\u202e" in page.text
+    assert "\u202e" not in page.text
     first = html.read_bytes()
-    write_report(tmp_path / "r.html", model, result, title=f"{HOSTILE} & more")
+    write_report(tmp_path / "r.html", model, result, title=TITLE)
     assert html.read_bytes() == first
 
 
@@ -178,15 +184,33 @@ def test_places_where_no_report_can_be(tmp_path):
         check_report(folder / "a.html")
 
 
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
+def test_a_missing_extra_is_named_before_the_work(tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    message = re.escape(f'pictures and reports need {package}: pip install "spikehead[pictures]"')
+    with pytest.raises(ImportError, match=f"^{message}$"):
+        check_report(tmp_path / "a.html")
+
+
+def test_names_do_nothing(model, photos, tmp_path):
+    pair = evaluate_photos(model, photos / "test").answers[0]
+    names = ["<b>&\"'", "\u202etxt.exe", "{{ title }}", "two\nlines"]
+    counts = {(name, str(pair[1].label)): 1 for name in names}
+    result = Evaluation(counts, names, [], [(names[1], pair[1])])
+    html, _ = write_report(tmp_path / "r.html", model, result, title="names")
+    text = parsed(html).text
+    assert "<b>&\"', \\u202etxt.exe, {{ title }}, two\\nlines; those photos count" in text
+    assert "\u202e" not in html.read_text("utf-8")
+
+
 def test_a_full_disk_leaves_the_old_report_whole(model, photos, tmp_path, monkeypatch):
     result = evaluate_photos(model, photos / "test")
     (tmp_path / "r.html").write_text("old")
 
-    def full(path, _):
-        path.touch()
+    def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     message = re.escape(
         f"cannot write {tmp_path / 'r.json'}: No space left on device; "
         "make room there, or name another place"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,20 @@ from torch import nn
 
 from spikehead.backbones.export import export
 from spikehead.backbones.precision import Precision
-from spikehead.backbones.weights import OFFICIAL_WEIGHTS, PREPROCESSING, pretrained
+from spikehead.backbones.weights import (
+    OFFICIAL_WEIGHTS,
+    PREPROCESSING,
+    fill,
+    load_state,
+    pretrained,
+)
 from spikehead.encoders.registry import built_file
 from spikehead.images import Preprocessing
 
-__all__ = ["build"]
+__all__ = ["build", "timm_preprocessing"]
 
 _TIMM = "timm:"
+_FITS = {"border": "contain", "squash": "stretch"}  # as timm, which covers by any other name
 
 
 def build(
@@ -29,6 +37,7 @@ def build(
     precision: Precision = "float32",
     calibration: NDArray[np.float32] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Path:
     """Return the ONNX file of a pretrained encoder, made unless it is there already.
 
@@ -42,6 +51,8 @@ def build(
         As in `export`.
     progress : callable, optional
         Called with the bytes downloaded and the bytes in all; not for timm.
+    tell : callable, optional
+        As in `load_state`.
 
     Raises
     ------
@@ -56,9 +67,9 @@ def build(
     if file.exists() and weights is None:
         return file
     if name.startswith(_TIMM):
-        encoder, preprocessing = _from_timm(name.removeprefix(_TIMM), weights)
+        encoder, preprocessing = _from_timm(name.removeprefix(_TIMM), weights, tell)
     elif name in OFFICIAL_WEIGHTS:
-        encoder = pretrained(name, weights=weights, progress=progress)
+        encoder = pretrained(name, weights=weights, progress=progress, tell=tell)
         encoder.replace_head(0)
         preprocessing = PREPROCESSING[name]
     else:
@@ -68,7 +79,36 @@ def build(
     return file
 
 
-def _from_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, Preprocessing]:
+def timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
+    """Return how a model of timm takes photos when it is evaluated.
+
+    Parameters
+    ----------
+    config : mapping
+        As ``timm.data.resolve_model_data_config`` gives it; the same that
+        ``timm.data.create_transform`` takes.
+
+    Raises
+    ------
+    ValueError
+        If photos cannot be prepared in that way here.
+    """
+    crop = tuple(config["input_size"][1:])
+    resize = tuple(math.floor(side / config["crop_pct"]) for side in crop)
+    square = crop[0] == crop[1]
+    return Preprocessing(
+        resize=resize[0] if square else resize,
+        crop=crop[0] if square else crop,
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        interpolation=config["interpolation"],
+        fit=_FITS.get(config["crop_mode"], "cover"),
+    )
+
+
+def _from_timm(
+    name: str, weights: str | Path | None, tell: Callable[[str], None] | None
+) -> tuple[nn.Module, Preprocessing]:
     try:
         timm = import_module("timm")
     except ImportError as error:
@@ -77,17 +117,9 @@ def _from_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, Prepro
         ) from error
     if not timm.is_model(name):
         raise ValueError(f"timm has no model {name!r}: timm.list_models() gives their names")
-    model: Any = timm.create_model(
-        name, pretrained=weights is None, checkpoint_path=str(weights or "")
-    )
+    model: Any = timm.create_model(name, pretrained=weights is None)
+    if weights is not None:
+        fill(model, load_state(weights, tell=tell), name=f"timm:{name}", file=weights)
     # Not before: the weights come with a classifier.
     model.reset_classifier(0)
-    config: dict[str, Any] = timm.data.resolve_model_data_config(model)
-    crop = int(config["input_size"][-1])
-    return model, Preprocessing(
-        resize=round(crop / config["crop_pct"]),
-        crop=crop,
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-        interpolation=config["interpolation"],
-    )
+    return model, timm_preprocessing(timm.data.resolve_model_data_config(model))

@@ -100,7 +100,7 @@ class PhotoFiles:
     labels : array of int, [photos]
         Class numbers from 0.
     preprocessing : Preprocessing
-        Its crop is the side of the images; without randomness its central square is taken.
+        Its crop is the size of the images; without randomness they are framed by it.
     threads : int, default 4
         Photos decoded at a time.
     """
@@ -141,21 +141,15 @@ class PhotoFiles:
             photo = read_photo(path)
         except UnreadablePhoto as error:
             raise ValueError(f"{path} cannot be used: {error}; repair or remove it") from error
-        crop, resize = self._preprocessing.crop, self._preprocessing.resize
-        box = _central_box(photo, crop / resize) if draw is None else _random_box(photo, draw)
+        if draw is None:
+            return np.asarray(self._preprocessing.frame(photo))
+        _, height, width = self._preprocessing.shape
         interpolation = INTERPOLATIONS[self._preprocessing.interpolation]
-        return np.asarray(photo.resize((crop, crop), interpolation, box))
-
-
-def _central_box(photo: Image.Image, share: float) -> tuple[float, float, float, float]:
-    """Return the central square with `share` of the short side, so (left, top, right, bottom)."""
-    width, height = photo.size
-    side = share * min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
+        return np.asarray(photo.resize((width, height), interpolation, _random_box(photo, draw)))
 
 
 def _random_box(photo: Image.Image, draw: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of a part of the photo."""
     width, height = photo.size
     area = width * height * (0.08 + 0.92 * draw[0])
     aspect = (3 / 4) ** (2 * draw[1] - 1)

@@ -35,7 +35,7 @@ def export(
 ) -> float:
     """Write an encoder as ONNX, and beside it, as JSON, how it takes photos.
 
-    The network in the file takes `image`, float32 [batch, 3, R, R], and gives `activations`,
+    The network in the file takes `image`, float32 [batch, 3, H, W], and gives `activations`,
     float32 [batch, n]. Batch normalisation is folded into the convolutions. What was written is
     run and compared with `encoder` before the file gets its name.
 
@@ -46,11 +46,11 @@ def export(
     file : path
         Ends in ``.onnx``; the JSON file gets the same name but for that.
     preprocessing : Preprocessing
-        How photos become the encoder's images; its crop is R.
+        How photos become the encoder's images; its crop is H x W.
     precision : {"float32", "float16", "int8"}
         "float16" halves the file: weights are stored in half and computed with in full precision.
         "int8" quarters it, and computes with integers; it needs `calibration`.
-    calibration : array of float32, [images, 3, R, R], optional
+    calibration : array of float32, [images, 3, H, W], optional
         Preprocessed typical images from which "int8" takes the ranges of activations; some
         hundred are enough.
     saturation : float, optional
@@ -74,14 +74,14 @@ def export(
     if precision == "int8" and calibration is None:
         raise ValueError("the precision int8 needs calibration images: give some typical ones")
     encoder = copy.deepcopy(encoder).cpu().eval()
-    side = preprocessing.crop
+    shape = preprocessing.shape
     if calibration is None:
-        noise = np.random.default_rng(0).standard_normal((4, 3, side, side))
+        noise = np.random.default_rng(0).standard_normal((4, *shape))
         calibration = noise.astype(np.float32)
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.stem}-") as folder:
         written = Path(folder) / file.name
-        _write(encoder, written, side)
+        _write(encoder, written, shape)
         if precision == "float16":
             halve(written)
         elif precision == "int8":
@@ -102,8 +102,8 @@ def export(
     return error
 
 
-def _write(encoder: nn.Module, file: Path, side: int) -> None:
-    image = torch.zeros(2, 3, side, side)
+def _write(encoder: nn.Module, file: Path, shape: tuple[int, int, int]) -> None:
+    image = torch.zeros(2, *shape)
     with warnings.catch_warnings():
         # The newer exporter needs a further package and gives the same graph.
         warnings.simplefilter("ignore", DeprecationWarning)

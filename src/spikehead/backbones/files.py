@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from spikehead.files import write_file
+
 __all__ = ["save_table", "save_tensors"]
 
 
@@ -18,7 +20,7 @@ def save_tensors(file: Path, content: Any) -> None:
     """Write what `torch.save` takes."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    _replace(file, buffer.getvalue())
+    write_file(file, buffer.getvalue())
 
 
 def save_table(file: Path, rows: Sequence[Any]) -> None:
@@ -29,10 +31,4 @@ def save_table(file: Path, rows: Sequence[Any]) -> None:
     writer.writeheader()
     for row in rows:
         writer.writerow({name: f"{value:.6g}" for name, value in asdict(row).items()})
-    _replace(file, text.getvalue().encode())
-
-
-def _replace(file: Path, content: bytes) -> None:
-    beside = file.with_name(file.name + ".part")
-    beside.write_bytes(content)
-    beside.replace(file)
+    write_file(file, text.getvalue().encode())

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from spikehead.backbones.data import Augmentation, ImageSource, normalised
 from spikehead.backbones.files import save_table, save_tensors
+from spikehead.interrupts import uninterrupted
 
 __all__ = ["FINE_TUNING", "PAPER", "SCRATCH", "Epoch", "Recipe", "evaluate", "recalibrate", "train"]
 
@@ -216,8 +217,9 @@ def train(
         What to train on, and what to judge by.
     recipe : Recipe
     folder : path
-        Gets `checkpoint.pt` after each epoch and every `checkpoint_seconds`, `log.csv` after each
-        epoch, and at the end `weights.pt`, the state dict of the averaged weights.
+        Gets `checkpoint.pt` after each epoch, every `checkpoint_seconds` and when it is stopped by
+        Ctrl-C, `log.csv` after each epoch, and at the end `weights.pt`, the state dict of the
+        averaged weights.
     device : str, default "cpu"
     checkpoint_seconds : float, default 300
     report : callable, optional
@@ -246,19 +248,25 @@ def train(
     steps = max(1, len(images.labels) // recipe.batch_size)
     saved = time.monotonic()
     with torch.random.fork_rng():
-        for batch, labels in _batches(images, recipe, range(state.step, recipe.epochs * steps)):
-            started = time.monotonic()
-            _advance(state, batch, labels, recipe, steps, device)
-            state.seconds += time.monotonic() - started
-            epoch_done = state.step % steps == 0
-            if epoch_done:
-                _finish_epoch(state, validation, recipe, steps, device)
-                save_table(folder / "log.csv", state.history)
-            if epoch_done or time.monotonic() - saved > checkpoint_seconds:
+        try:
+            for batch, labels in _batches(images, recipe, range(state.step, recipe.epochs * steps)):
+                with uninterrupted():
+                    started = time.monotonic()
+                    _advance(state, batch, labels, recipe, steps, device)
+                    state.seconds += time.monotonic() - started
+                    epoch_done = state.step % steps == 0
+                    if epoch_done:
+                        _finish_epoch(state, validation, recipe, steps, device)
+                        save_table(folder / "log.csv", state.history)
+                    if epoch_done or time.monotonic() - saved > checkpoint_seconds:
+                        state.save(checkpoint, recipe)
+                        saved = time.monotonic()
+                    if epoch_done and report:
+                        report(state.history[-1])
+        except KeyboardInterrupt:
+            with uninterrupted():
                 state.save(checkpoint, recipe)
-                saved = time.monotonic()
-            if epoch_done and report:
-                report(state.history[-1])
+            raise
     save_tensors(folder / "weights.pt", state.average.state_dict())
     return cast(_Model, state.average.requires_grad_(True))
 

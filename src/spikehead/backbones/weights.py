@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikehead.backbones.backbone import Backbone
 from spikehead.backbones.catalogue import network
 from spikehead.backbones.efficientnet import from_timm
 from spikehead.backbones.se_resnet import from_torchvision
 from spikehead.encoders.cache import default_cache_folder
-from spikehead.images import Preprocessing
+from spikehead.encoders.registry import PRETRAINED
+from spikehead.files import no_link, open_regular
 
-__all__ = ["OFFICIAL_WEIGHTS", "PREPROCESSING", "fetch", "load_state", "pretrained"]
+__all__ = ["OFFICIAL_WEIGHTS", "PREPROCESSING", "fetch", "fill", "load_state", "pretrained"]
 
 _REPOSITORY = "https://download.pytorch.org/models"
+
+PREPROCESSING = PRETRAINED
+"""How torchvision frames photos for each of the official weights."""
 
 OFFICIAL_WEIGHTS = {
     "efficientnet_b0": f"{_REPOSITORY}/efficientnet_b0_rwightman-7f5810bc.pth",
@@ -36,18 +43,15 @@ OFFICIAL_WEIGHTS = {
 }
 """Where the weights of the PyTorch repository are; the names hold the start of their SHA-256."""
 
-PREPROCESSING = {
-    "efficientnet_b0": Preprocessing(resize=256, crop=224),
-    "efficientnet_b1": Preprocessing(resize=256, crop=240),
-    "efficientnet_b2": Preprocessing(resize=288, crop=288),
-    "efficientnet_b3": Preprocessing(resize=320, crop=300),
-    "efficientnet_b4": Preprocessing(resize=384, crop=380),
-    "efficientnet_b5": Preprocessing(resize=456, crop=456),
-    "efficientnet_b6": Preprocessing(resize=528, crop=528),
-    "efficientnet_b7": Preprocessing(resize=600, crop=600),
-    "resnet18": Preprocessing(resize=256, crop=224),
-}
-"""How the official weights expect photos, as the PyTorch repository states it."""
+_WRAPPERS = (
+    *("state_dict_ema", "model_ema", "ema_state_dict"),
+    *("state_dict", "model_state_dict", "model"),
+)
+"""What checkpoints call their weights; moving averages, which are better, come first."""
+
+_PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")  # compiled, data parallel, or either in other
+_COUNTER = "n_averaged"  # that PyTorch's moving averages keep beside the weights
+_TENSORFLOW = "tf_efficientnet"  # what timm calls networks that pad as TensorFlow does
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
@@ -130,7 +134,7 @@ def _download(url: str, part: Path, progress: Callable[[int, int], None] | None)
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
         done = there if resumed else 0
         total = done + int(response.headers.get("Content-Length", 0))
-        with part.open("ab" if resumed else "wb") as opened:
+        with open(part, "ab" if resumed else "wb", opener=no_link) as opened:
             while chunk := response.read(_CHUNK):
                 opened.write(chunk)
                 done += len(chunk)
@@ -140,28 +144,29 @@ def _download(url: str, part: Path, progress: Callable[[int, int], None] | None)
         raise ConnectionError(f"it broke off after {done} of {total} bytes")
 
 
-def load_state(file: str | Path) -> dict[str, Tensor]:
-    """Return the state dict in a file that `torch.save` wrote, without running code from it.
+def load_state(file: str | Path, *, tell: Callable[[str], None] | None = None) -> dict[str, Tensor]:
+    """Return the state dict in a file of weights, without running code from it.
+
+    The file may be a checkpoint that holds the state dict under a usual name, beside a moving
+    average of it (which is then taken), the optimizer's state, or the like; and names may begin
+    with what data parallelism or compilation puts before them.
+
+    Parameters
+    ----------
+    file : path
+        What `torch.save` wrote, or safetensors.
+    tell : callable, optional
+        Called with a sentence that says which weights of a checkpoint are taken.
 
     Raises
     ------
-    FileNotFoundError
+    OSError
         If there is no such file.
     ValueError
-        If it holds anything but tensors by name.
+        If there are no tensors by name in it.
     """
     file = Path(file)
-    if not file.is_file():
-        raise FileNotFoundError(f"{file} does not exist: give a file of weights (.pth or .pt)")
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling a wrong file raises nearly every type
-        raise ValueError(
-            f"{file} is not a file of PyTorch weights, or is damaged: download it again"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError(f"{file} holds no state dict: give a file of tensors by name")
-    return state
+    return _state(file, _content(file), tell)
 
 
 def pretrained(
@@ -169,6 +174,7 @@ def pretrained(
     *,
     weights: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Backbone:
     """Return a backbone with the official ImageNet weights, or others, and their classes.
 
@@ -181,6 +187,8 @@ def pretrained(
         timm's.
     progress : callable, optional
         As in `fetch`.
+    tell : callable, optional
+        As in `load_state`.
 
     Raises
     ------
@@ -194,15 +202,120 @@ def pretrained(
         known = ", ".join(OFFICIAL_WEIGHTS)
         raise ValueError(f"there are no official weights for {name!r}; there are {known}")
     file = Path(weights) if weights else fetch(OFFICIAL_WEIGHTS[name], progress=progress)
-    state = load_state(file)
-    if "conv_stem.weight" in state:
+    content = _content(file)
+    if _TENSORFLOW in f"{file} {content.get('arch')}":
+        raise ValueError(
+            f"{file} holds weights that were trained in TensorFlow, whose convolutions pad "
+            f"otherwise than those of {name}: use the encoder timm:tf_{name}"
+        )
+    state = _state(file, content, tell)
+    if "conv_stem.weight" in state and any(layer.startswith("blocks.") for layer in state):
         state = from_timm(state)
     elif "fc.weight" in state:
         state = from_torchvision(state)
     bias = state.get("classifier.1.bias")
     model = backbone.make(0 if bias is None else len(bias))
+    fill(model, state, name=name, file=file)
+    return model.eval()
+
+
+def fill(model: nn.Module, state: Mapping[str, Tensor], *, name: str, file: str | Path) -> None:
+    """Put weights into a network.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    state : mapping of str to Tensor
+        Its weights.
+    name : str
+        What users call the network.
+    file : path
+        Where the weights are from.
+
+    Raises
+    ------
+    ValueError
+        If they are those of another network; the sentence says how they differ.
+    """
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f"{file} does not hold the weights of {name}") from error
-    return model.eval()
+        difference = _difference(model.state_dict(), state)
+        raise ValueError(f"{file} does not hold the weights of {name}: {difference}") from error
+
+
+def _difference(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    shared = [layer for layer in expected if layer in state]
+    for layer in shared:
+        if expected[layer].shape != state[layer].shape:
+            shapes = [tuple(tensors[layer].shape) for tensors in (state, expected)]
+            return f"{layer} has the shape {shapes[0]} in it, and {shapes[1]} in the network"
+    if len(shared) < len(expected):
+        return f"{next(layer for layer in expected if layer not in state)} is missing"
+    return f"{next(layer for layer in state if layer not in expected)} is none of its layers"
+
+
+def _content(file: Path) -> Mapping[str, Any]:
+    """Return what a file of weights holds by name."""
+    if not file.exists():
+        raise FileNotFoundError(
+            f"{file} does not exist: give a file of weights (.pth, .pt or .safetensors)"
+        )
+    with open_regular(file) as weights:
+        return _unpacked(file, weights)
+
+
+def _unpacked(file: Path, weights: BinaryIO) -> Mapping[str, Any]:
+    try:
+        if file.suffix == ".safetensors":
+            return safetensors.torch.load(weights.read())
+        # Many checkpoints hold the arguments of a command line, which are plain values.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(weights, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpickling a wrong file raises nearly every type
+        if "Unsupported global" in str(error):
+            raise ValueError(
+                f"{file} holds more than tensors, and opening it could run code: write the "
+                "network's state dict, torch.save(model.state_dict(), file), and give that"
+            ) from error
+        raise ValueError(
+            f"{file} is not a file of PyTorch weights, or is damaged: download it again"
+        ) from error
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{file} holds no state dict: give a file of tensors by name")
+    return content
+
+
+def _state(
+    file: Path, content: Mapping[str, Any], tell: Callable[[str], None] | None
+) -> dict[str, Tensor]:
+    """Return the state dict of a checkpoint, or the content if it is one itself."""
+    said = ""
+    if not _is_state(content):
+        found = [name for name in _WRAPPERS if _is_state(content.get(name))]
+        if not found:
+            raise ValueError(f"{file} holds no state dict: give a file of tensors by name")
+        taken, *others = found
+        content = content[taken]
+        said = f"the weights {taken!r} of {file} are taken"
+        if others:
+            said += f", and not {' or '.join(map(repr, others))}"
+    state = {name: value for name, value in content.items() if name != _COUNTER}
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+            said = (
+                f"{said or f'the weights of {file} are taken'}, without {prefix!r} in their names"
+            )
+    if tell and said:
+        tell(said)
+    return state
+
+
+def _is_state(content: Any) -> bool:
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(value, Tensor) for value in content.values())
+    )

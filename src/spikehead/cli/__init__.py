@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import warnings
+from io import TextIOWrapper
 
 import typer
 
@@ -20,7 +23,8 @@ from spikehead.cli import (
     serve,
     tune,
 )
-from spikehead.cli.console import fail, messages
+from spikehead.cli.console import fail, messages, show_warning
+from spikehead.interrupts import stopping_once
 
 app = typer.Typer(
     help="A spiking head that learns online, in one pass, on top of any frozen vision encoder.",
@@ -50,12 +54,20 @@ app.add_typer(encoder.app, name="encoder")
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
+    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.
+
+    SIGTERM stops it in the same way; then it ends by that signal, as who sent it expects.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what it cannot show is written as escapes
+            stream.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    warnings.showwarning = show_warning
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        app(_with_addresses(arguments), prog_name="spikehead")
+        with stopping_once() as signals:
+            app(_with_addresses(arguments), prog_name="spikehead")
     except (ValueError, OSError, ImportError, MemoryError) as error:
         if debug:
             raise
@@ -63,6 +75,11 @@ def main() -> None:
     except KeyboardInterrupt:
         messages.print("Stopped.")
         sys.exit(130)
+    except SystemExit:
+        if signals[:1] == [signal.SIGTERM]:
+            sys.stdout.flush()
+            signal.raise_signal(signal.SIGTERM)
+        raise
 
 
 def _with_addresses(arguments: list[str]) -> list[str]:

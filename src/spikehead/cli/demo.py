@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead import storage
+from spikehead import pictures, storage
 from spikehead.cli import console
-from spikehead.colanet import reference
-from spikehead.colanet.parameters import DOPAMINE_STEP, LABEL_STEP, CoLaNETParameters
-from spikehead.drawing import spike_raster, weight_map
+from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.evaluation.metrics import evaluate_photos
-from spikehead.images import Photo, find_photos, read_photo, split
+from spikehead.images import Photo, find_photos, split
 from spikehead.pipeline import HybridClassifier
+
+if TYPE_CHECKING:
+    from matplotlib.figure import FigureBase
 
 SIDE = 8
 LATE_CLASS = "9"
@@ -82,8 +83,7 @@ def demo(
     _learn(pixels, early)
     _learn(pixels, late)
     shown = find_photos(test)[-1].path
-    _draw_spikes(model, shown).save(folder / "spikes.png")
-    _draw_weights(pixels).save(folder / "weights.png")
+    drawn = _draw(model, pixels, shown, folder)
 
     document = {
         "accuracy": after.accuracy,
@@ -93,7 +93,7 @@ def demo(
         "accuracy_on_nine_classes": before,
         "accuracy_on_the_added_class": after.recall(LATE_CLASS),
         "model": str(folder / "model"),
-        "pictures": [str(folder / "spikes.png"), str(folder / "weights.png")],
+        "pictures": [str(picture) for picture in drawn],
     }
     if as_json:
         console.print_json(document)
@@ -124,32 +124,26 @@ def _accuracy_on_known_classes(model: HybridClassifier, test: Path) -> float:
     return result.n_right / known
 
 
-def _draw_spikes(model: HybridClassifier, photo: Path) -> Image.Image:
-    """Draw the spikes behind one decision."""
-    network, size = model.head.network_, model.head.microcolumns
-    pixels = model.encoder.preprocessing(read_photo(photo))[None]
-    trains = network.even_trains(model.encoder.encode(pixels))
-    seen = reference.run(network, trains)[0][0]
-    ratios = seen.potentials / seen.thresholds
-    (answer,) = model.classify([photo])
-    return spike_raster(
-        seen.input,
-        seen.out(size),
-        title=f"Why {answer.label}? The spikes of {photo.parent.name}/{photo.name} in one member",
-        class_names=model.classes,
-        predicted=model.classes.index(str(answer.label)),
-        true=model.classes.index(photo.parent.name),
-        potentials=ratios.reshape(len(ratios), -1, size).max(axis=2),
-        marks={"label": LABEL_STEP, "dopamine": DOPAMINE_STEP},
-    )
+def _draw(
+    model: HybridClassifier, pixels: HybridClassifier, photo: Path, folder: Path
+) -> list[Path]:
+    """Draw why a photo got its class, and what was learned from pixels, where that can be done."""
+    why, learned = folder / "spikes.png", folder / "weights.png"
+    try:
+        pictures.save(pictures.explain(model, photo, true=photo.parent.name), why)
+        pictures.save(_weights(pixels), learned)
+    except ImportError as error:
+        console.messages.print(f"There are none here: {error}", markup=False, soft_wrap=True)
+        return []
+    return [why, learned]
 
 
-def _draw_weights(model: HybridClassifier) -> Image.Image:
-    """Draw what a network learned from pixels."""
+def _weights(model: HybridClassifier) -> FigureBase:
+    """Draw the weights of each class's most trained neuron."""
     network = model.head.network_
     columns = [network.weight_map(column) for column in range(network.n_columns)]
     most_trained = [column[np.abs(column).sum(axis=1).argmax()] for column in columns]
-    return weight_map(
+    return pictures.weight_maps(
         np.reshape(most_trained, (-1, SIDE, SIDE)),
         labels=model.classes,
         title="From pixels: the weights of each class's most trained neuron, in one member",
@@ -157,8 +151,9 @@ def _draw_weights(model: HybridClassifier) -> Image.Image:
 
 
 def _print(document: dict[str, Any], folder: Path, shown: Path) -> None:
-    spikes, weights = document["pictures"]
-    console.out.print(
+    drawn = dict(zip(document["pictures"], ("why it decided so", "what it learned"), strict=False))
+    listed = " and ".join(f"{file} ({what})" for file, what in drawn.items()) or "none"
+    console.print_lines(
         f"""
 Accuracy: {document["accuracy"]:.1%} of {document["photos_tested"]} test photos, after \
 {document["photos_learned"]} training photos, each seen once. From pixels alone: \
@@ -166,9 +161,8 @@ Accuracy: {document["accuracy"]:.1%} of {document["photos_tested"]} test photos,
 Nine classes before {LATE_CLASS} was added: {document["accuracy_on_nine_classes"]:.1%}. \
 The added class: {document["accuracy_on_the_added_class"]:.1%}.
 
-Pictures: {spikes} (why it decided so) and {weights} (what it learned)
+Pictures: {listed}
 Go on:    spikehead predict {folder / "model"} {shown}
           spikehead evaluate {folder / "model"} {folder / "photos" / "test"}
-          spikehead learn YOUR-PHOTOS --model YOUR-MODEL""",
-        soft_wrap=True,
+          spikehead learn YOUR-PHOTOS --model YOUR-MODEL"""
     )

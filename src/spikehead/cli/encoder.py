@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.table import Table
 
+from spikehead import pictures
 from spikehead.cli import console
-from spikehead.drawing import curves
 from spikehead.encoders import PRETRAINED, built_file, open_encoder
 from spikehead.encoders.registry import BUNDLED
-from spikehead.images import Preprocessing, find_photos, read_photo
+from spikehead.images import Preprocessing, read_photo
 
 if TYPE_CHECKING:
     from spikehead.backbones.backbone import Backbone
@@ -137,7 +137,7 @@ def build(
         from spikehead.backbones.build import build as build_file
     typical = None
     if calibration is not None:
-        paths = [photo.path for photo in find_photos(calibration)]
+        paths = [photo.path for photo in console.photo_folder(calibration, as_classes=True).photos]
         typical = _typical(paths, _preprocessing(name))
     with console.download(name) as progress:
         file = build_file(
@@ -146,6 +146,7 @@ def build(
             precision=precision.value,
             calibration=typical,
             progress=progress,
+            tell=console.tell,
         )
     console.out.print(f"{name} is ready: {file}", soft_wrap=True)
 
@@ -284,7 +285,7 @@ def prune(
         report_epoch=_reporter(output / "fine-tuning", plan.fine_tuning),
     )
     facts = {
-        name: _facts(network.to("cpu"), held_out, preprocessing.crop)
+        name: _facts(network.to("cpu"), held_out, preprocessing.shape[-1])
         for name, network in (("dense", dense), (plan.kind, pruned))
     }
     pruned.replace_head(0)
@@ -367,16 +368,15 @@ def _backbone(name: str, weights: Path | None, from_scratch: bool) -> Backbone:
     if from_scratch:
         return network(name).make(0)
     with console.download(name) as progress:
-        return pretrained(name, weights=weights, progress=progress)
+        return pretrained(name, weights=weights, progress=progress, tell=console.tell)
 
 
 def _preprocessing(backbone: str) -> Preprocessing:
     """Return how a backbone takes photos."""
     from spikehead.backbones.catalogue import network
-    from spikehead.backbones.weights import PREPROCESSING
 
     side = network(backbone).resolution
-    return PREPROCESSING.get(backbone, Preprocessing(resize=side, crop=side))
+    return PRETRAINED.get(backbone, Preprocessing(resize=side, crop=side))
 
 
 def _draw_curves(log: Path) -> None:
@@ -386,7 +386,8 @@ def _draw_curves(log: Path) -> None:
         name.replace("_", " "): [float(row[name]) for row in rows]
         for name in ("training_accuracy", "validation_accuracy")
     }
-    curves(series, title="Accuracy", x_label="epoch").save(log.with_name("curves.png"))
+    drawn = pictures.curves(series, title="Accuracy", x_label="epoch", y_label="accuracy")
+    pictures.save(drawn, log.with_name("curves.png"))
 
 
 def _draw_activation_maps(

@@ -8,14 +8,25 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from spikehead import pictures
 from spikehead.cli import console
+from spikehead.images import named_photos
 from spikehead.pipeline import Answer, HybridClassifier
 
 
 def predict(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
-    photos: Annotated[list[Path], typer.Argument(help="Photos.")],
+    photos: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Photos; folders of photos; or @list.txt, a file that names one on each line."
+        ),
+    ],
     top: Annotated[int, typer.Option(min=1, help="Classes to show for each photo.")] = 1,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Also draw why: this .png, .pdf or .svg file, for one photo."),
+    ] = None,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
@@ -25,12 +36,24 @@ def predict(
 
     The exit code is 1 if a photo cannot be read; the others are answered all the same.
     """
+    found, left_out = named_photos(photos)
+    if explain:
+        if len(found) > 1:
+            raise typer.BadParameter("one photo is explained at a time.", param_hint="--explain")
+        pictures.check_file(explain)
     classifier = HybridClassifier.load(model, n_threads=threads)
     with console.at_work(classifier, cache, no_cache):
-        answers = list(classifier.classify(photos))
+        answers = list(classifier.classify(found))
+        if explain and answers and not answers[0].problem:
+            pictures.save(pictures.explain(classifier, found[0]), explain)
+            console.messages.print(f"Explained in {explain}", soft_wrap=True)
     if as_json:
-        console.print_json([_document(answer, classifier.classes) for answer in answers])
+        documents = [_document(answer, classifier.classes) for answer in answers]
+        if left_out.sentences():
+            documents.append({"left_out": left_out.to_dict()})
+        console.print_json(documents)
     else:
+        console.tell_left_out(left_out)
         _print_table(answers, classifier.classes, top)
         console.list_skipped([(a.path, a.problem) for a in answers if a.label is None])
     if any(answer.label is None for answer in answers):

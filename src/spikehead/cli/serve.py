@@ -58,13 +58,15 @@ def serve(
         from spikehead.serve.app import create_app
         from spikehead.serve.teacher import Teacher
     _check(token, certificate, key)
-    given = models.given(model, encoder=encoder, parameters=parameters, members=members, seed=seed)
-    if not storage.is_model(model):
-        models.new(threads, for_bundled=THROUGH_ENCODER, **given).save(model)
     local = _is_local(host)
     if not local and token is None:
         token = secrets.token_urlsafe(18)
-    with _listening(host, port) as listener:
+    with storage.writing(model), _listening(host, port) as listener:
+        given = models.given(
+            model, encoder=encoder, parameters=parameters, members=members, seed=seed
+        )
+        if not storage.is_model(model):
+            models.new(threads, for_bundled=THROUGH_ENCODER, **given).save(model)
         app = create_app(
             Teacher(model, n_threads=threads),
             token=token,
@@ -130,7 +132,6 @@ def _announce(model: Path, scheme: str, host: str, port: int, token: str | None)
         f"Serving {model} at {scheme}://{name}:{port}/{f'#token={token}' if token else ''} - "
         "Ctrl-C stops it.",
         soft_wrap=True,
-        markup=False,
     )
     if token and scheme == "http":
         console.messages.print(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import metadata
 from numbers import Real
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
 
 CODINGS = ("even", "bernoulli", "events")
 
+AUTO = "auto"
+"""The `saturation` that is settled by the first batch that is learned."""
+
 AUTO_PERCENTILE = 99.5
-"""Percentile of the first batch's positive activations that ``saturation="auto"`` takes."""
+"""Percentile of the first batch's positive activations that it is then."""
 
 _BATCH = 2048  # presentations coded at a time, which bounds memory
 
@@ -245,7 +249,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         draft = self._draft(knowing=False)
         X = draft._checked(X, reset=True)
         labels = _labels(y, X.shape[0])
-        draft._start(X, np.unique(labels))
+        draft._start(np.unique(labels))
         draft._learn(X, labels)
         return self._become(draft)
 
@@ -281,7 +285,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels = _labels(y, X.shape[0])
         new = draft._met(labels, classes)
         if first:
-            draft._start(X, new)
+            draft._start(new)
         else:
             draft._add(new)
         draft._learn(X, labels)
@@ -331,7 +335,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         draft = self._draft(knowing=False)
         draft.n_features_in_ = whole_number("n_features", n_features, 1)
-        draft._make_network(np.empty(0, str), self.saturation)
+        draft._make_network(np.empty(0, str))
         return self._become(draft)
 
     def resume(
@@ -374,7 +378,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("each class must be given once, and some are given again")
         draft = self._draft(knowing=False)
         draft.n_features_in_ = whole_number("n_inputs", n_inputs, 1)
-        draft._make_network(names, self.saturation)
+        draft._make_network(names)
         draft.network_.restore(
             resources, stability, depressions, power, presentations, resource_updates
         )
@@ -550,17 +554,14 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     # ------------------------------------------------------------ the way of the data
 
-    def _start(self, X: Any, classes: NDArray[Any]) -> None:
+    def _start(self, classes: NDArray[Any]) -> None:
         """Make a network that knows nothing yet."""
         if len(classes) < 2 and not self.grow:
             raise ValueError(
                 f"there is only one class, {_names(classes)}: a classifier needs at least two, "
                 f"or grow=True"
             )
-        if isinstance(self.saturation, str) and self.saturation != "auto":
-            raise ValueError(f'saturation must be a number or "auto", not {self.saturation!r}')
-        saturation = self._auto_saturation(X) if self.saturation == "auto" else self.saturation
-        self._make_network(classes, saturation)
+        self._make_network(classes)
 
     def _auto_saturation(self, X: Any) -> float:
         if self.homeostasis and self.coding != "events":
@@ -570,10 +571,14 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         positive = values[values > 0].astype(np.float64)
         return float(np.percentile(positive, AUTO_PERCENTILE)) if positive.size else 1.0
 
-    def _make_network(self, classes: NDArray[Any], saturation: Any) -> None:
-        names = set(CoLaNETParameters.__dataclass_fields__) - {"saturation"}
+    def _make_network(self, classes: NDArray[Any]) -> None:
+        if isinstance(self.saturation, str) and self.saturation != AUTO:
+            raise ValueError(f'saturation must be a number or "auto", not {self.saturation!r}')
+        names = set(CoLaNETParameters.__dataclass_fields__)
         hyperparameters = {name: getattr(self, name) for name in names}
-        self.parameters_ = CoLaNETParameters(**hyperparameters, saturation=saturation)
+        if self.saturation == AUTO:
+            del hyperparameters["saturation"]  # to a network that knows nothing, any is as good
+        self.parameters_ = CoLaNETParameters(**hyperparameters)
         members = whole_number("members", self.members, 1, 1000)
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
@@ -586,6 +591,10 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _learn(self, X: Any, labels: NDArray[Any]) -> None:
+        if self.saturation == AUTO and not self.network_.presentations:
+            self.parameters_ = replace(self.parameters_, saturation=self._auto_saturation(X))
+            self.network_ = self.network_.grown(0)  # the old one stays as it is
+            self.network_.parameters = self.parameters_
         columns = self.columns_[np.searchsorted(self.classes_, labels)].astype(np.int32)
         answers = np.empty(len(columns), np.intp)
         engine = self._running_engine()

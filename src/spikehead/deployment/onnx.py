@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
@@ -19,6 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import (
     ModelProto,
+    NodeProto,
     TensorProto,
     compose,
     helper,
@@ -35,6 +36,7 @@ from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
 from spikehead.colanet.rules import TIE
 from spikehead.encoders import Encoder, OnnxEncoder, Pixels
+from spikehead.encoders.onnx import LAYOUTS
 from spikehead.images import Preprocessing
 from spikehead.pipeline import HybridClassifier
 
@@ -42,6 +44,8 @@ Precision = Literal["float32", "int8"]
 
 _OPSETS = 13, 17  # the oldest that the head can do with, and what older encoders are converted to
 _IR_VERSION = 8
+_STANDARD = "ai.onnx"  # the other name of the domain of the standard operators
+_ACTIVATIONS = "encoder/activations of the head"
 
 _PIXELS = """
 <ir_version: 8, opset_import: ["": 17]>
@@ -210,7 +214,8 @@ def export(
     if precision == "int8":
         encoder = _quantised(encoder, model.encoder, calibration)
     joined = _joined(encoder, _head(model.head.network_, encoder), model)
-    agreement = _agreement(joined, model, calibration)
+    with _explained(f"the encoder {model.encoder.name} cannot be run with the head"):
+        agreement = _agreement(joined, model, calibration)
     if precision == "float32" and agreement < 1:
         raise ValueError(
             f"the ONNX file does not give what the model gives: make the encoder "
@@ -229,22 +234,61 @@ def _encoder(encoder: Encoder) -> ModelProto:
             f"the encoder {encoder.name} is not an ONNX file: write it as one, and use onnx:PATH"
         )
     (path,) = encoder.files.values()
-    network = onnx.load(path)
+    network = _plain(onnx.load(path))
     oldest, usual = _OPSETS
     if _opset(network) < oldest:
         with _explained(f"the encoder {encoder.name} cannot be converted to opset {usual}"):
             network = version_converter.convert_version(network, usual)
-    network.ir_version = max(network.ir_version, _IR_VERSION)
     # So that no name meets one of the head.
     compose.add_prefix(network, "encoder/", inplace=True)
     graph = network.graph
-    (photo,) = (node for node in graph.input if node.name == f"encoder/{encoder.input}")
-    graph.node.insert(0, helper.make_node("Identity", ["image"], [photo.name]))
-    photo.name = "image"
-    for node in list(graph.output):
-        if node.name != f"encoder/{encoder.output}":
-            graph.output.remove(node)
+    (photo,) = graph.input
+    (output,) = (node for node in graph.output if node.name == f"encoder/{encoder.output}")
+    kind, batch = photo.type.tensor_type.elem_type, photo.type.tensor_type.shape.dim[0]
+    arranged = helper.make_node(
+        "Transpose", ["image"], ["encoder/arranged"], perm=LAYOUTS[encoder.layout]
+    )
+    graph.node.insert(0, arranged)
+    graph.node.insert(1, helper.make_node("Cast", arranged.output, [photo.name], to=kind))
+    graph.node.append(helper.make_node("Flatten", [output.name], [_ACTIVATIONS]))
+    shape = batch.dim_value or batch.dim_param or "batch", *encoder.preprocessing.shape
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)
+    photo.CopyFrom(image)
+    activations = shape[0], encoder.n_activations
+    kind = output.type.tensor_type.elem_type
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info(_ACTIVATIONS, kind, activations))
     return network
+
+
+def _plain(network: ModelProto) -> ModelProto:
+    """Write an encoder's network in the usual one of the forms that mean the same.
+
+    The standard operators have two names for their domain, and weights that stand among the inputs
+    could be given anew with each photo.
+    """
+    opsets: dict[str, int] = {}
+    for opset in network.opset_import:
+        domain = "" if opset.domain == _STANDARD else opset.domain
+        opsets[domain] = max(opset.version, opsets.get(domain, 0))
+    del network.opset_import[:]
+    network.opset_import.extend(helper.make_opsetid(*opset) for opset in opsets.items())
+    _rename_domain(network.graph.node)
+    weights = {weight.name for weight in network.graph.initializer}
+    inputs = [node for node in network.graph.input if node.name not in weights]
+    del network.graph.input[:]
+    network.graph.input.extend(inputs)
+    network.ir_version = max(network.ir_version, _IR_VERSION)  # older ones ask for weights there
+    return network
+
+
+def _rename_domain(nodes: Iterable[NodeProto]) -> None:
+    for node in nodes:
+        if node.domain == _STANDARD:
+            node.domain = ""
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                _rename_domain(graph.node)
 
 
 def _opset(network: ModelProto) -> int:
@@ -350,8 +394,10 @@ def _explained(what: str) -> Iterator[None]:
 def _noise(preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Return some photos of noise, preprocessed."""
     random = np.random.default_rng(0)
-    shape = preprocessing.crop, preprocessing.crop, 3
-    photos = [Image.fromarray(random.integers(0, 256, shape, np.uint8)) for _ in range(4)]
+    _, height, width = preprocessing.shape
+    photos = [
+        Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8)) for _ in range(4)
+    ]
     return np.stack([preprocessing(photo) for photo in photos])
 
 

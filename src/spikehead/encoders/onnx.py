@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,18 +14,29 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import fingerprint, usable_cpus
+from spikehead.files import read_file
 from spikehead.images import Preprocessing
 
 _FILE = "encoder"
 _OUTPUT = "activations"
+_USUAL_SIDE = 224
 _SILENT = 4  # what ONNX Runtime would log, it also raises
+_FLOATS: dict[str, type[np.floating[Any]]] = {
+    "tensor(float16)": np.float16,
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+}
+
+LAYOUTS = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 2, 3, 1)}
+"""How networks take photos (batch, channels, height, width): where each axis comes from."""
 
 
 class OnnxEncoder:
     """An encoder in an ONNX file.
 
-    The network takes float32 pixels, shape (batch, channels, height, width), and gives activations,
-    shape (batch, n_activations); of several outputs, the one named ``activations``.
+    The network takes pixels, floats of the shape (batch, channels, height, width) or (batch,
+    height, width, channels), and gives activations, shape (batch, n_activations) with any further
+    axes of length 1; of several outputs, the one named ``activations``.
 
     How it takes photos stands in a JSON file beside it, ``model.json`` for ``model.onnx``::
 
@@ -52,6 +64,8 @@ class OnnxEncoder:
     ----------
     input, output : str
         What the network calls them.
+    layout : {"NCHW", "NHWC"}
+        How it takes photos.
 
     Raises
     ------
@@ -76,7 +90,7 @@ class OnnxEncoder:
         model = _read(path)
         self._n_threads = n_threads or usable_cpus()
         self._session = _session(path, model, self._n_threads)
-        self.input, shape = _input(path, self._session)
+        self.input, self._type, shape = _input(path, self._session)
         self.output = _output(path, self._session)
         if preprocessing is None:
             preprocessing, saturation = _settings(path, shape)
@@ -85,7 +99,7 @@ class OnnxEncoder:
         self.fingerprint = fingerprint("onnx 1", preprocessing, model)
         # Photo by photo unless the network insists: activations must not depend on neighbours.
         self._batch = shape[0] or 1
-        self.n_activations = self._try_out(path, shape)
+        self.layout, self.n_activations = self._try_out(path, shape)
 
     @classmethod
     def from_dict(
@@ -163,34 +177,53 @@ class OnnxEncoder:
         """Return what the network gives for a batch, or for the beginning of one."""
         n = len(pixels)
         batch = np.pad(pixels, ((0, self._batch - n), (0, 0), (0, 0), (0, 0)))
-        (activations,) = self._session.run([self.output], {self.input: batch})
-        return np.array(activations[:n], np.float32)
+        return self._outputs(batch, self.layout)[:n].reshape(n, self.n_activations)
 
-    def _try_out(self, path: Path, shape: Sequence[int | None]) -> int:
-        """Return the number of activations, found by running the network once."""
-        side = self.preprocessing.crop
-        given = (self._batch, self.preprocessing.channels, side, side)
-        if any(size not in (None, own) for size, own in zip(shape, given, strict=True)):
+    def _outputs(self, batch: NDArray[np.float32], layout: str) -> NDArray[np.float32]:
+        """Return what the network gives for a whole batch, in the shape that it gives."""
+        arranged = np.ascontiguousarray(batch.transpose(LAYOUTS[layout]), self._type)
+        (outputs,) = self._session.run([self.output], {self.input: arranged})
+        return np.array(outputs, np.float32)
+
+    def _try_out(self, path: Path, shape: Sequence[int | None]) -> tuple[str, int]:
+        """Return layout and number of activations, found by running the network once."""
+        given = (self._batch, *self.preprocessing.shape)
+        layouts = [
+            layout
+            for layout, axes in LAYOUTS.items()
+            if all(size in (None, given[axis]) for size, axis in zip(shape, axes, strict=True))
+        ]
+        if not layouts:
             raise ValueError(
                 f"{path} takes pixels of shape {_shown(shape)}, but its preprocessing gives "
                 f"{_shown((None, *given[1:]))}: correct it in {_settings_path(path)}"
             )
-        try:
-            activations = self._run(np.zeros(given, np.float32))
-        except Exception as error:  # ONNX Runtime's errors have no base of their own
-            raise ValueError(f"{path} cannot be run: {_first_line(error)}") from error
-        if activations.ndim != 2 or len(activations) != self._batch:
-            raise ValueError(
-                f"{path} gives an output of shape {_shown(activations.shape)}, but an encoder "
-                "gives (batch, activations): end it with global average pooling"
-            )
-        return int(activations.shape[1])
+        reasons = []
+        for layout in layouts:
+            try:
+                outputs = self._outputs(np.zeros(given, np.float32), layout)
+            except Exception as error:  # ONNX Runtime's errors have no base of their own
+                reasons.append(error)
+                continue
+            return layout, _n_activations(path, outputs.shape, self._batch)
+        raise ValueError(f"{path} cannot be run: {_first_line(reasons[0])}") from reasons[0]
+
+
+def _n_activations(path: Path, shape: tuple[int, ...], batch: int) -> int:
+    """Return the number of activations in an output, whose other axes have the length 1."""
+    if not shape or shape[0] != batch or not 0 < math.prod(shape[1:]) == max(shape[1:], default=0):
+        raise ValueError(
+            f"{path} gives an output of shape {_shown(shape)}, but an encoder "
+            "gives (batch, activations): end it with global average pooling"
+        )
+    return max(shape[1:])
 
 
 def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}: give the path of an ONNX file")
-    return path.read_bytes()
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {path}: give the path of an ONNX file") from None
 
 
 def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceSession:
@@ -206,19 +239,22 @@ def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceS
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no base of their own
         reason = _first_line(error)
-        if "External data" in reason:
+        if "external" in reason.lower():
             raise ValueError(
-                f"{path} keeps its weights in another file: export it as one file"
+                f"{path} keeps its weights in another file: export it as one file, or make it one "
+                f"with onnx.save(onnx.load({str(path)!r}), 'one.onnx')"
             ) from error
         raise ValueError(f"{path} is not an ONNX file that can be run here: {reason}") from error
 
 
-def _input(path: Path, session: onnxruntime.InferenceSession) -> tuple[str, list[int | None]]:
-    """Return the name and the shape of the input; None where any number will do."""
+def _input(
+    path: Path, session: onnxruntime.InferenceSession
+) -> tuple[str, type[np.floating[Any]], list[int | None]]:
+    """Return name, type and shape of the input; None where any number will do."""
     inputs = session.get_inputs()
-    if len(inputs) == 1 and inputs[0].type == "tensor(float)" and len(inputs[0].shape) == 4:
-        sizes = inputs[0].shape
-        return inputs[0].name, [n if isinstance(n, int) and n > 0 else None for n in sizes]
+    if len(inputs) == 1 and inputs[0].type in _FLOATS and len(inputs[0].shape) == 4:
+        sizes = [n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape]
+        return inputs[0].name, _FLOATS[inputs[0].type], sizes
     given = ", ".join(f"{node.type} of shape {_shown(node.shape)}" for node in inputs)
     raise ValueError(
         f"{path} takes {given or 'no input'}: "
@@ -227,14 +263,19 @@ def _input(path: Path, session: onnxruntime.InferenceSession) -> tuple[str, list
 
 
 def _output(path: Path, session: onnxruntime.InferenceSession) -> str:
-    names: list[str] = [node.name for node in session.get_outputs()]
-    if len(names) == 1:
-        return names[0]
-    if _OUTPUT not in names:
+    outputs = {node.name: node.type for node in session.get_outputs()}
+    name = next(iter(outputs)) if len(outputs) == 1 else _OUTPUT
+    if name not in outputs:
         raise ValueError(
-            f"{path} has the outputs {', '.join(names)}: name the one to use {_OUTPUT!r}"
+            f"{path} has the outputs {', '.join(outputs)}: name the one to use {_OUTPUT!r}, or "
+            "keep no other, with onnx.utils.extract_model"
         )
-    return _OUTPUT
+    if outputs[name] not in _FLOATS:
+        raise ValueError(
+            f"{path} gives {outputs[name]}: an encoder gives one tensor(float) of shape "
+            "(batch, activations)"
+        )
+    return name
 
 
 def _settings_path(path: Path) -> Path:
@@ -244,10 +285,10 @@ def _settings_path(path: Path) -> Path:
 def _settings(path: Path, shape: Sequence[int | None]) -> tuple[Preprocessing, float | None]:
     """Return preprocessing and saturation, from the file beside the network if there is one."""
     settings_path = _settings_path(path)
-    if not settings_path.is_file():
+    if not settings_path.exists():
         return _usual_preprocessing(path, shape), None
     try:
-        settings = json.loads(settings_path.read_bytes())
+        settings = json.loads(read_file(settings_path))
         preprocessing = Preprocessing.from_dict(settings["preprocessing"])
         saturation = settings.get("saturation")
         if saturation is not None and not 0 < saturation < float("inf"):
@@ -263,14 +304,15 @@ def _settings(path: Path, shape: Sequence[int | None]) -> tuple[Preprocessing, f
 
 
 def _usual_preprocessing(path: Path, shape: Sequence[int | None]) -> Preprocessing:
-    _, channels, height, width = shape
-    if channels not in (None, 3) or height != width:
-        raise ValueError(
-            f"{path} takes pixels of shape {_shown(shape)}, which is not usual: "
-            f"describe its preprocessing in {_settings_path(path)}"
-        )
-    side = height or Preprocessing.crop
-    return Preprocessing(resize=round(side * 8 / 7), crop=side)
+    for axes in LAYOUTS.values():
+        _, channels, height, width = (shape[axes.index(axis)] for axis in range(4))
+        if channels in (None, 3) and height == width:
+            side = height or _USUAL_SIDE
+            return Preprocessing(resize=round(side * 8 / 7), crop=side)
+    raise ValueError(
+        f"{path} takes pixels of shape {_shown(shape)}, which is not usual: "
+        f"describe its preprocessing in {_settings_path(path)}"
+    )
 
 
 def _shown(shape: Sequence[int | str | None]) -> str:

@@ -10,9 +10,21 @@ from spikehead.encoders.cache import default_cache_folder
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
+from spikehead.images import Preprocessing
 
-PRETRAINED = (*(f"efficientnet_b{number}" for number in range(8)), "resnet18")
-"""Pretrained encoders, fetched and built at first use."""
+PRETRAINED = {
+    "efficientnet_b0": Preprocessing(resize=256, crop=224),
+    "efficientnet_b1": Preprocessing(resize=256, crop=240),
+    "efficientnet_b2": Preprocessing(resize=288, crop=288),
+    "efficientnet_b3": Preprocessing(resize=320, crop=300),
+    "efficientnet_b4": Preprocessing(resize=384, crop=380),
+    "efficientnet_b5": Preprocessing(resize=456, crop=456),
+    "efficientnet_b6": Preprocessing(resize=528, crop=528),
+    "efficientnet_b7": Preprocessing(resize=600, crop=600),
+    "resnet18": Preprocessing(resize=256, crop=224, interpolation="bilinear"),
+}
+"""Pretrained encoders, fetched and built at first use, and how torchvision's transforms of their
+weights frame photos."""
 
 NAMES = ("bundled", *PRETRAINED, "timm:NAME", "onnx:PATH", "pixels", "pixels:SIDE")
 """How users name encoders."""
@@ -31,9 +43,9 @@ def built_file(name: str, precision: str = "float32") -> Path:
     precision : {"float32", "float16", "int8"}, default="float32"
         Of its weights.
     """
-    stem = name.replace(":", "-").replace("/", "-")
+    family, _, stem = name.rpartition(":")
     suffix = "" if precision == "float32" else f"-{precision}"
-    return default_cache_folder() / "encoders" / f"{stem}{suffix}.onnx"
+    return default_cache_folder() / "encoders" / family / f"{stem.replace('/', '-')}{suffix}.onnx"
 
 
 def is_buildable(name: str) -> bool:
@@ -66,7 +78,9 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
     if is_buildable(name):
         if not built_file(name).exists():
             raise FileNotFoundError(f"{name} is not built yet: spikehead encoder build {name}")
-        return OnnxEncoder(built_file(name), name=name, n_threads=n_threads)
+        return OnnxEncoder(
+            built_file(name), name=name, preprocessing=PRETRAINED.get(name), n_threads=n_threads
+        )
     if name == "pixels":
         return Pixels()
     if kind == "pixels" and argument.isdecimal():

@@ -22,6 +22,7 @@ from spikehead.serve import schemas
 from spikehead.serve.guard import Guard
 from spikehead.serve.metrics import Metrics
 from spikehead.serve.teacher import Conflict, Teacher
+from spikehead.storage import ModelChangedError, ModelInUseError
 
 MAX_PHOTOS = 64
 """Photos of a request at most."""
@@ -71,6 +72,8 @@ def create_app(
             HTTPException: _on_refusal,
             RequestValidationError: _on_invalid_request,
             Conflict: _on_conflict,
+            ModelInUseError: _on_occupied,
+            ModelChangedError: _on_occupied,
             OSError: _on_system_error,
             Exception: _on_failure,
         },
@@ -105,7 +108,12 @@ _BAD_REQUEST = _errors(
         422: "An argument is missing or wrong, or no photo can be read.",
     }
 )
-_NOT_KEPT = _errors({507: "It cannot be written, the disk is full for one; nothing is changed."})
+_NOT_KEPT = _errors(
+    {
+        503: "Another program works on the model, or it was moved away; nothing is changed.",
+        507: "It cannot be written, the disk is full for one; nothing is changed.",
+    }
+)
 
 
 def _open_interface() -> APIRouter:
@@ -262,6 +270,10 @@ async def _on_invalid_request(_: Request, error: RequestValidationError) -> JSON
 
 async def _on_conflict(_: Request, error: Conflict) -> JSONResponse:
     return _refusal(409, str(error))
+
+
+async def _on_occupied(_: Request, error: ModelInUseError | ModelChangedError) -> JSONResponse:
+    return _refusal(503, str(error))
 
 
 async def _on_system_error(_: Request, error: OSError) -> JSONResponse:

@@ -7,7 +7,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -70,6 +70,9 @@ class Teacher:
     then the copy takes the model's place. So whoever asks meanwhile meets one model or the other,
     a lesson that cannot be written has changed nothing, and to undo one is to leave it out.
 
+    As long as it is there, until `close` or the end of a ``with`` block, no other program changes
+    the model folder.
+
     Parameters
     ----------
     folder : str or Path
@@ -83,16 +86,37 @@ class Teacher:
         The model folder.
     state : State
         The model as it is now.
+
+    Raises
+    ------
+    ModelInUseError
+        Another program is at work on the model.
+    FileNotFoundError, ValueError
+        As `HybridClassifier.load` raises them.
     """
 
     def __init__(self, folder: str | Path, *, n_threads: int | None = None) -> None:
         self.folder = Path(folder)
         self._turn = threading.Lock()
         self._encoding = threading.BoundedSemaphore(2)
-        lessons = storage.read_lessons(folder)
-        self._saved = HybridClassifier.load(folder, n_threads=n_threads, lessons=False)
-        self._warm_up()
-        self.state = State(self._saved.taught(lessons), tuple(lessons))
+        with ExitStack() as holds:
+            holds.enter_context(storage.writing(folder))
+            lessons = storage.read_lessons(folder)
+            self._saved = HybridClassifier.load(folder, n_threads=n_threads, lessons=False)
+            self._warm_up()
+            self.state = State(self._saved.taught(lessons), tuple(lessons))
+            self._hold = holds.pop_all()
+
+    def close(self) -> None:
+        """Let other programs work on the model again; this one then only answers."""
+        with self._turn:
+            self._hold.close()
+
+    def __enter__(self) -> Teacher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def recognise(self, photos: Sequence[bytes]) -> tuple[list[Recognition], dict[int, str]]:
         """Say what is on photos.
@@ -191,7 +215,9 @@ class Teacher:
                 raise Conflict("there is no lesson to undo")
             *earlier, last = self.state.lessons
             model = self._saved.taught(earlier)
-            storage.remove_lesson(self.folder, last.number)
+            self._saved.revision = storage.remove_lesson(
+                self.folder, last.number, since=self._saved.revision
+            )
             self.state = State(model, tuple(earlier))
             return last
 
@@ -227,7 +253,9 @@ class Teacher:
             model = self._saved.taught(lessons)
             learned = sum(model.photos_learned.values()) - sum(before.photos_learned.values())
             if learned or label not in before.classes:
-                storage.add_lesson(self.folder, lesson)
+                self._saved.revision = storage.add_lesson(
+                    self.folder, lesson, since=self._saved.revision
+                )
                 self.state = State(model, lessons)
                 self._save_the_oldest()
             return learned

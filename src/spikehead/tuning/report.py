@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.files import write_file
 from spikehead.tuning.candidates import ranked
 from spikehead.tuning.study import NamedRound, Study
 
@@ -201,9 +202,9 @@ def make_report(study: Study, protocol: str) -> Report:
 
 def write(report: Report, folder: Path) -> None:
     """Write the report and the parameters to a folder."""
-    _write(folder / report.parameters_file, _json(report.parameters.to_dict()))
-    _write(folder / "report.json", _json(report.to_dict()))
-    _write(folder / "report.md", report.to_markdown())
+    write_file(folder / report.parameters_file, _json(report.parameters.to_dict()))
+    write_file(folder / "report.json", _json(report.to_dict()))
+    write_file(folder / "report.md", report.to_markdown().encode())
 
 
 def _course(rounds: list[NamedRound]) -> list[Stage]:
@@ -219,12 +220,5 @@ def _course(rounds: list[NamedRound]) -> list[Stage]:
     return stages
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file as a whole."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_text(text, "utf-8")
-    beside.replace(path)
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2).encode() + b"\n"
