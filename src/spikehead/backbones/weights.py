@@ -16,7 +16,7 @@ from spikehead.backbones.backbone import Backbone
 from spikehead.backbones.catalogue import network
 from spikehead.backbones.efficientnet import from_timm
 from spikehead.backbones.se_resnet import from_torchvision
-from spikehead.encoders.cache import default_cache_folder
+from spikehead.folders import default_cache_folder
 from spikehead.images import Preprocessing
 
 __all__ = ["OFFICIAL_WEIGHTS", "PREPROCESSING", "fetch", "load_state", "pretrained"]
