@@ -156,4 +156,4 @@ def test_it_starts_anywhere(tmp_path):
         run = stranger(PROGRAM, environment, tmp_path)
         folder, found = run.stdout.split()
         assert Path(folder).parents[1] == temporary / "spikehead-12345", run.stderr
-        assert int(found) == hits
+        assert (int(found), run.stderr) == (hits, "")
