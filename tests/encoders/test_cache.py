@@ -278,7 +278,7 @@ def test_only_regular_files_are_opened(tmp_path, kind, beside):
         "pipe": lambda: os.mkfifo(path),
         "link": lambda: path.symlink_to(outside),
     }[kind]()
-    without(tmp_path, f"{path.name} is not a regular file")
+    without(tmp_path, f"{path} is not a regular file")
     assert outside.read_bytes() == b""
 
 

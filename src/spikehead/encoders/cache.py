@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import Encoder
-from spikehead.folders import CACHE_VARIABLE, default_cache_folder
+from spikehead.folders import CACHE_VARIABLE, check_database, default_cache_folder
 
 _TIMEOUT = 60.0  # seconds to wait for another process
-_BESIDE = ("-journal", "-wal", "-shm")  # what SQLite opens together with a database
 
 # SQLite's words for what keeps a database that may be whole from being used.
 _HINDRANCES = (
@@ -143,9 +142,7 @@ class ActivationCache:
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            for path in (self.path, *self._beside()):
-                if path.is_symlink() or (path.exists() and not path.is_file()):
-                    raise OSError(f"{path.name} is not a regular file")
+            check_database(self.path)
             self._connection = sqlite3.connect(self.path, timeout=_TIMEOUT, check_same_thread=False)
             self._connection.executescript(
                 """
@@ -158,9 +155,6 @@ class ActivationCache:
             )
         return self._connection
 
-    def _beside(self) -> list[Path]:
-        return [self.path.with_name(self.path.name + suffix) for suffix in _BESIDE]
-
     def _close(self) -> None:
         if self._connection:
             self._connection.close()
@@ -170,8 +164,7 @@ class ActivationCache:
         self._close()
         aside = self.path.with_suffix(".damaged")
         self.path.replace(aside)
-        for path in self._beside():
-            path.unlink(missing_ok=True)
+        self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
         warnings.warn(
             f"the activation cache {self.path} is damaged: it was set aside as {aside.name}, and "
             "photos are encoded again",
