@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import typer
 
@@ -20,7 +21,7 @@ from spikehead.cli import (
     serve,
     tune,
 )
-from spikehead.cli.console import fail, messages
+from spikehead.cli.console import fail, messages, show_warning
 
 app = typer.Typer(
     help="A spiking head that learns online, in one pass, on top of any frozen vision encoder.",
@@ -53,6 +54,7 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    warnings.showwarning = show_warning
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         app(_with_addresses(arguments), prog_name="spikehead")

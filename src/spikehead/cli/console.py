@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
@@ -117,8 +118,12 @@ def cluster(address: str | None) -> Iterator[Cluster | None]:
         return
     from spikehead.cluster import Cluster
 
-    # Ray reports lost workers on the output, which is for results.
-    with redirect_stdout(sys.stderr), Cluster(address) as joined:
+    # Ray reports on the output what it makes good by itself, such as a machine that is lost.
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+        Cluster(address) as joined,
+    ):
         yield joined
 
 
@@ -311,6 +316,12 @@ def list_skipped(skipped: list[tuple[Path, str]]) -> None:
         messages.print(f"Skipped {len(skipped)} {noun} that cannot be read:")
         for path, reason in skipped:
             messages.print(f"  {path}: {reason}", markup=False, soft_wrap=True)
+
+
+def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning in one sentence, as `warnings.showwarning` does in its own form."""
+    messages.print("[bold yellow]Warning:[/] ", end="")
+    messages.print(str(message), markup=False, soft_wrap=True)
 
 
 def fail(error: BaseException) -> NoReturn:
