@@ -131,7 +131,7 @@ def batches_of(photos, encoder, **options):
 def test_photos_are_encoded_as_here(cluster, photos, tmp_path):
     encoder = open_encoder(f"onnx:{BUNDLED}")
     here = list(batches_of(photos, encoder))
-    assert here[0][3] == {0: "it is not a JPEG, PNG or WebP photo"}
+    assert here[0][3] == {0: "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"}
     with ActivationCache(encoder, tmp_path) as cache:
         assert list(batches_of(photos, encoder, cache=cache, cluster=cluster)) == here
         assert all(cache.get(digest) is not None for _, digests, *_ in here for digest in digests)

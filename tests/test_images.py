@@ -16,9 +16,11 @@ from PIL import Image, ImageFile
 
 from spikehead.images import (
     Photo,
+    PhotoFolder,
     Preprocessing,
     UnreadablePhoto,
     find_photos,
+    named_photos,
     photo_bytes,
     read_photo,
     split,
@@ -35,6 +37,10 @@ STORED = {
     7: [[6, 4, 2], [5, 3, 1]],
     8: [[5, 3, 1], [6, 4, 2]],
 }
+
+SYSTEMS = ("$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle", "lost+found")
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -91,6 +97,71 @@ class TestFindPhotos:
             write(tmp_path / name)
         assert find_photos(tmp_path) == [Photo(tmp_path / "a/x.jpg", "a")]
 
+    def test_what_is_left_out_is_counted_and_named(self, tmp_path):
+        names = ["a/1.jfif", "a/deep/2.HEIC", "b/3.tif", "a/notes.txt", "a/b/more.TXT", "b/x.mp4"]
+        names += ["loose.jpg", "list.csv", "b/README", "empty/x.txt", "Thumbs.db", "a/desktop.ini"]
+        for name in [*names, *(f"{folder}/x.jpg" for folder in SYSTEMS), "a/@eaDir/1.jfif/s.jpg"]:
+            write(tmp_path / name)
+        (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+        found = PhotoFolder.read(tmp_path)
+        assert [(photo.label, photo.path.name) for photo in found.photos] == [
+            *(("a", "1.jfif"), ("a", "2.HEIC"), ("b", "3.tif")),
+        ]
+        assert found.left_out.sentences() == [
+            "Left out 6 files that are no photos: 3 .txt, 1 without an ending, 1 .csv, 1 .mp4.",
+            "Left out 1 photo that lies beside the folders of the classes.",
+            f"No photos in {tmp_path / 'empty'}.",
+            f"Links to nothing: {tmp_path / 'gone'}.",
+        ]
+        assert found.left_out.to_dict() == {
+            "files": {".txt": 3, ".csv": 1, ".mp4": 1, "": 1},
+            "beside_the_classes": 1,
+            "without_photos": [str(tmp_path / "empty")],
+            "dead_links": [str(tmp_path / "gone")],
+        }
+
+    def test_nothing_left_out_is_nothing_to_say(self, tmp_path):
+        for name in ("a/x.jpg", "b/y.png", "b/.hidden", ".DS_Store", "a/Thumbs.db"):
+            write(tmp_path / name)
+        assert PhotoFolder.read(tmp_path).left_out.sentences() == []
+
+    def test_folders_of_one_name_in_other_forms_are_one_class(self, tmp_path):
+        decomposed = "cafe\N{COMBINING ACUTE ACCENT}"
+        for name in ("café/1.png", f"{decomposed}/2.png", " café /3.png", "tea/4.png"):
+            write(tmp_path / name)
+        labels = [(photo.label, photo.path.name) for photo in find_photos(tmp_path)]
+        assert sorted(labels) == [("café", f"{n}.png") for n in (1, 2, 3)] + [("tea", "4.png")]
+
+    @pytest.mark.skipif(os.name == "nt", reason="needs names that Windows does not allow")
+    def test_a_folder_whose_name_is_none_of_a_class_is_named(self, tmp_path):
+        write(tmp_path / "a\nb/x.png")
+        with pytest.raises(ValueError, match=r"b cannot be a class: .* control .*; rename the fol"):
+            find_photos(tmp_path)
+        assert [p.label for p in find_photos(tmp_path, known=["a\nb"])] == ["a\nb"]
+
+    @pytest.mark.parametrize(
+        ("parts", "best"),
+        [
+            (["train", "test"], "train"),
+            (["Training", "Valid"], "Training"),
+            (["val", "test"], "test"),
+        ],
+    )
+    def test_the_parts_of_a_data_set_are_no_classes(self, tmp_path, parts, best):
+        for part in parts:
+            write(tmp_path / part / "cat/x.png")
+        with pytest.raises(
+            ValueError, match=re.escape(f"such as {tmp_path / best} (or insist that")
+        ):
+            find_photos(tmp_path)
+        assert len(find_photos(tmp_path, as_classes=True)) == 2
+        assert [photo.label for photo in find_photos(tmp_path / best)] == ["cat"]
+
+    def test_one_folder_named_so_is_a_class(self, tmp_path):
+        write(tmp_path / "train/x.png")
+        write(tmp_path / "bus/x.png")
+        assert [photo.label for photo in find_photos(tmp_path)] == ["bus", "train"]
+
     def test_links_are_followed_and_loops_end(self, tmp_path):
         write(tmp_path / "elsewhere/x.jpg")
         write(tmp_path / "photos/a/y.jpg")
@@ -122,7 +193,7 @@ class TestFindPhotos:
             (
                 ["none/a/x.txt"],
                 "none",
-                "the sub-folders of {} hold no photos: put .jpg, .jpeg, .png or .webp files there",
+                "the sub-folders of {} hold no photos: put .jpg, .jpeg, .jpe, .jfif, .png, .webp",
             ),
         ],
     )
@@ -151,6 +222,28 @@ class TestFindPhotos:
             find_photos(tmp_path)
 
 
+class TestNamedPhotos:
+    def test_photos_folders_and_lists(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for name in ("f/b.png", "f/deep/a.jpg", "f/x.txt", "c.png", "@d.png"):
+            write(Path(name))
+        write(tmp_path / "list.txt", "\ufeffc.png\r\n\nf\n g.png\n".encode())
+        write(tmp_path / "list", b"caf\xe9.png\n")
+        photos, left_out = named_photos(["c.png", "f", "list.txt", "@list", "@d.png", "none.png"])
+        folder = ["f/b.png", "f/deep/a.jpg"]
+        expected = ["c.png", *folder, "c.png", *folder, " g.png", os.fsdecode(b"caf\xe9.png")]
+        assert photos == [Path(name) for name in (*expected, "@d.png", "none.png")]
+        assert left_out.files == {".txt": 2}
+
+    def test_a_folder_without_photos_and_a_list_that_is_not_there(self, tmp_path):
+        assert named_photos([tmp_path])[1].sentences() == [f"No photos in {tmp_path}."]
+        for name in ("none.txt", "@none"):
+            with pytest.raises(
+                FileNotFoundError, match=r"^the list none.* cannot be read: No such"
+            ):
+                named_photos([name])
+
+
 class TestReadPhoto:
     @pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
     def test_lossless_formats_keep_every_pixel(self, tmp_path, file_format):
@@ -161,6 +254,37 @@ class TestReadPhoto:
     def test_jpeg_is_as_pillow_decodes_it(self):
         data = content(noise(), "JPEG")
         assert read_photo(data).tobytes() == Image.open(io.BytesIO(data)).tobytes()
+
+    @pytest.mark.parametrize(
+        ("file_format", "options"),
+        [
+            ("BMP", {}),
+            ("TIFF", {}),
+            *(("TIFF", {"compression": kind}) for kind in ("tiff_lzw", "tiff_deflate", "packbits")),
+            ("TIFF", {"big_endian": True}),
+        ],
+    )
+    def test_other_lossless_formats_keep_every_pixel(self, file_format, options):
+        assert read_photo(content(noise(), file_format, **options)).tobytes() == noise().tobytes()
+
+    @pytest.mark.parametrize("file_format", ["AVIF", "HEIF", "GIF"])
+    def test_other_formats_look_as_they_should(self, file_format):
+        """Within what they lose: the corners of a photo of four colours."""
+        if file_format == "HEIF":
+            pytest.importorskip("pillow_heif").register_heif_opener()
+        pixels = np.array([[RED, GREEN], [BLUE, WHITE]], np.uint8).repeat(32, 0).repeat(32, 1)
+        data = content(Image.fromarray(pixels), file_format, quality=95)
+        assert read_photo(data).size == (64, 64)
+        difference = np.asarray(read_photo(data), int)[8::48, 8::48] - pixels[8::48, 8::48]
+        assert abs(difference).max() < 12
+
+    def test_heic_without_the_extra_names_it(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+        for brand in (b"heic", b"mif1\0\0\0\0mif1heic"):
+            with pytest.raises(
+                UnreadablePhoto, match=r"needs an extra: pip install .spikehead\[heif"
+            ):
+                read_photo(b"\0\0\0\x20ftyp" + brand)
 
     def test_transparency_is_laid_on_white(self):
         image = Image.new("RGBA", (3, 1))
@@ -188,6 +312,26 @@ class TestReadPhoto:
             [90] * 3,
         ]
 
+    @pytest.mark.parametrize(
+        ("bits", "colour_type", "row", "clear", "expected"),
+        [
+            (1, 0, b"\x40", b"\0\0", [255, 255]),
+            (2, 0, b"\x60", b"\0\1", [255, 170]),
+            (4, 0, b"\x37", b"\0\3", [255, 119]),
+            (8, 0, b"\x21\x22", b"\0\x21", [255, 0x22]),
+            (16, 0, b"\x21\1\x21\2", b"\x21\1", [255, 0x21]),
+            (8, 2, b"\1\1\1\2\2\2", b"\0\1\0\1\0\1", [255, 2]),
+            (16, 2, b"\1\7" * 3 + b"\2\7" * 3, b"\1\7" * 3, [255, 2]),
+        ],
+    )
+    def test_a_transparent_level_of_any_depth(self, bits, colour_type, row, clear, expected):
+        data = png(
+            *(2, 1, (b"tRNS", clear), (b"IDAT", zlib.compress(b"\0" + row))),
+            bit_depth=bits,
+            colour_type=colour_type,
+        )
+        assert np.asarray(read_photo(data))[0, :, 0].tolist() == expected
+
     def test_grey_with_alpha_and_one_bit(self):
         grey = Image.merge("LA", [Image.new("L", (1, 1), 60), Image.new("L", (1, 1), 0)])
         assert read_photo(content(grey)).getpixel((0, 0)) == WHITE
@@ -204,14 +348,14 @@ class TestReadPhoto:
 
     def test_the_first_frame_of_an_animation(self):
         frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, GREEN, BLUE)]
-        for file_format in ("WEBP", "PNG"):
+        for file_format in ("WEBP", "PNG", "GIF", "TIFF"):
             data = content(
                 frames[0], file_format, save_all=True, append_images=frames[1:], lossless=True
             )
             assert read_photo(data).getpixel((0, 0)) == RED
 
     @pytest.mark.parametrize("orientation", STORED)
-    @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "JPEG"])
+    @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "JPEG", "TIFF"])
     def test_exif_orientation_is_applied(self, orientation, file_format):
         stored = np.kron(np.array(STORED[orientation], np.uint8) * 40, np.ones((16, 16)))
         exif = Image.Exif()
@@ -247,11 +391,23 @@ class TestReadPhoto:
         ("data", "reason"),
         [
             (b"", "it is empty"),
-            (b"dear diary", "it is not a JPEG, PNG or WebP photo"),
-            (content(noise(), "GIF"), "it is not a JPEG, PNG or WebP photo"),
-            (content(noise(), "TIFF"), "it is not a JPEG, PNG or WebP photo"),
-            (b"RIFF\x24\0\0\0WAVEfmt ", "it is not a JPEG, PNG or WebP photo"),
-            (b"%!PS-Adobe-3.0 EPSF-3.0\n", "it is not a JPEG, PNG or WebP photo"),
+            (b"dear diary", "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"),
+            (
+                content(noise(), "ICO"),
+                "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo",
+            ),
+            (
+                content(noise(), "PPM"),
+                "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo",
+            ),
+            (
+                b"RIFF\x24\0\0\0WAVEfmt ",
+                "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo",
+            ),
+            (
+                b"%!PS-Adobe-3.0 EPSF-3.0\n",
+                "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo",
+            ),
             (png(0, 5, (b"IDAT", zlib.compress(b""))), "it is damaged: "),
             (png(100_000, 100_000), "it has more than 120 megapixels"),
             (png(15_000, 10_000), "it has more than 120 megapixels"),
@@ -270,7 +426,7 @@ class TestReadPhoto:
         with pytest.raises(UnreadablePhoto, match=f"^{re.escape(reason)}"):
             read_photo(data)
 
-    @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+    @pytest.mark.parametrize("file_format", FORMATS)
     @pytest.mark.parametrize("kept", [0.02, 0.5, 0.95])
     def test_truncated_files_are_refused(self, file_format, kept):
         data = content(noise(100, 100), file_format, lossless=True)
@@ -279,14 +435,39 @@ class TestReadPhoto:
 
     @given(st.data())
     def test_whatever_is_changed_nothing_but_unreadable_photo_is_raised(self, draw):
-        original = draw.draw(
-            st.sampled_from([content(noise(), f, lossless=True) for f in ("JPEG", "PNG", "WEBP")])
-        )
+        original = draw.draw(st.sampled_from([content(noise(), f, lossless=True) for f in FORMATS]))
         damaged = bytearray(original)
         for _ in range(draw.draw(st.integers(1, 8))):
             damaged[draw.draw(st.integers(0, len(damaged) - 1))] = draw.draw(st.integers(0, 255))
         with suppress(UnreadablePhoto):
             assert read_photo(bytes(damaged)).mode == "RGB"
+
+    def test_headers_of_other_formats_that_promise_too_much(self):
+        screen = bytearray(content(noise(), "GIF"))
+        frame = bytearray(screen)
+        screen[6:10] = b"\xff" * 4
+        place = frame.index(b",", 13 + 3 * 256)
+        frame[place + 5 : place + 9] = b"\xff" * 4
+        bitmap = bytearray(content(noise(), "BMP"))
+        bitmap[18:26] = struct.pack("<ii", 60_000, -60_000)
+        tiff = content(noise(), "TIFF")
+        width = tiff.index(struct.pack("<HHLL", 256, 4, 1, 40))
+        tiff = tiff[: width + 8] + struct.pack("<L", 1 << 24) + tiff[width + 12 :]
+        for data in (screen, frame, bitmap, tiff):
+            with pytest.raises(UnreadablePhoto, match=r"^it has more than 120 megapixels$"):
+                read_photo(bytes(data))
+
+    def test_a_gif_that_hides_its_picture_behind_millions_of_blocks_is_refused(self):
+        data = content(noise(), "GIF")
+        start = 13 + 3 * 256
+        assert read_photo(data[:start] + b"!\xfe\1x\0" * 100 + data[start:]).size == (40, 30)
+        with pytest.raises(UnreadablePhoto, match=r"^its first picture comes after too much else$"):
+            read_photo(data[:start] + b"!\xfe\1x\0" * 100_000 + data[start:])
+
+    def test_values_of_32_bits_have_no_grey(self):
+        for mode in ("I", "F"):
+            with pytest.raises(UnreadablePhoto, match=r"^it has 32 bits a channel: save it with"):
+                read_photo(content(Image.new(mode, (4, 4), 7), "TIFF"))
 
     def test_a_photo_that_does_not_fit_into_memory_is_refused(self, monkeypatch):
         def fail(image):
@@ -302,11 +483,11 @@ class TestReadPhoto:
         with pytest.raises(UnreadablePhoto, match=r"^it is not a file$"):
             read_photo(tmp_path)
 
-        def refuse(path):
+        def refuse(path, *arguments):
             raise PermissionError(13, "Permission denied", str(path))
 
         path = write(tmp_path / "x.jpg", b"x")
-        monkeypatch.setattr(Path, "read_bytes", refuse)
+        monkeypatch.setattr(os, "open", refuse)
         with pytest.raises(UnreadablePhoto, match=r"^it cannot be read: Permission denied$"):
             read_photo(path)
 
@@ -328,8 +509,8 @@ class TestReadPhoto:
 
 
 class TestPreprocessing:
-    def test_a_photo_of_the_right_size_is_used_as_it_is(self):
-        preprocessing = Preprocessing(resize=8, crop=4, mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
+    def test_channels_are_normalised_each_by_itself(self):
+        preprocessing = Preprocessing(resize=4, crop=4, mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
         photo = noise(4, 4)
         pixels = np.asarray(photo, float)
         expected = np.stack(
@@ -348,6 +529,7 @@ class TestPreprocessing:
             ((30, 41), (8, 10), (1, 2, 7, 8)),
             ((6, 7), (8, 9), (1, 2, 7, 8)),
             ((8, 8), (8, 8), (1, 1, 7, 7)),
+            ((6, 6), (8, 8), (1, 1, 7, 7)),
             ((6, 600), (8, 800), (1, 397, 7, 403)),
         ],
     )

@@ -88,8 +88,12 @@ def test_where_the_encoder_comes_from(encoder, known):
 
 def test_names_are_shown_as_they_are():
     names = ["a|b", "<b>bold</b>", "*x*", "`code`", "[a](b)", "a_b_c", "back\\slash", "dög", "# no"]
+    names += [":dog:", "$x$", "@ann", "a&amp;b", "<script>", "http://a.b", "a  b", "![x](y)"]
     assert [c for c in cells(text(photos=dict.fromkeys(names, 1))) if c in names] == names
-    assert "two lines" in cells(text(photos={"two\nlines": 1}))
+    hostile = {"two\nlines": 1, "turned \u202e round": 2, "\x1b[31mred": 3}
+    card = text(photos=hostile, name="turned \u202e round")
+    assert {r"two\nlines", r"turned \u202e round", r"\x1b[31mred"} <= set(cells(card))
+    assert not {"\u202e", "\x1b"} & set(card)
 
 
 def test_a_model_that_knows_nothing():

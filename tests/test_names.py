@@ -61,6 +61,11 @@ def test_a_known_class_is_always_accepted(known):
     assert class_name(known, [known]) == known
 
 
+def test_a_known_class_of_another_form_is_the_same_class():
+    assert class_name("Caf\u00e9", ["Cafe\u0301"]) == "Cafe\u0301"
+    assert class_name("old", [" old "]) == " old "
+
+
 @given(st.text())
 def test_a_name_is_its_own_name(text):
     try:

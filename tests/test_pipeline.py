@@ -272,7 +272,50 @@ def test_broken_photos_are_skipped_and_named(photos, test_photos):
     answers = list(model.classify([test_photos[0], photos / "digit 1" / "a text.jpg"]))
     assert answers[0].label is not None
     assert answers[1].label is None
-    assert answers[1].problem == "it is not a JPEG, PNG or WebP photo"
+    assert answers[1].problem == "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
+
+
+def test_labels_are_names_of_classes(photos):
+    files = sorted(photos.rglob("*.png"))[:4]
+    model = make()
+    lesson = model.learn(files, ["café", "cafe\N{COMBINING ACUTE ACCENT} ", 7, np.float64(7)])
+    assert (model.classes, lesson.learned) == (["7", "café"], 4)
+    before = state(model)
+    for label in (None, float("nan"), "", " ", "a\nb", "x" * 256, True, 1.5):
+        with pytest.raises(ValueError, match=f"^{re.escape(str(files[1]))}: a class "):
+            model.learn(files[:2], ["café", label])
+    assert state(model) == before
+
+
+def test_a_class_that_the_model_knows_is_accepted_whatever_its_name(photos):
+    files = sorted(photos.rglob("*.png"))[:4]
+    model = make()
+    model.head.partial_fit(np.ones((1, 64)), ["b\n"])
+    assert model.learn(files, ["b\n"] * 4).new_classes == []
+    assert model.classes == ["b\n"]
+
+
+def test_the_same_photo_under_other_names_is_told(photos):
+    one, other, third = sorted(photos.rglob("*.png"))[:3]
+    model = make()
+    lesson = model.learn([one, other, one], ["a", "b", "b"], order="as-given")
+    assert lesson.renamed == [(one, "b", ["a"])]
+    assert model.learn([one, other], ["a", "b"]).renamed == []
+    assert model.learn([one, third], ["c", "c"]).renamed == [(one, "c", ["a", "b"])]
+    answers = model.classify([one, other, third])
+    assert [answer.learned_as for answer in answers] == [["a", "b", "c"], ["b"], ["c"]]
+
+
+def test_one_path_is_one_photo_or_a_folder_or_a_list(photos, tmp_path):
+    model = make()
+    model.learn(photos)
+    files = sorted((photos / "digit 1").iterdir())
+    expected = model.predict(files)
+    (tmp_path / "list.txt").write_text("\n".join(map(str, files)))
+    assert model.predict(str(files[0])) == model.predict(files[0]) == expected[:1]
+    assert model.predict(photos / "digit 1") == expected
+    assert model.predict(tmp_path / "list.txt") == expected
+    assert len(model.predict_proba(f"@{tmp_path / 'list.txt'}")) == len(files)
 
 
 def test_says_what_is_wrong(photos, tmp_path):
@@ -292,7 +335,9 @@ def test_says_what_is_wrong(photos, tmp_path):
             photos, ["cat"]
         ),
         f"none of the 1 photos can be read; the first is {broken / 'a.jpg'}: "
-        "it is not a JPEG, PNG or WebP photo": lambda: model.learn(broken.parent),
+        "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo": lambda: model.learn(
+            broken.parent
+        ),
     }
     for message, action in wrongs.items():
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

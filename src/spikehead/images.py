@@ -1,7 +1,7 @@
 """Labelled folders of photos -> pixels: finding, reading, preparing and splitting them.
 
 Photos come from anywhere, so nothing about a file is believed: the format is told from its first
-bytes, only three decoders are in use, the size is checked before anything is decoded, and whatever
+bytes, only a few decoders are in use, the size is checked before anything is decoded, and whatever
 goes wrong ends in an `UnreadablePhoto` that says why.
 """
 
@@ -12,33 +12,46 @@ import os
 import re
 import stat
 import warnings
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+
+from spikehead.names import class_name
 
 __all__ = [
     "EXTENSIONS",
     "INTERPOLATIONS",
+    "LeftOut",
     "Photo",
+    "PhotoFolder",
     "Preprocessing",
     "UnreadablePhoto",
     "find_photos",
+    "named_photos",
     "photo_bytes",
     "read_photo",
     "split",
 ]
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp")
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"),
+    *(".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"),
+)
 """How the names of photos end, in small or capital letters."""
 
 INTERPOLATIONS = {
@@ -49,33 +62,84 @@ INTERPOLATIONS = {
 }
 """Ways to resize; all but ``nearest`` are antialiased."""
 
+# What systems, network disks and archives leave beside photos, in small letters.
+_LEFT_BY_SYSTEMS = frozenset(
+    {
+        *("$recycle.bin", "recycler", "system volume information", "found.000"),
+        *("thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found"),
+        *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),
+        *("__macosx", "icon\r", "network trash folder", "temporary items"),
+    }
+)
+
+_PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation"})
+
 # A photo of 108 megapixels, the largest that is common, takes 0.4 GB of memory.
 _MAX_PIXELS = 120_000_000
 _TOO_LARGE = f"it has more than {_MAX_PIXELS // 1_000_000} megapixels"
 _MAX_BYTES = 256 << 20
 # Resizing the short side of a longer strip would need more memory than the strip itself.
 _MAX_ASPECT = 100
+# What stands beside the pixels; each of its entries takes Pillow some microseconds.
+_MAX_EXIF = 1 << 20
+_MAX_GIF_BLOCKS = 20_000
+
+
+def _png(content: BytesIO) -> ImageFile.ImageFile:
+    """Open a PNG; its transparent level is as its pixels will be, where Pillow has it as stored."""
+    image = PngImageFile(content)
+    bits, clear = content.getvalue()[24], image.info.get("transparency")
+    if image.mode == "L" and bits < 8 and isinstance(clear, int):
+        image.info["transparency"] = clear * 255 // (2**bits - 1)
+    elif image.mode == "RGB" and bits == 16 and isinstance(clear, tuple):
+        image.info["transparency"] = tuple(level >> 8 for level in clear)
+    return image
+
+
+def _gif(content: BytesIO) -> ImageFile.ImageFile:
+    """Open a GIF, unless it makes its reader walk through millions of blocks to the first frame."""
+    data = content.getvalue()
+    blocks = 0
+    with suppress(IndexError):  # it is cut off, and the decoder will say so
+        place = 13 + (3 * 2 ** (data[10] % 8 + 1) if data[10] & 0x80 else 0)
+        while data[place] == ord("!"):
+            place += 2
+            while length := data[place]:
+                place += length + 1
+                blocks += 1
+            place += 1
+            blocks += 1
+            if blocks > _MAX_GIF_BLOCKS:
+                raise UnreadablePhoto("its first picture comes after too much else")
+    return GifImageFile(content)
+
+
+def _heif(content: BytesIO) -> Any:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise UnreadablePhoto(
+            'it is a HEIC photo, which needs an extra: pip install "spikehead[heif]"'
+        ) from None
+    return HeifImageFile(content)
+
 
 # By how a file begins.
 _DECODERS: dict[bytes, Callable[[BytesIO], ImageFile.ImageFile]] = {
     rb"\xff\xd8\xff": JpegImageFile,
-    rb"\x89PNG\r\n\x1a\n": PngImageFile,
+    rb"\x89PNG\r\n\x1a\n": _png,
     rb"RIFF....WEBP": WebPImageFile,
+    rb"GIF8[79]a": _gif,
+    rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0": BmpImageFile,
+    rb"II\*\0|MM\0\*": TiffImageFile,
+    rb"....ftyp(avi[fs]|m(if|sf)1....(....){0,30}?avi[fs])": AvifImageFile,
+    rb"....ftyp(he(i[cxms]|v[cxms])|m(if|sf)1)": _heif,
 }
 
-# How to turn a photo upright, by its EXIF orientation.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-# Many cameras write EXIF with faults in fields that nothing here reads; Pillow warns of each.
+# Many cameras write EXIF with faults in fields that nothing here reads; Pillow warns of each. And
+# it warns of sizes that are checked here.
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, module=r"PIL\.")
 
 
 class UnreadablePhoto(ValueError):  # noqa: N818 - it is the photo's fault, not the program's
@@ -98,70 +162,252 @@ class Photo:
     label: str
 
 
-def find_photos(folder: str | Path) -> list[Photo]:
-    """Find the photos in a folder with one sub-folder for each class.
+@dataclass
+class LeftOut:
+    """What lies in folders of photos and is not used; nothing is left out in silence.
 
-    Everything below a sub-folder belongs to its class, links included; a folder that links lead to
-    twice counts once in a class. Hidden files and folders are left out, and so are photos that lie
-    beside the sub-folders.
+    What systems leave behind, and all else whose name begins with a dot, is not counted.
+
+    Attributes
+    ----------
+    files : Counter
+        How many files are no photos, by the ending of their names.
+    beside : int
+        How many photos lie beside the folders of the classes.
+    without_photos : list of Path
+        Folders of classes with no photo in them.
+    dead_links : list of Path
+        Links to what does not exist.
+    """
+
+    files: Counter[str] = field(default_factory=Counter)
+    beside: int = 0
+    without_photos: list[Path] = field(default_factory=list)
+    dead_links: list[Path] = field(default_factory=list)
+
+    def sentences(self) -> list[str]:
+        """Return what there is to say, one line each."""
+        said = []
+        if n := self.files.total():
+            kinds = sorted(self.files.items(), key=lambda item: (-item[1], item[0]))
+            shown = [f"{count} {kind or 'without an ending'}" for kind, count in kinds[:8]]
+            if len(kinds) > len(shown):
+                shown.append(f"{sum(count for _, count in kinds[8:])} others")
+            noun = "file that is no photo" if n == 1 else "files that are no photos"
+            said.append(f"Left out {n} {noun}: {', '.join(shown)}.")
+        if self.beside:
+            noun = "photo that lies" if self.beside == 1 else "photos that lie"
+            said.append(f"Left out {self.beside} {noun} beside the folders of the classes.")
+        if self.without_photos:
+            said.append(f"No photos in {', '.join(map(str, self.without_photos))}.")
+        if self.dead_links:
+            said.append(f"Links to nothing: {', '.join(map(str, self.dead_links))}.")
+        return said
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "files": dict(self.files),
+            "beside_the_classes": self.beside,
+            "without_photos": [str(path) for path in self.without_photos],
+            "dead_links": [str(path) for path in self.dead_links],
+        }
+
+    def add_entry(self, path: Path) -> None:
+        """Count something that is neither a photo nor a folder."""
+        if path.is_symlink() and not path.exists():
+            self.dead_links.append(path)
+        else:
+            self.files[path.suffix.lower()] += 1
+
+
+@dataclass(frozen=True)
+class PhotoFolder:
+    """The photos in a folder with one sub-folder for each class.
+
+    Attributes
+    ----------
+    photos : list of Photo
+        At least one; by class, then by path.
+    left_out : LeftOut
+        What else is there.
+    """
+
+    photos: list[Photo]
+    left_out: LeftOut
+
+    @classmethod
+    def read(
+        cls, folder: str | Path, *, known: Collection[str] = (), as_classes: bool = False
+    ) -> PhotoFolder:
+        """Find the photos in a folder with one sub-folder for each class.
+
+        Everything below a sub-folder belongs to its class, links included; a folder that links lead
+        to twice counts once in a class. The name of a sub-folder means a class as
+        `spikehead.names.class_name` has it, so two of them can mean one class.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Its sub-folders are named after the classes.
+        known : collection of str, optional
+            Names of classes that there are already.
+        as_classes : bool, default=False
+            Whether sub-folders such as ``train`` and ``test`` are classes, too.
+
+        Raises
+        ------
+        FileNotFoundError
+            The folder does not exist, or there is no photo in its sub-folders.
+        NotADirectoryError
+            It is a file.
+        OSError
+            A folder in it cannot be read.
+        ValueError
+            A sub-folder's name cannot be that of a class; or the sub-folders are the parts of a
+            data set, such as ``train`` and ``test``.
+        """
+        folder = Path(folder)
+        advice = "give a folder with one sub-folder of photos for each class"
+        if not folder.exists():
+            raise FileNotFoundError(f"{folder} does not exist: {advice}")
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is not a folder: {advice}")
+        left_out = LeftOut()
+        photos: list[Photo] = []
+        with _explained():
+            entries = sorted(path for path in folder.iterdir() if not _is_left(path.name))
+            classes = [path for path in entries if path.is_dir()]
+            if not as_classes:
+                _check_classes(folder, classes)
+            visited: dict[str, set[str]] = defaultdict(set)
+            for parent in classes:
+                label = _label(parent, known)
+                found = list(_photos_below(parent, left_out, visited[label]))
+                photos += (Photo(path, label) for path in found)
+                if not found:
+                    left_out.without_photos.append(parent)
+        for path in entries:
+            if path not in classes:
+                if _is_photo(path.name):
+                    left_out.beside += 1
+                else:
+                    left_out.add_entry(path)
+        if not photos:
+            raise FileNotFoundError(_why_none(folder, classes, left_out, advice))
+        return cls(sorted(photos, key=lambda photo: (photo.label, photo.path)), left_out)
+
+
+def find_photos(
+    folder: str | Path, *, known: Collection[str] = (), as_classes: bool = False
+) -> list[Photo]:
+    """Return the photos in a folder with one sub-folder for each class: `PhotoFolder.read`, alone.
 
     Parameters
     ----------
     folder : str or Path
         Its sub-folders are named after the classes.
+    known, as_classes
+        As `PhotoFolder.read` takes them.
+    """
+    return PhotoFolder.read(folder, known=known, as_classes=as_classes).photos
 
-    Returns
-    -------
-    list of Photo
-        At least one; by class, then by path.
+
+def named_photos(sources: Iterable[str | Path]) -> tuple[list[Path], LeftOut]:
+    """Return the photos that someone names, in order, and what was left out.
+
+    Parameters
+    ----------
+    sources : iterable of str or Path
+        Photos; folders, for all photos in them; ``@list.txt`` or ``list.txt``, for the photos and
+        folders that this file names, one on each line.
 
     Raises
     ------
-    FileNotFoundError
-        The folder does not exist, or there is no photo in its sub-folders.
-    NotADirectoryError
-        It is a file.
     OSError
-        A folder in it cannot be read.
+        A folder or a list cannot be read.
     """
-    folder = Path(folder)
-    advice = "give a folder with one sub-folder of photos for each class"
+    photos: list[Path] = []
+    left_out = LeftOut()
+    for source in sources:
+        for path in _listed(Path(source)):
+            if path.is_dir():
+                with _explained():
+                    found = sorted(_photos_below(path, left_out, set()))
+                photos += found
+                if not found:
+                    left_out.without_photos.append(path)
+            else:
+                photos.append(path)
+    return photos, left_out
+
+
+def _listed(source: Path) -> list[Path]:
+    """Return what a list names, or of anything else itself."""
+    named = source.exists()
+    if not named and str(source).startswith("@"):
+        source = Path(str(source)[1:])
+    elif source.suffix.lower() != ".txt":
+        return [source]
     try:
-        if not folder.exists():
-            raise FileNotFoundError(f"{folder} does not exist: {advice}")
-        if not folder.is_dir():
-            raise NotADirectoryError(f"{folder} is not a folder: {advice}")
-        entries = sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
-        classes = [path for path in entries if path.is_dir()]
-        photos = [
-            Photo(path, parent.name) for parent in classes for path in sorted(_photos_below(parent))
-        ]
+        lines = os.fsdecode(source.read_bytes().removeprefix(b"\xef\xbb\xbf")).splitlines()
     except OSError as error:
-        if error.errno is None:
-            raise
+        raise type(error)(
+            f"the list {source} cannot be read: {error.strerror}; name a file with the path of one "
+            "photo on each line"
+        ) from error
+    return [Path(line) for line in lines if line.strip()]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what to do about a folder that cannot be read."""
+    try:
+        yield
+    except OSError as error:
         raise type(error)(
             f"cannot read the folder {error.filename}: {error.strerror}; "
             "allow reading it, or move it elsewhere"
         ) from error
-    if photos:
-        return photos
+
+
+def _check_classes(folder: Path, classes: Iterable[Path]) -> None:
+    parts = [path for path in classes if path.name.casefold() in _PARTS]
+    if len(parts) > 1:
+        best = next((path for path in parts if path.name.casefold().startswith("train")), parts[0])
+        raise ValueError(
+            f"{folder} holds the parts of a data set ({', '.join(path.name for path in parts)}), "
+            f"not classes: give one of them, such as {best} (or insist that they are classes, by "
+            "--as-classes, in Python by PhotoFolder.read(folder, as_classes=True))"
+        )
+
+
+def _label(folder: Path, known: Collection[str]) -> str:
+    try:
+        return class_name(folder.name, known)
+    except ValueError as error:
+        raise ValueError(f"{folder} cannot be a class: {error}; rename the folder") from None
+
+
+def _why_none(folder: Path, classes: list[Path], left_out: LeftOut, advice: str) -> str:
     if classes:
-        raise FileNotFoundError(
+        return (
             f"the sub-folders of {folder} hold no photos: put {_enumerated(EXTENSIONS)} files there"
         )
-    if any(_is_photo(path.name) for path in entries):
-        raise FileNotFoundError(
+    if left_out.beside:
+        return (
             f"the photos in {folder} have no class: "
             "move them into sub-folders that are named after the classes"
         )
-    raise FileNotFoundError(f"{folder} has no sub-folders: {advice}")
+    return f"{folder} has no sub-folders: {advice}"
 
 
-def _photos_below(folder: Path) -> Iterator[Path]:
+def _photos_below(folder: Path, left_out: LeftOut, visited: set[str]) -> Iterator[Path]:
+    """Find the photos in a folder that is not among those visited, and count what is none."""
+
     def fail(error: OSError) -> None:
         raise error
 
-    visited = set()
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=fail):
         real = os.path.realpath(parent)
         if real in visited:
@@ -169,16 +415,21 @@ def _photos_below(folder: Path) -> Iterator[Path]:
             continue
         visited.add(real)
         # The order decides under which of several links a folder is found.
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        yield from (Path(parent, name) for name in files if _is_photo(name))
+        folders[:] = sorted(name for name in folders if not _is_left(name))
+        for name in files:
+            if _is_photo(name):
+                yield Path(parent, name)
+            elif not _is_left(name):
+                left_out.add_entry(Path(parent, name))
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".")
+def _is_left(name: str) -> bool:
+    """Return whether something is hidden, or was left behind by a system."""
+    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
 
 
 def _is_photo(name: str) -> bool:
-    return name.lower().endswith(EXTENSIONS) and not _is_hidden(name)
+    return name.lower().endswith(EXTENSIONS) and not _is_left(name)
 
 
 def _enumerated(names: Iterable[str]) -> str:
@@ -199,25 +450,33 @@ def photo_bytes(path: str | Path) -> bytes:
     UnreadablePhoto
         It does not exist, is not a file, is larger than 256 MiB, or cannot be read.
     """
-    path = Path(path)
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadablePhoto("it is not a file")
-        if status.st_size > _MAX_BYTES:
-            raise UnreadablePhoto(f"it is larger than {_MAX_BYTES >> 20} MiB")
-        return path.read_bytes()
+        with open(path, "rb", opener=_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadablePhoto("it is not a file")
+            if status.st_size > _MAX_BYTES:
+                raise UnreadablePhoto(f"it is larger than {_MAX_BYTES >> 20} MiB")
+            return file.read(status.st_size)
     except FileNotFoundError:
         raise UnreadablePhoto("it does not exist") from None
+    except IsADirectoryError:
+        raise UnreadablePhoto("it is not a file") from None
     except OSError as error:
         raise UnreadablePhoto(f"it cannot be read: {error.strerror}") from error
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file so that a pipe or a device does not make its reader wait."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+
+
 def read_photo(photo: str | Path | bytes) -> Image.Image:
-    """Read a photo: JPEG, PNG or WebP, whatever its name says.
+    """Read a photo: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC, whatever its name says.
 
     The EXIF orientation is applied, transparency is laid on white, 16 bits become 8 (the upper
-    ones), and of an animation the first frame is taken. Colour profiles are not applied.
+    ones), and of an animation or of several pages the first one is taken. Colour profiles are not
+    applied. HEIC needs the extra ``heif``.
 
     Parameters
     ----------
@@ -241,14 +500,15 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
     try:
         decoder = next(_DECODERS[start] for start in _DECODERS if re.match(start, content, re.S))
     except StopIteration:
-        raise UnreadablePhoto("it is not a JPEG, PNG or WebP photo") from None
+        raise UnreadablePhoto(
+            "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
+        ) from None
     try:
         with decoder(BytesIO(content)) as image:
             _check_size(*image.size)
             image.load()
-            upright = _UPRIGHT.get(_orientation(image))
-            rgb = _rgb(image)
-            return rgb if upright is None else rgb.transpose(upright)
+            _turn_upright(image)
+            return _rgb(image)
     except UnreadablePhoto:
         raise
     except Image.DecompressionBombError as error:  # some decoders look at the size themselves
@@ -266,17 +526,21 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation; 1, upright, where there is none that can be read."""
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # as for the decoders
-        return 1
+def _turn_upright(image: ImageFile.ImageFile) -> None:
+    """Apply the EXIF orientation, where it can be read."""
+    exif = (image.info.get(key) or "" for key in ("exif", "Raw profile type exif"))
+    if max(map(len, exif)) <= _MAX_EXIF:
+        with suppress(Exception):  # as for the decoders
+            ImageOps.exif_transpose(image, in_place=True)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips it
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
+    if image.mode in ("I", "F"):
+        raise UnreadablePhoto("it has 32 bits a channel: save it with 8 or 16")
+    if image.mode.startswith("I;16"):  # Pillow's own conversion clips it, and knows no transparency
+        levels = np.asarray(image)
+        grey = (levels >> 8).astype(np.uint8)
+        grey[levels == image.info.get("transparency", -1)] = 255
         return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
@@ -289,8 +553,7 @@ class Preprocessing:
     """How a photo becomes what an encoder takes; the default is usual for ImageNet encoders.
 
     The short side is resized to `resize`, the central square of side `crop` is cut out, and
-    ``(pixel / 255 - mean) / std`` is taken in each channel. A photo that is `crop` x `crop` already
-    is used as it is.
+    ``(pixel / 255 - mean) / std`` is taken in each channel.
 
     Parameters
     ----------
@@ -370,8 +633,6 @@ class Preprocessing:
         """
         photo = photo.convert(self.mode)
         width, height = photo.size
-        if width == height == self.crop:
-            return photo
         short = min(width, height)
         width, height = self.resize * width // short, self.resize * height // short
         photo = photo.resize((width, height), INTERPOLATIONS[self.interpolation])

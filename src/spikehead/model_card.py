@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders import provenance
+from spikehead.names import shown
 
 # The licence is left out: only the model's maker can give one.
 _METADATA = """---
@@ -190,5 +190,9 @@ def _table(head: tuple[str, str], rows: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line."""
-    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    """Return text that Markdown shows as it is, on one line.
+
+    Any mark may stand behind a backslash. Those are left alone that do something only at the
+    beginning of a line, where no name stands.
+    """
+    return re.sub(r"([\\`*_\[\]|#~$<>&@!:])", r"\\\1", shown(text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 
 MAX_LENGTH = 255
@@ -28,7 +28,8 @@ def class_name(label: object, known: Collection[str] = ()) -> str:
     label : object
         Text, or a whole number: a folder's name, a label from a table, what someone has typed.
     known : collection of str, optional
-        Classes that there are already. One of these is taken as it is, whatever the rule says now.
+        Classes that there are already. One of these is taken as it is, whatever the rule says now,
+        and so is a label that differs from it in Unicode form or blanks only.
 
     Returns
     -------
@@ -43,7 +44,10 @@ def class_name(label: object, known: Collection[str] = ()) -> str:
     """
     if isinstance(label, str) and label in known:
         return str(label)
-    name = unicodedata.normalize("NFC", _text(label)).strip()
+    name = _composed(_text(label))
+    for old in known:
+        if _composed(old) == name:
+            return str(old)
     if not name:
         raise ValueError("a class needs a name, and this one is empty")
     if len(name) > MAX_LENGTH:
@@ -56,6 +60,35 @@ def class_name(label: object, known: Collection[str] = ()) -> str:
             f"a class name cannot hold control characters or broken Unicode: {shown(name)}"
         )
     return name
+
+
+def class_names(
+    labels: Iterable[object], sources: Iterable[object], known: Collection[str] = ()
+) -> list[str]:
+    """Return the names of the classes that labels mean.
+
+    Parameters
+    ----------
+    labels : iterable of object
+        Each as `class_name` takes it.
+    sources : iterable of object
+        Where each label is from: a photo, or a row of a table.
+    known : collection of str, optional
+        Classes that there are already.
+
+    Raises
+    ------
+    ValueError
+        If a label is none; the sentence begins with its source.
+    """
+
+    def name(label: object, source: object) -> str:
+        try:
+            return class_name(label, known)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from None
+
+    return [name(*pair) for pair in zip(labels, sources, strict=True)]
 
 
 def shown(name: object) -> str:
@@ -75,6 +108,10 @@ def shown(name: object) -> str:
         else character
         for character in str(name)
     )
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def _text(label: object) -> str:

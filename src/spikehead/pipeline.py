@@ -30,8 +30,9 @@ from spikehead.encoders import (
     open_encoder,
     restore_encoder,
 )
-from spikehead.images import Photo, find_photos, photo_bytes
+from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
 from spikehead.model_card import Measurement, ModelCard
+from spikehead.names import class_names
 from spikehead.storage import StoredLesson
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Lesson:
         Classes met for the first time.
     skipped : list of (Path, str)
         Photos that could not be read, and why.
+    renamed : list of (Path, str, list of str)
+        Photos that were learned though the same file had been learned before under other names:
+        each one's name now, and those.
+    left_out : LeftOut
+        What else was in the folder.
     """
 
     total: int = 0
@@ -65,6 +71,8 @@ class Lesson:
     known: int = 0
     new_classes: list[str] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
+    renamed: list[tuple[Path, str, list[str]]] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def done(self) -> int:
@@ -86,12 +94,15 @@ class Answer:
         Each class's share of the vote; empty where the photo could not be read.
     problem : str
         Why it could not be read, or nothing.
+    learned_as : list of str
+        The classes under whose names the model has learned this very photo.
     """
 
     path: Path
     label: str | None
     shares: NDArray[np.float64]
     problem: str = ""
+    learned_as: list[str] = field(default_factory=list)
 
 
 def obtain_encoder(
@@ -216,23 +227,6 @@ class HybridClassifier:
         counts = np.bincount(columns, minlength=len(self.classes)).tolist()
         return dict(zip(self.classes, counts, strict=True))
 
-    def has_learned(self, photo: str | Path, label: str) -> bool:
-        """Return whether a photo was learned under a label.
-
-        Parameters
-        ----------
-        photo : str or Path
-            The photo.
-        label : str
-            A class.
-
-        Raises
-        ------
-        UnreadablePhoto
-            If it cannot be read.
-        """
-        return _key(hashlib.sha256(photo_bytes(photo)).digest(), label) in self._learned
-
     @property
     def prequential(self) -> NDArray[np.bool_]:
         """Whether each photo was answered right just before it was learned, in that order.
@@ -245,8 +239,8 @@ class HybridClassifier:
 
     def learn(
         self,
-        photos: str | Path | Sequence[str | Path],
-        labels: Sequence[str] | None = None,
+        photos: str | Path | PhotoFolder | Sequence[str | Path],
+        labels: Sequence[str | int] | None = None,
         *,
         order: str = "shuffled",
         cluster: Cluster | None = None,
@@ -256,10 +250,10 @@ class HybridClassifier:
 
         Parameters
         ----------
-        photos : path or sequence of paths
+        photos : path, PhotoFolder or sequence of paths
             A folder with a sub-folder for each class; or photos, with `labels`.
-        labels : sequence of str, optional
-            The class of each photo.
+        labels : sequence of str or int, optional
+            The class of each photo, as `spikehead.names.class_name` takes it.
         order : {"shuffled", "as-given"}, default="shuffled"
             Shuffled by the model's seed, or as given (of a folder: class after class).
         cluster : Cluster, optional
@@ -275,10 +269,11 @@ class HybridClassifier:
         Raises
         ------
         ValueError
-            If there is no readable photo, or the arguments do not fit each other.
+            If there is no readable photo, a label is none, or the arguments do not fit each other.
         """
-        stream = self._stream(photos, labels, order)
-        lesson = Lesson(total=len(stream))
+        found = self._labelled(photos, labels)
+        stream = self._ordered(found.photos, order)
+        lesson = Lesson(total=len(stream), left_out=found.left_out)
         paths = [photo.path for photo in stream]
         for batch in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
@@ -289,19 +284,22 @@ class HybridClassifier:
             raise ValueError(none_readable(lesson.skipped))
         return lesson
 
-    def classify(self, photos: Iterable[str | Path]) -> Iterator[Answer]:
+    def classify(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
         """Answer photo by photo, in order; one that cannot be read gets an answer that says so.
 
         Parameters
         ----------
-        photos : iterable of paths
-            Photos.
+        photos : path or iterable of paths
+            Photos; or one photo, a folder of photos, or a list of them, as
+            `spikehead.images.named_photos` takes it.
 
         Yields
         ------
         Answer
         """
         self._check_taught()
+        if isinstance(photos, (str, Path)):
+            photos, _ = named_photos([photos])
         paths = [Path(photo) for photo in photos]
         for batch in encode_photos(paths, self.encoder, self.cache):
             answers = {
@@ -310,17 +308,22 @@ class HybridClassifier:
             }
             if batch.indices:
                 shares = self.head.predict_proba(batch.activations)
-                for index, share in zip(batch.indices, shares, strict=True):
-                    answers[index] = Answer(paths[index], self.classes[share.argmax()], share)
+                classes = self.classes
+                found = zip(batch.indices, batch.digests, shares, strict=True)
+                for index, digest, share in found:
+                    learned_as = [name for name in classes if _key(digest, name) in self._learned]
+                    answers[index] = Answer(
+                        paths[index], classes[share.argmax()], share, learned_as=learned_as
+                    )
             yield from (answers[index] for index in sorted(answers))
 
-    def predict(self, photos: Iterable[str | Path]) -> list[str]:
+    def predict(self, photos: str | Path | Iterable[str | Path]) -> list[str]:
         """Return the class of each photo.
 
         Parameters
         ----------
-        photos : iterable of paths
-            Photos.
+        photos : path or iterable of paths
+            As `classify` takes them.
 
         Raises
         ------
@@ -329,13 +332,13 @@ class HybridClassifier:
         """
         return [self.classes[row.argmax()] for row in self.predict_proba(photos)]
 
-    def predict_proba(self, photos: Iterable[str | Path]) -> NDArray[np.float64]:
+    def predict_proba(self, photos: str | Path | Iterable[str | Path]) -> NDArray[np.float64]:
         """Return each class's share of the vote, shape (n_photos, n_classes).
 
         Parameters
         ----------
-        photos : iterable of paths
-            Photos.
+        photos : path or iterable of paths
+            As `classify` takes them.
 
         Raises
         ------
@@ -541,38 +544,48 @@ class HybridClassifier:
 
     # ------------------------------------------------------------ the way of the data
 
-    def _stream(
-        self, photos: str | Path | Sequence[str | Path], labels: Sequence[str] | None, order: str
-    ) -> list[Photo]:
-        if order not in ORDERS:
-            raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {order!r}")
-        if isinstance(photos, (str, Path)):
+    def _labelled(
+        self,
+        photos: str | Path | PhotoFolder | Sequence[str | Path],
+        labels: Sequence[str | int] | None,
+    ) -> PhotoFolder:
+        """Return photos with their classes."""
+        if isinstance(photos, (str, Path, PhotoFolder)):
             if labels is not None:
                 raise ValueError("a folder of photos brings its own labels; leave labels out")
-            stream = find_photos(photos)
-        elif labels is None or len(labels) != len(photos) or not len(photos):
+            if isinstance(photos, PhotoFolder):
+                return photos
+            return PhotoFolder.read(photos, known=self.classes)
+        if labels is None or len(labels) != len(photos) or not len(photos):
             raise ValueError("photos need labels: name a folder, or give as many labels as photos")
-        else:
-            stream = [
-                Photo(Path(photo), str(label)) for photo, label in zip(photos, labels, strict=True)
-            ]
-        if order == "shuffled":
-            shuffled = np.random.RandomState(self._seed).permutation(len(stream))
-            stream = [stream[i] for i in shuffled]
-        return stream
+        names = class_names(labels, photos, set(self.classes))
+        paths = map(Path, photos)
+        return PhotoFolder(list(map(Photo, paths, names)), LeftOut())
+
+    def _ordered(self, photos: list[Photo], order: str) -> list[Photo]:
+        if order not in ORDERS:
+            raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {order!r}")
+        if order == "as-given":
+            return photos
+        return [photos[i] for i in np.random.RandomState(self._seed).permutation(len(photos))]
 
     def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Lesson) -> None:
         """Learn those of a batch that are new."""
+        # All classes of the lesson at once: where batches end must not decide their order.
+        classes = sorted({photo.label for photo in stream} - set(self.classes))
+        names = [*self.classes, *classes]
         new: dict[bytes, int] = {}
         for place, (index, digest) in enumerate(zip(batch.indices, batch.digests, strict=True)):
-            key = _key(digest, stream[index].label)
-            if key not in self._learned and key not in new:
-                new[key] = place
+            photo = stream[index]
+            keys = {_key(digest, name): name for name in names}
+            known = [name for key, name in keys.items() if key in self._learned or key in new]
+            if photo.label not in known:
+                new[_key(digest, photo.label)] = place
+                if known:
+                    lesson.renamed.append((photo.path, photo.label, known))
         lesson.known += len(batch.indices) - len(new)
         if not new:
             return
-        # All classes of the lesson at once: where batches end must not decide their order.
-        classes = sorted({photo.label for photo in stream} - set(self.classes))
         places = list(new.values())
         activations = batch.activations[places]
         labels = [stream[batch.indices[place]].label for place in places]

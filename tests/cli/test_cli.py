@@ -85,17 +85,130 @@ def test_broken_photos_are_listed(run, photos, tmp_path, model):
     broken.write_text("no photo")
     code, _, err = run("learn", photos, "--model", model)
     assert code == 0
-    assert f"{broken}: it is not a JPEG, PNG or WebP photo" in err
+    assert f"{broken}: it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo" in err
     good = next((photos / "digit 3").iterdir())
     code, out, err = run("predict", model, broken, good)
     assert code == 1
     assert str(good) in out
-    assert f"{broken}: it is not a JPEG, PNG or WebP photo" in err
+    assert f"{broken}: it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo" in err
     code, out, _ = run("predict", model, broken, good, "--json")
     assert [sorted(answer) for answer in json.loads(out)] == [
         ["error", "photo"],
         ["class", "photo", "shares"],
     ]
+
+
+NAMES = ["[∕x]", "[bold]", "[red]cat", ":dog:", "a\u202egpj", "😀犬"]
+
+
+@pytest.fixture
+def named(tmp_path):
+    """A model of classes whose names are markup, codes for emoji, or turn the line around."""
+    for level, name in enumerate(NAMES):
+        (tmp_path / "named" / name).mkdir(parents=True)
+        for number in range(2):
+            photo = Image.new("L", (8, 8), 40 * level + number)
+            photo.save(tmp_path / "named" / name / f"[i]{number}.png")
+    model = HybridClassifier("pixels:8", members=1)
+    model.learn(tmp_path / "named")
+    model.save(tmp_path / "[b]model")
+    return tmp_path / "[b]model"
+
+
+def test_names_are_printed_as_they_are(run, named, tmp_path):
+    photos = tmp_path / "named"
+    for command in (
+        ("info", named),
+        ("predict", named, photos, "--top", "6"),
+        ("evaluate", named, photos),
+    ):
+        code, out, err = run(*command)
+        assert (code, err) == (0, "")
+        for name in NAMES:
+            assert name.replace("\u202e", r"\u202e") in out
+        assert "\u202e" not in out
+    assert f"{photos / '[bold]' / '[i]0.png'}" in run("predict", named, photos)[1]
+    gone = tmp_path / "[x]\x1b\n.png"
+    code, _, err = run("predict", named, gone)
+    assert (code, rf"{tmp_path}/[x]\x1b\n.png: it does not exist" in err) == (1, True)
+    code, _, err = run("info", tmp_path / "[none]\x1b")
+    assert (code, r"[none]\x1b" in err, "\x1b" in err) == (1, True, False)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_every_stream_gets_the_whole_answer(named, tmp_path, encoding):
+    def output(*arguments):
+        program = "from spikehead import cli; cli.main()"
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+        done = subprocess.run(command, capture_output=True, env=environment, timeout=100)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout.decode(encoding)
+
+    photo = tmp_path / "named" / "😀犬" / "[i]1.png"
+    expected = "😀犬" if encoding == "utf-8" else r"\U0001f600\u72ac"
+    assert expected in output("predict", named, photo)
+    (answer,) = json.loads(output("predict", named, photo, "--json"))
+    assert (answer["photo"], set(answer["shares"])) == (str(photo), set(NAMES))
+
+
+def test_what_lies_in_the_folders_is_told(run, photos, tmp_path):
+    options = ("--encoder", "pixels:8", "--members", "1")
+    (photos / "digit 1" / "notes.txt").write_text("hello")
+    (photos / "loose.png").write_bytes(b"")
+    (photos / "empty").mkdir()
+    (photos / "gone").symlink_to(tmp_path / "nowhere")
+    (photos / "@eaDir").mkdir()
+    twice = next((photos / "digit 3").iterdir())
+    (photos / "digit 7" / "twice.png").write_bytes(twice.read_bytes())
+    code, _, err = run("learn", photos, "--model", tmp_path / "model", *options, "--order=as-given")
+    assert (code, err.splitlines()) == (
+        0,
+        [
+            "Left out 1 file that is no photo: 1 .txt.",
+            "Left out 1 photo that lies beside the folders of the classes.",
+            f"No photos in {photos / 'empty'}.",
+            f"Links to nothing: {photos / 'gone'}.",
+            "The same photos under several names, learned under each:",
+            f"  {photos / 'digit 7' / 'twice.png'}: digit 7, before digit 3",
+        ],
+    )
+    document = json.loads(run("learn", photos, "--model", tmp_path / "m2", *options, "--json")[1])
+    assert document["left_out"]["files"] == {".txt": 1}
+    assert {one["class"] for one in document["renamed"]} <= {"digit 3", "digit 7"}
+    assert len(document["renamed"]) == 1
+    code, out, err = run("evaluate", tmp_path / "model", photos)
+    assert (code, "Left out 1 file" in err) == (0, True)
+    assert "The model has learned 121 of these photos" in out
+    document = json.loads(run("evaluate", tmp_path / "model", photos, "--json")[1])
+    assert (document["learned"], document["left_out"]["dead_links"]) == (121, [f"{photos}/gone"])
+
+
+def test_the_parts_of_a_data_set_are_refused_unless_one_insists(run, photos, tmp_path):
+    (tmp_path / "set").mkdir()
+    photos.rename(tmp_path / "set" / "train")
+    (tmp_path / "set" / "test").mkdir()
+    learn = ("learn", tmp_path / "set", "--model", tmp_path / "m", "--encoder", "pixels:8")
+    code, out, err = run(*learn, "--members", "1")
+    assert (code, out) == (1, "")
+    assert f"give one of them, such as {tmp_path / 'set' / 'train'} " in err
+    code, out, _ = run(*learn, "--members", "1", "--as-classes")
+    assert (code, "knows 1 classes" in out) == (0, True)
+
+
+def test_predict_takes_folders_and_lists(run, photos, model, tmp_path):
+    (photos / "digit 3" / "x.mp4").write_text("")
+    threes = sorted((photos / "digit 3").glob("*.png"))
+    (tmp_path / "list.txt").write_text("".join(f"{photo}\n" for photo in threes))
+    expected = [str(photo) for photo in threes]
+    for source in (tmp_path / "list.txt", f"@{tmp_path / 'list.txt'}"):
+        code, out, _ = run("predict", model, source, "--json")
+        assert (code, [answer["photo"] for answer in json.loads(out)]) == (0, expected)
+    code, out, _ = run("predict", model, photos / "digit 3", "--json")
+    *answers, rest = json.loads(out)
+    assert [answer["photo"] for answer in answers] == expected
+    assert rest["left_out"]["files"] == {".mp4": 1}
+    assert "1 .mp4" in run("predict", model, photos / "digit 3")[2]
 
 
 def test_failures_are_one_sentence_and_exit_with_1(run, photos, tmp_path, model):

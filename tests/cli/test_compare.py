@@ -30,7 +30,7 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     code, out, err = run("compare", photos, *encoder, *options, "--json")
     document = json.loads(out)
     assert code == 0
-    assert "broken.png: it is not a JPEG, PNG or WebP photo" in err
+    assert "broken.png: it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo" in err
     assert (document["train"], document["test"], document["seeds"]) == (120, 30, 2)
     heads = ["CoLaNET, Table 1", "CoLaNET, recommended", "CoLaNET, own"]
     names = [method["name"] for method in document["methods"]]

@@ -34,7 +34,7 @@ def test_an_int8_encoder_is_calibrated_on_photos(run, photos, model, tmp_path):
     code, out, err = run("export", model, *options)
     assert code == 0
     assert "of the 60 photos for calibration it gives the model's class" in out
-    assert "a.jpg: it is not a JPEG, PNG or WebP photo" in err
+    assert "a.jpg: it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo" in err
     assert file.exists()
 
 

@@ -57,7 +57,10 @@ def test_photos_that_cannot_be_read_are_left_out_with_the_reason(photos, tmp_pat
     first, second, third = encode_photos(given, Pixels(8), batch_size=2)
     assert (first.indices, first.problems) == ([1], {0: "it does not exist"})
     assert (second.indices, second.problems) == ([2, 3], {})
-    assert (third.indices, third.problems) == ([5], {4: "it is not a JPEG, PNG or WebP photo"})
+    assert (third.indices, third.problems) == (
+        [5],
+        {4: "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"},
+    )
     np.testing.assert_array_equal(together([first, second, third]), expected(photos[:4]))
 
 

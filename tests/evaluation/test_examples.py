@@ -56,3 +56,12 @@ def test_files_of_activations(tmp_path):
     examples = read_activations(path)
     assert examples.X.tolist() == [[1.5, 0.0], [0.0, 3.0]]
     assert examples.y.tolist() == ["1", "2"]
+    np.savez(path, X=np.ones((3, 2)), y=np.array([1.0, 2.0, np.nan]))
+    with pytest.raises(
+        ValueError, match=r"a.npz: y\[2\]: a class needs a name, and this label is mi"
+    ):
+        read_activations(path)
+    np.savez(path, X=np.ones((3, 2)), y=np.array([1.0, 2.0, 1.0]))
+    assert read_activations(path).y.tolist() == ["1", "2", "1"]
+    np.savez(path, X=np.ones((3, 2)), y=np.array([b"a", "é ".encode(), "e\u0301".encode()]))
+    assert read_activations(path).y.tolist() == ["a", "é", "é"]

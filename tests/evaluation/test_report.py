@@ -20,6 +20,7 @@ from spikehead.evaluation.report import check_report, write_report
 from spikehead.pipeline import Answer
 
 HOSTILE = "<script>alert(1)</script>"
+TITLE = f"{HOSTILE} & more \u202e"
 VOID = {"meta", "img", "br", "line", "rect"}
 
 
@@ -81,7 +82,7 @@ def model(photos):
 
 def test_report_of_digits(model, photos, tmp_path):
     result = evaluate_photos(model, photos / "test")
-    html, data = write_report(tmp_path / "r.html", model, result, title=f"{HOSTILE} & more")
+    html, data = write_report(tmp_path / "r.html", model, result, title=TITLE)
     assert sorted(tmp_path.iterdir()) == [html, data]
     page = parsed(html)
     document = json.loads(data.read_text())
@@ -91,11 +92,14 @@ def test_report_of_digits(model, photos, tmp_path):
     assert f"{document['accuracy']:.1%}" in page.text
     assert [point["photos"] for point in document["learning_curve"]] == list(range(3, 121, 3))
     assert document["energy"]["linear"]["layers"] == [64, 10]
-    assert f"{HOSTILE} & more" in page.text
+    assert f"{HOSTILE} & more " in page.text
     thumbnails = min(len(wrong), 24) + 12
     assert page.tags.count("img") == thumbnails + 2
+    assert document["learned"] == 0
+    assert "\\u202e" in page.text
+    assert "\u202e" not in page.text
     first = html.read_bytes()
-    write_report(tmp_path / "r.html", model, result, title=f"{HOSTILE} & more")
+    write_report(tmp_path / "r.html", model, result, title=TITLE)
     assert html.read_bytes() == first
 
 

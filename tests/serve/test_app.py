@@ -38,7 +38,7 @@ def test_from_nothing_to_three_classes(client, picture):
         photos = [picture(kind, number) for number in range(6)]
         result = client.teach(kind, *photos, b"no photo").json()
         assert (result["learned"], result["known"]) == (6, 0)
-        reason = "it is not a JPEG, PNG or WebP photo"
+        reason = "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
         assert result["skipped"] == [{"photo": "6.png", "reason": reason}]
     model = client("GET", "/api/model").json()
     assert model == result["model"]
@@ -115,8 +115,8 @@ def test_says_in_one_sentence_what_is_wrong(client, picture):
         if "class:" in sentence and "data" in options:
             options["files"] = [photo]
         assert error(client(*request, **options), status) == sentence
-    sentence = error(client.teach("a", b"GIF89a"), 422)
-    reason = "it is not a JPEG, PNG or WebP photo"
+    sentence = error(client.teach("a", b"%PDF-1.7"), 422)
+    reason = "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
     assert sentence == f"no photo can be read; the first is 0.png: {reason}"
     json = {"Content-Type": "application/json"}
     sentence = error(client("POST", "/api/classes", data=b"{", headers=json), 422)

@@ -91,7 +91,10 @@ def test_a_photo_is_learned_once(taught, picture):
 def test_photos_that_cannot_be_read_are_named(taught, picture):
     learned, problems = taught.teach("disc", [b"no photo", picture("disc", 70), b""])
     assert learned == 1
-    assert problems == {0: "it is not a JPEG, PNG or WebP photo", 2: "it is empty"}
+    assert problems == {
+        0: "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo",
+        2: "it is empty",
+    }
     before = taught.state
     assert taught.teach("new", [b"no photo"])[0] == 0
     assert taught.state is before

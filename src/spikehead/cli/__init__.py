@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from io import TextIOWrapper
 
 import typer
 
@@ -52,6 +53,9 @@ app.add_typer(encoder.app, name="encoder")
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what it cannot show is written as escapes
+            stream.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     warnings.showwarning = show_warning

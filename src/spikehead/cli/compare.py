@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from spikehead.cli import console
 from spikehead.evaluation.comparison import TASKS, Result
@@ -53,6 +54,7 @@ def compare(
     against: console.Against = None,
     members: console.Members = 15,
     seeds: console.Seeds = 5,
+    as_classes: console.AsClasses = False,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
@@ -66,7 +68,9 @@ def compare(
     rivals = console.rivals(against)
     more = {parameters.stem: console.read_parameters(parameters)} if parameters else {}
     sources = [photos] if test is None else [photos, test]
-    found, saturation = console.read_examples(sources, encoder, threads, cache, no_cache)
+    found, saturation = console.read_examples(
+        sources, encoder, threads, cache, no_cache, as_classes
+    )
     train, measured = found[0].divided() if test is None else found
     methods = console.spiking_heads(more, members, threads, saturation) + rivals
     results = _compared(train, measured, methods, seeds)
@@ -100,7 +104,7 @@ def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: in
         console.out.print(_table(results, columns))
         console.out.print()
     low, high = confidence_interval(float(np.mean(results[0].accuracies)), n)
-    console.out.print(
+    console.print_lines(
         f"""\
 Mean ± standard deviation over the orders. A test part of {n} examples is a sample, too: the first
 row's accuracy has a 95 % confidence interval from {low:.1%} to {high:.1%}.
@@ -108,8 +112,7 @@ Class after class: the classes come in {min(TASKS, n_classes)} parts, one after 
 Forgetting is what the accuracy on a part has lost by the end, in points.
 State is what must be kept (offline: the weights). Times and operations are per example, learned and
 answered. Operations (ops) are multiplications, without what is solved once before the answers; in
-CoLaNET additions of a weight to a potential, and updates of neurons and of synaptic resources.""",
-        soft_wrap=True,
+CoLaNET additions of a weight to a potential, and updates of neurons and of synaptic resources."""
     )
 
 
@@ -118,7 +121,7 @@ def _table(results: Sequence[Result], columns: Columns) -> Table:
     table = console.table("one pass", *(head for head, _ in columns))
     for place, result in enumerate(results):
         if result.offline and not results[place - 1].offline:
-            table.add_row("[bold]offline, for orientation")
+            table.add_row(Text("offline, for orientation", style="bold"))
         table.add_row(result.name, *(cell(result) for _, cell in columns))
     return table
 

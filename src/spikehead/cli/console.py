@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -19,23 +19,51 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
-    TextColumn,
+    ProgressColumn,
+    Task,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import ActivationCache, Encoder, encode_photos
 from spikehead.evaluation.examples import Examples, read_activations
 from spikehead.evaluation.methods import Method, colanet, others
-from spikehead.images import Photo, find_photos
+from spikehead.images import LeftOut, Photo, PhotoFolder
+from spikehead.names import shown
 from spikehead.pipeline import HybridClassifier, none_readable, obtain_encoder
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
-out = Console(highlight=False)
-messages = Console(stderr=True, highlight=False)
+
+class _Console(Console):
+    """Prints text as it is: no markup, no codes for emoji, and control characters as escapes.
+
+    Names of classes and files are in nearly all that is printed. So a text is one line, whatever is
+    in it, and what is more, or has a style, is several texts, or a `rich.text.Text`. What
+    does not go to a terminal has lines as long as they come, so that no name is cut.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = 100_000
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(shown(text), **options)
+
+
+class _Description(ProgressColumn):
+    """What a progress bar is about, printed like all other text."""
+
+    def render(self, task: Task) -> Text:
+        return Text(shown(task.description))
+
+
+out = _Console()
+messages = _Console(stderr=True)
 
 DEFAULT_ENCODER = "efficientnet_b3"
 """The encoder of the hybrid paper."""
@@ -48,6 +76,10 @@ EncoderName = Annotated[
         "hand or can be fetched, else bundled]",
         show_default=False,
     ),
+]
+AsClasses = Annotated[
+    bool,
+    typer.Option("--as-classes", help="Take folders such as train and test for classes, too."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Threads = Annotated[
@@ -98,9 +130,30 @@ Seeds = Annotated[
 ]
 
 
+def print_lines(text: str) -> None:
+    """Print text of the program's own that has several lines."""
+    for line in text.splitlines():
+        out.print(line, soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
-    """Print a JSON document for other programs."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+    """Print a JSON document for other programs; in ASCII, so that every stream takes it whole."""
+    print(json.dumps(value, indent=2))  # noqa: T201
+
+
+def photo_folder(
+    folder: Path, *, known: Collection[str] = (), as_classes: bool = False
+) -> PhotoFolder:
+    """Find the photos in a folder, and tell what is left out."""
+    found = PhotoFolder.read(folder, known=known, as_classes=as_classes)
+    tell_left_out(found.left_out)
+    return found
+
+
+def tell_left_out(left_out: LeftOut) -> None:
+    """Tell what lies among photos and is not used."""
+    for sentence in left_out.sentences():
+        messages.print(sentence, soft_wrap=True)
 
 
 def open_cache(
@@ -164,6 +217,7 @@ def read_examples(
     threads: int | None,
     cache: Path | None,
     no_cache: bool,
+    as_classes: bool,
 ) -> tuple[list[Examples], float | str | None]:
     """Return the examples in folders of photos or in .npz files, and the saturation for them.
 
@@ -176,7 +230,7 @@ def read_examples(
                 param_hint="--encoder",
             )
         return [read_activations(source) for source in sources], "auto"
-    found = [find_photos(source) for source in sources]
+    found = [photo_folder(source, as_classes=as_classes).photos for source in sources]
     opened = encoder(encoder_name, threads)
     with open_cache(opened, cache, no_cache) as kept:
         return [Examples(*encode(part, opened, kept)) for part in found], opened.saturation
@@ -228,7 +282,7 @@ def read_parameters(path: Path) -> CoLaNETParameters:
 def progress() -> Progress:
     """Return a progress bar on the error stream, so that output stays clean."""
     return Progress(
-        TextColumn("{task.description}"),
+        _Description(),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -242,7 +296,7 @@ def progress() -> Progress:
 def download(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show how far a download is."""
     with Progress(
-        TextColumn("{task.description}"),
+        _Description(),
         BarColumn(),
         DownloadColumn(),
         console=messages,
@@ -264,7 +318,6 @@ def encoder(name: str | None, threads: int | None) -> Encoder:
         messages.print(
             f"Using the bundled encoder, which is small and weak, since {DEFAULT_ENCODER} is not "
             f"at hand: {error}",
-            markup=False,
             soft_wrap=True,
         )
         return obtain_encoder("bundled", n_threads=threads)
@@ -315,7 +368,7 @@ def list_skipped(skipped: list[tuple[Path, str]]) -> None:
         noun = "photo" if len(skipped) == 1 else "photos"
         messages.print(f"Skipped {len(skipped)} {noun} that cannot be read:")
         for path, reason in skipped:
-            messages.print(f"  {path}: {reason}", markup=False, soft_wrap=True)
+            messages.print(f"  {path}: {reason}", soft_wrap=True)
 
 
 def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -329,6 +382,5 @@ def fail(error: BaseException) -> NoReturn:
     text = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         text = ": ".join(filter(None, (error.filename, error.strerror.lower())))
-    messages.print("[bold red]Error:[/] ", end="")
-    messages.print(text, markup=False, soft_wrap=True)
+    messages.print(Text("Error: ", style="bold red"), text, sep="", soft_wrap=True)
     sys.exit(1)

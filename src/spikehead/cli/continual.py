@@ -70,6 +70,7 @@ def continual(
     against: console.Against = None,
     members: console.Members = 15,
     seeds: console.Seeds = 5,
+    as_classes: console.AsClasses = False,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
@@ -86,7 +87,7 @@ def continual(
         )
     rivals = [method for method in console.rivals(against) if not method.offline]
     more = {parameters.stem: console.read_parameters(parameters)} if parameters else {}
-    parts, saturation = _read(photos, test or [], encoder, threads, cache, no_cache)
+    parts, saturation = _read(photos, test or [], encoder, threads, cache, no_cache, as_classes)
     train, measured = (Examples.joined(side) for side in zip(*parts, strict=True))
     check_parts(train, measured)
     classes = np.unique(train.y)
@@ -125,6 +126,7 @@ def _read(
     threads: int | None,
     cache: Path | None,
     no_cache: bool,
+    as_classes: bool,
 ) -> tuple[list[tuple[Examples, Examples]], float | str | None]:
     """Return the training and test part of each source, and the encoder's saturation."""
     if test and len(test) != len(photos):
@@ -132,7 +134,9 @@ def _read(
             f"give it once for each source, {len(photos)} times, or leave it out.",
             param_hint="--test",
         )
-    found, saturation = console.read_examples([*photos, *test], encoder, threads, cache, no_cache)
+    found, saturation = console.read_examples(
+        [*photos, *test], encoder, threads, cache, no_cache, as_classes
+    )
     if not test:
         return [source.divided() for source in found], saturation
     return list(zip(found[: len(photos)], found[len(photos) :], strict=True)), saturation
@@ -193,18 +197,19 @@ def _print(
         )
     console.out.print(table)
     name, run = next(iter(courses.items()))
-    console.out.print(f"\n{name}: accuracy (%) on each task (a column), after each task (a row)")
+    console.out.print()
+    console.out.print(f"{name}: accuracy (%) on each task (a column), after each task (a row)")
     console.out.print(_matrix(run))
-    console.out.print(
-        """
+    console.out.print()
+    console.print_lines(
+        """\
 Mean ± standard deviation over the orders, in percent and points. Average accuracy: the mean over
 the tasks, after the last. Forgetting: what the accuracy on a task has lost from its best to the
 end, averaged over the tasks but the last. Backward transfer: what it has gained since the task was
-learned.""",
-        soft_wrap=True,
+learned."""
     )
     for number, task in enumerate(tasks, start=1):
-        console.out.print(f"Task {number} (of the first order): {task}", markup=False)
+        console.out.print(f"Task {number} (of the first order): {task}", soft_wrap=True)
 
 
 def _matrix(run: Sequence[Course]) -> Table:

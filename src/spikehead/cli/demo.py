@@ -158,7 +158,7 @@ def _draw_weights(model: HybridClassifier) -> Image.Image:
 
 def _print(document: dict[str, Any], folder: Path, shown: Path) -> None:
     spikes, weights = document["pictures"]
-    console.out.print(
+    console.print_lines(
         f"""
 Accuracy: {document["accuracy"]:.1%} of {document["photos_tested"]} test photos, after \
 {document["photos_learned"]} training photos, each seen once. From pixels alone: \
@@ -169,6 +169,5 @@ The added class: {document["accuracy_on_the_added_class"]:.1%}.
 Pictures: {spikes} (why it decided so) and {weights} (what it learned)
 Go on:    spikehead predict {folder / "model"} {shown}
           spikehead evaluate {folder / "model"} {folder / "photos" / "test"}
-          spikehead learn YOUR-PHOTOS --model YOUR-MODEL""",
-        soft_wrap=True,
+          spikehead learn YOUR-PHOTOS --model YOUR-MODEL"""
     )

@@ -20,7 +20,7 @@ from spikehead.cli import console
 from spikehead.drawing import curves
 from spikehead.encoders import PRETRAINED, built_file, open_encoder
 from spikehead.encoders.registry import BUNDLED
-from spikehead.images import Preprocessing, find_photos, read_photo
+from spikehead.images import Preprocessing, read_photo
 
 if TYPE_CHECKING:
     from spikehead.backbones.backbone import Backbone
@@ -137,7 +137,7 @@ def build(
         from spikehead.backbones.build import build as build_file
     typical = None
     if calibration is not None:
-        paths = [photo.path for photo in find_photos(calibration)]
+        paths = [photo.path for photo in console.photo_folder(calibration, as_classes=True).photos]
         typical = _typical(paths, _preprocessing(name))
     with console.download(name) as progress:
         file = build_file(

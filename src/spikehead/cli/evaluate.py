@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from rich.table import Table
 from spikehead.cli import console
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos
 from spikehead.evaluation.report import check_report, write_report
-from spikehead.images import UnreadablePhoto, find_photos
+from spikehead.images import PhotoFolder
 from spikehead.model_card import Measurement
 from spikehead.pipeline import HybridClassifier
 
@@ -27,6 +26,7 @@ def evaluate(
     card: Annotated[
         bool, typer.Option("--card", help="Also note the accuracy in the model's card, README.md.")
     ] = False,
+    as_classes: console.AsClasses = False,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
@@ -36,43 +36,34 @@ def evaluate(
     if report:
         check_report(report)
     classifier = HybridClassifier.load(model, n_threads=threads)
-    if card:
-        _check_unseen(classifier, photos)
+    found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
     with console.at_work(classifier, cache, no_cache), console.progress() as progress:
         task = progress.add_task("Evaluating", total=None)
         result = evaluate_photos(
             classifier,
-            photos,
+            found,
             on_photo=lambda done, total: progress.update(task, completed=done, total=total),
         )
         if report:
             written = write_report(report, classifier, result, title=f"{model.name}: {photos.name}")
-    if card:
-        _note(model, classifier, photos, result)
     if as_json:
         console.print_json(result.to_dict())
-        return
-    console.list_skipped(result.skipped)
-    _print(result)
-    if report:
-        console.out.print(f"Report: {written[0]} and {written[1]}", soft_wrap=True)
-
-
-def _check_unseen(classifier: HybridClassifier, folder: Path) -> None:
-    """Raise if the accuracy would be one on photos that the model knows."""
-    photos = find_photos(folder)
-    learned = 0
-    for photo in photos:
-        with suppress(UnreadablePhoto):
-            learned += classifier.has_learned(photo.path, photo.label)
-    if learned:
-        raise ValueError(
-            f"the model has learned {learned} of the {len(photos)} photos in {folder}: for its "
-            "card, measure it on others"
-        )
+    else:
+        console.tell_left_out(result.left_out)
+        console.list_skipped(result.skipped)
+        _print(result)
+        if report:
+            console.out.print(f"Report: {written[0]} and {written[1]}", soft_wrap=True)
+    if card:
+        _note(model, classifier, photos, result)
 
 
 def _note(model: Path, classifier: HybridClassifier, photos: Path, result: Evaluation) -> None:
+    if result.n_learned:
+        raise ValueError(
+            f"the model has learned {result.n_learned} of the {result.n_photos} photos in {photos}:"
+            " for its card, measure it on others"
+        )
     # Without its lessons: saved into it, they could not be undone any more.
     noted = HybridClassifier.load(model, lessons=False)
     noted.measurement = Measurement(
@@ -101,7 +92,15 @@ def _print(result: Evaluation) -> None:
     console.out.print(table)
     if result.unknown_classes:
         names = ", ".join(result.unknown_classes)
-        console.out.print(f"The model does not know {names}; those photos count as wrong.")
+        console.out.print(
+            f"The model does not know {names}; those photos count as wrong.", soft_wrap=True
+        )
+    if result.n_learned:
+        console.out.print(
+            f"The model has learned {result.n_learned} of these photos, so this is not its "
+            "accuracy on others.",
+            soft_wrap=True,
+        )
     low, high = result.confidence_interval
     console.out.print(
         f"Accuracy {result.accuracy:.2%} ({result.n_right} of {result.n_photos} photos; "

@@ -11,7 +11,7 @@ import typer
 from numpy.typing import NDArray
 
 from spikehead.cli import console
-from spikehead.images import Preprocessing, UnreadablePhoto, find_photos, read_photo
+from spikehead.images import Preprocessing, UnreadablePhoto, read_photo
 from spikehead.pipeline import HybridClassifier, none_readable
 
 CALIBRATION_PHOTOS = 256
@@ -77,7 +77,7 @@ def export(
 
 def _preprocessed(folder: Path, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Return some photos of a folder as the encoder takes them, of all classes alike."""
-    found = [photo.path for photo in find_photos(folder)]
+    found = [photo.path for photo in console.photo_folder(folder, as_classes=True).photos]
     chosen = found[:: -(-len(found) // CALIBRATION_PHOTOS)]
     photos, skipped = [], []
     for path in chosen:

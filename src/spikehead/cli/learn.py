@@ -11,6 +11,7 @@ import typer
 
 from spikehead import storage
 from spikehead.cli import console, models
+from spikehead.images import PhotoFolder
 from spikehead.pipeline import HybridClassifier, Lesson
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def learn(
     order: Annotated[
         Order, typer.Option(help="Order of learning; as-given is class after class.")
     ] = Order.SHUFFLED,
+    as_classes: console.AsClasses = False,
     threads: console.Threads = None,
     ray: console.Ray = None,
     cache: console.CacheFolder = None,
@@ -55,12 +57,17 @@ def learn(
         classifier = models.new(threads, **given)
     started = time.monotonic()
     with console.at_work(classifier, cache, no_cache), console.cluster(ray) as cluster:
-        lesson = _learn(classifier, photos, model, order, cluster)
+        found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
+        lesson = _learn(classifier, found, model, order, cluster)
     _report(model, classifier, lesson, time.monotonic() - started, as_json)
 
 
 def _learn(
-    classifier: HybridClassifier, photos: Path, model: Path, order: Order, cluster: Cluster | None
+    classifier: HybridClassifier,
+    photos: PhotoFolder,
+    model: Path,
+    order: Order,
+    cluster: Cluster | None,
 ) -> Lesson:
     """Learn, and save now and then, at the end, and when stopped."""
     lesson = Lesson()
@@ -101,11 +108,18 @@ def _report(
                 "new_classes": lesson.new_classes,
                 "classes": classifier.classes,
                 "skipped": [{"photo": str(p), "reason": reason} for p, reason in lesson.skipped],
+                "renamed": [
+                    {"photo": str(p), "class": label, "learned_as": names}
+                    for p, label, names in lesson.renamed
+                ],
+                "left_out": lesson.left_out.to_dict(),
                 "seconds": round(seconds, 3),
             }
         )
         return
+    console.tell_left_out(lesson.left_out)
     console.list_skipped(lesson.skipped)
+    _list_renamed(lesson)
     known = f" ({lesson.known} were known already)" if lesson.known else ""
     console.out.print(
         f"Learned {lesson.learned} photos{known} in {seconds:.1f} s; {model} knows "
@@ -114,5 +128,14 @@ def _report(
     )
     if len(classifier.classes) == 1:
         console.out.print(
-            f"With one class its answer is always {classifier.classes[0]!r}; teach it another."
+            f"With one class its answer is always {classifier.classes[0]}; teach it another.",
+            soft_wrap=True,
         )
+
+
+def _list_renamed(lesson: Lesson) -> None:
+    """List the photos that the model knows under several names."""
+    if lesson.renamed:
+        console.messages.print("The same photos under several names, learned under each:")
+    for path, label, names in lesson.renamed:
+        console.messages.print(f"  {path}: {label}, before {', '.join(names)}", soft_wrap=True)

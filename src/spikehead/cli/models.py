@@ -10,6 +10,7 @@ import typer
 from spikehead import storage
 from spikehead.cli import console
 from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.names import shown
 from spikehead.pipeline import HybridClassifier, for_encoder
 
 PAPER = Path("paper")
@@ -43,8 +44,8 @@ def given(folder: Path, **options: Any) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value is not None}
     if given and storage.is_model(folder):
         raise typer.BadParameter(
-            f"{folder} exists, and these are settled when a model is made; leave them out, or name "
-            "another model folder.",
+            f"{shown(folder)} exists, and these are settled when a model is made; leave them out, "
+            "or name another model folder.",
             param_hint=", ".join(f"--{name}" for name in given),
         )
     return given

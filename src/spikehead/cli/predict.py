@@ -9,12 +9,18 @@ import typer
 from rich.table import Table
 
 from spikehead.cli import console
+from spikehead.images import named_photos
 from spikehead.pipeline import Answer, HybridClassifier
 
 
 def predict(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
-    photos: Annotated[list[Path], typer.Argument(help="Photos.")],
+    photos: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Photos; folders of photos; or @list.txt, a file that names one on each line."
+        ),
+    ],
     top: Annotated[int, typer.Option(min=1, help="Classes to show for each photo.")] = 1,
     threads: console.Threads = None,
     cache: console.CacheFolder = None,
@@ -26,11 +32,16 @@ def predict(
     The exit code is 1 if a photo cannot be read; the others are answered all the same.
     """
     classifier = HybridClassifier.load(model, n_threads=threads)
+    found, left_out = named_photos(photos)
     with console.at_work(classifier, cache, no_cache):
-        answers = list(classifier.classify(photos))
+        answers = list(classifier.classify(found))
     if as_json:
-        console.print_json([_document(answer, classifier.classes) for answer in answers])
+        documents = [_document(answer, classifier.classes) for answer in answers]
+        if left_out.sentences():
+            documents.append({"left_out": left_out.to_dict()})
+        console.print_json(documents)
     else:
+        console.tell_left_out(left_out)
         _print_table(answers, classifier.classes, top)
         console.list_skipped([(a.path, a.problem) for a in answers if a.label is None])
     if any(answer.label is None for answer in answers):

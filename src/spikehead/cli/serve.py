@@ -130,7 +130,6 @@ def _announce(model: Path, scheme: str, host: str, port: int, token: str | None)
         f"Serving {model} at {scheme}://{name}:{port}/{f'#token={token}' if token else ''} - "
         "Ctrl-C stops it.",
         soft_wrap=True,
-        markup=False,
     )
     if token and scheme == "http":
         console.messages.print(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikehead.cli import console
+from spikehead.evaluation.examples import read_labels
 from spikehead.evaluation.npz import read_arrays
-from spikehead.images import find_photos
+from spikehead.names import shown
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
 
@@ -93,6 +94,7 @@ def tune(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "spikehead",
+    as_classes: console.AsClasses = False,
     threads: console.Threads = None,
     ray: console.Ray = None,
     device: Annotated[
@@ -118,7 +120,7 @@ def tune(
     done = 0
     try:
         with console.cluster(ray) as cluster:
-            task = _task(source, test, encoder, threads, cache, no_cache, cluster)
+            task = _task(source, test, encoder, threads, cache, no_cache, as_classes, cluster)
             with console.progress() as progress:
                 bar = progress.add_task("Tuning", total=min(planned, experiments or planned))
 
@@ -164,6 +166,7 @@ def _task(
     threads: int | None,
     cache: Path | None,
     no_cache: bool,
+    as_classes: bool,
     cluster: Cluster | None,
 ) -> Task:
     """Read what to tune on."""
@@ -172,10 +175,14 @@ def _task(
     if source.suffix == ".npz":
         if test is not None:
             raise typer.BadParameter(
-                f"{source} brings its own test set, X_test and y_test.", param_hint="--test"
+                f"{shown(source)} brings its own test set, X_test and y_test.", param_hint="--test"
             )
         return _read_activations(source)
-    found = [find_photos(folder) for folder in (source, test) if folder]
+    found = [
+        console.photo_folder(folder, as_classes=as_classes).photos
+        for folder in (source, test)
+        if folder
+    ]
     opened = console.encoder(encoder, threads)
     with console.open_cache(opened, cache, no_cache) as kept:
         sets = [console.encode(photos, opened, kept, cluster) for photos in found]
@@ -187,6 +194,8 @@ def _read_activations(path: Path) -> Task:
 
     found = read_arrays(path)
     try:
+        for name in found.keys() & {"y", "y_test"}:
+            found[name] = read_labels(found[name], name)
         return Task(found["X"], found["y"], found.get("X_test"), found.get("y_test"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
@@ -218,8 +227,8 @@ def _print(report: Report, folder: Path) -> None:
     table = console.table("hyperparameter", "value", "importance")
     for hyperparameter, value in report.parameters.to_dict().items():
         share = report.importance.get(hyperparameter)
-        shown = "fixed" if hyperparameter not in report.ranges else ""
-        table.add_row(hyperparameter, f"{value:.6g}", shown if share is None else f"{share:.1%}")
+        fixed = "fixed" if hyperparameter not in report.ranges else ""
+        table.add_row(hyperparameter, f"{value:.6g}", fixed if share is None else f"{share:.1%}")
     console.out.print(table)
     ranked_on = "test set" if report.protocol == "paper" else "validation"
     console.out.print(

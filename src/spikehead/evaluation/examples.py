@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spikehead.evaluation.npz import read_arrays
 from spikehead.images import split
+from spikehead.names import class_names
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def read_activations(path: str | Path) -> Examples:
     Parameters
     ----------
     path : str or Path
-        Its ``X`` has the shape (n_examples, n_activations), its ``y`` (n_examples,).
+        Its ``X`` has the shape (n_examples, n_activations), its ``y`` (n_examples,), of text or
+        whole numbers.
 
     Raises
     ------
@@ -120,4 +122,25 @@ def read_activations(path: str | Path) -> Examples:
         )
     if not np.isfinite(X).all():
         raise ValueError(f"{path}: X holds NaN or infinity; every activation must be finite")
-    return Examples(X.astype(np.float32).clip(min=0), y.astype(str))
+    return Examples(X.astype(np.float32).clip(min=0), read_labels(y, f"{path}: y"))
+
+
+def read_labels(labels: NDArray[Any], source: str) -> NDArray[np.str_]:
+    """Return the classes that an array of labels from a file means.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_examples,)
+        Text, bytes in UTF-8, or whole numbers.
+    source : str
+        Where the array is from; a label that is none is named by it and its row.
+
+    Raises
+    ------
+    ValueError
+        If a label is none.
+    """
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "surrogateescape")
+    rows = (f"{source}[{row}]" for row in range(len(labels)))
+    return np.array(class_names(labels.tolist(), rows))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.images import Photo, find_photos
+from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.pipeline import Answer, HybridClassifier, none_readable
 
 
@@ -55,12 +55,15 @@ class Evaluation:
         Photos that could not be read, and why; they do not count.
     answers : list of (str, Answer)
         Each photo's label, and what the model said of it.
+    left_out : LeftOut
+        What else was in the folder.
     """
 
     counts: dict[tuple[str, str], int]
     unknown_classes: list[str]
     skipped: list[tuple[Path, str]]
     answers: list[tuple[str, Answer]] = field(default_factory=list, repr=False)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def labels(self) -> list[str]:
@@ -71,6 +74,11 @@ class Evaluation:
     def n_photos(self) -> int:
         """Number of photos that were read."""
         return sum(self.counts.values())
+
+    @property
+    def n_learned(self) -> int:
+        """Number of photos that the model has learned, under whatever name."""
+        return sum(bool(answer.learned_as) for _, answer in self.answers)
 
     @property
     def n_right(self) -> int:
@@ -135,6 +143,7 @@ class Evaluation:
             "confidence_interval": list(self.confidence_interval),
             "photos": self.n_photos,
             "right": self.n_right,
+            "learned": self.n_learned,
             "classes": {
                 label: {"photos": self.photos(label), "recall": self.recall(label)}
                 for label in self.labels
@@ -146,6 +155,7 @@ class Evaluation:
             ],
             "unknown_classes": self.unknown_classes,
             "skipped": [{"photo": str(path), "reason": reason} for path, reason in self.skipped],
+            "left_out": self.left_out.to_dict(),
         }
 
 
@@ -190,7 +200,7 @@ def learning_curve(right: NDArray[np.bool_], n_windows: int = 40) -> list[tuple[
 
 def evaluate_photos(
     model: HybridClassifier,
-    photos: str | Path | Sequence[Photo],
+    photos: str | Path | PhotoFolder | Sequence[Photo],
     *,
     on_photo: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -200,7 +210,7 @@ def evaluate_photos(
     ----------
     model : HybridClassifier
         Learns nothing here.
-    photos : path or sequence of Photo
+    photos : path, PhotoFolder or sequence of Photo
         A folder with a sub-folder for each class; or photos with their labels.
     on_photo : callable, optional
         Called with the number of photos done and of all photos, to show progress.
@@ -215,20 +225,21 @@ def evaluate_photos(
         If there is no readable photo.
     """
     if isinstance(photos, (str, Path)):
-        photos = find_photos(photos)
+        photos = PhotoFolder.read(photos, known=model.classes)
+    found = photos if isinstance(photos, PhotoFolder) else PhotoFolder(list(photos), LeftOut())
     counts: Counter[tuple[str, str]] = Counter()
     skipped = []
     read = []
-    answers = model.classify(photo.path for photo in photos)
-    for done, (photo, answer) in enumerate(zip(photos, answers, strict=True), start=1):
+    answers = model.classify(photo.path for photo in found.photos)
+    for done, (photo, answer) in enumerate(zip(found.photos, answers, strict=True), start=1):
         if answer.label is None:
             skipped.append((photo.path, answer.problem))
         else:
             counts[photo.label, answer.label] += 1
             read.append((photo.label, answer))
         if on_photo:
-            on_photo(done, len(photos))
+            on_photo(done, len(found.photos))
     if not counts:
         raise ValueError(none_readable(skipped))
     unknown = {label for label, _ in counts} - set(model.classes)
-    return Evaluation(dict(counts), sorted(unknown), skipped, read)
+    return Evaluation(dict(counts), sorted(unknown), skipped, read, found.left_out)

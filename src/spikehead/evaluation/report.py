@@ -22,6 +22,7 @@ from spikehead.evaluation.energy import MULTIPLY_ADD, Energy, measure_energy
 from spikehead.evaluation.firing import STABLE, Firing, activations_of, measure_firing
 from spikehead.evaluation.metrics import Calibration, Evaluation, learning_curve
 from spikehead.images import UnreadablePhoto, read_photo
+from spikehead.names import shown
 from spikehead.pipeline import Answer, HybridClassifier
 
 __all__ = ["check_report", "write_report"]
@@ -153,7 +154,7 @@ def _page(
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
+<title>{_text(title)}</title>
 <style>
 {style}</style>
 </head>
@@ -181,13 +182,19 @@ def _summary(model: HybridClassifier, result: Evaluation, title: str) -> str:
     if result.unknown_classes:
         names = ", ".join(result.unknown_classes)
         notes.append(f"The model does not know {names}; those photos count as wrong.")
+    if result.n_learned:
+        notes.append(
+            f"The model has learned {result.n_learned:,} of these photos, so this is not its "
+            "accuracy on others."
+        )
+    notes += result.left_out.sentences()
     if result.skipped:
         notes.append(f"{len(result.skipped):,} files could not be read and do not count.")
-    return f"""<h1>{escape(title)}</h1>
-<p class="quiet">{escape(model.encoder.name)}, {network.n_inputs:,} activations;
+    return f"""<h1>{_text(title)}</h1>
+<p class="quiet">{_text(model.encoder.name)}, {network.n_inputs:,} activations;
 {network.n_members} networks of {network.n_neurons:,} neurons</p>
 {_tiles(tiles)}
-{"".join(f"<p>{escape(note)}</p>" for note in notes)}"""
+{"".join(f"<p>{_text(note)}</p>" for note in notes)}"""
 
 
 def _classes(result: Evaluation) -> str:
@@ -195,11 +202,11 @@ def _classes(result: Evaluation) -> str:
     for label in sorted(result.labels, key=result.recall):
         precision, wrong = result.precision(label), result.most_confused(label)
         rows.append(
-            f'<tr><td>{escape(label)}</td><td class="number">{result.photos(label):,}</td>'
+            f'<tr><td>{_text(label)}</td><td class="number">{result.photos(label):,}</td>'
             f'<td class="number">{result.recall(label):.1%}</td>'
             f'<td class="bar"><span style="width:{result.recall(label):.1%}"></span></td>'
             f'<td class="number">{"" if precision is None else f"{precision:.1%}"}</td>'
-            f"<td>{escape(f'{wrong[0]} ({wrong[1]})') if wrong else ''}</td></tr>"
+            f"<td>{_text(f'{wrong[0]} ({wrong[1]})') if wrong else ''}</td></tr>"
         )
     return f"""<h2>Classes</h2>
 <p class="quiet">The weakest first. Recall: how many of the class's photos are right. Precision:
@@ -224,7 +231,7 @@ def _confusions(result: Evaluation) -> str:
         note = f" The {len(names)} classes with the most errors, of those with more than one."
     if not names:
         return "<h2>Confusion matrix</h2><p>No class has more than one error.</p>"
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    head = "".join(f"<th>{_text(name)}</th>" for name in names)
     rows = []
     for label in names:
         total = max(1, result.photos(label))
@@ -234,7 +241,7 @@ def _confusions(result: Evaluation) -> str:
             kind = "right" if label == answer else "wrong"
             shade = f' class="{kind}" style="--share:{n / total:.3f}"' if n else ""
             cells.append(f"<td{shade}>{n or ''}</td>")
-        rows.append(f"<tr><th>{escape(label)}</th>{''.join(cells)}</tr>")
+        rows.append(f"<tr><th>{_text(label)}</th>{''.join(cells)}</tr>")
     return f"""<h2>Confusion matrix</h2>
 <p class="quiet">A row for each true class, a column for each answer.{note}</p>
 <div class="scroll"><table class="matrix"><thead><tr><td style="background:none"></td>{head}</tr>
@@ -292,10 +299,10 @@ def _photos(result: Evaluation) -> str:
     wrong = [pair for pair in result.answers if pair[1].label != pair[0]]
     wrong.sort(key=lambda pair: -pair[1].shares.max())
     unsure = sorted(result.answers, key=lambda pair: _margin(pair[1].shares))[:MAX_UNSURE]
-    shown = min(len(wrong), MAX_WRONG)
-    count = f"{shown} of {len(wrong):,}, the surest first." if wrong else "There are none."
+    most = min(len(wrong), MAX_WRONG)
+    count = f"{most} of {len(wrong):,}, the surest first." if wrong else "There are none."
     return f"""<h2>Wrong answers</h2><p class="quiet">{count}</p>
-<div class="photos">{"".join(map(_thumbnail, wrong[:shown]))}</div>
+<div class="photos">{"".join(map(_thumbnail, wrong[:most]))}</div>
 <h2>Least sure answers</h2>
 <p class="quiet">Where the first two classes are closest.</p>
 <div class="photos">{"".join(map(_thumbnail, unsure))}</div>"""
@@ -431,12 +438,17 @@ transport, control and static power. A dense head of low precision costs several
 # ---------------------------------------------------------------- pieces
 
 
+def _text(text: object) -> str:
+    """Return text as HTML that shows it, and does nothing else."""
+    return escape(shown(text))
+
+
 def _tiles(tiles: Iterable[tuple[str, str, str]]) -> str:
-    shown = (
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
+    boxes = (
+        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}<small>{_text(note)}</small></dd></div>"
         for name, value, note in tiles
     )
-    return f'<dl class="tiles">{"".join(shown)}</dl>'
+    return f'<dl class="tiles">{"".join(boxes)}</dl>'
 
 
 def _chart(
@@ -451,7 +463,7 @@ def _chart(
     shapes = [
         f'<rect class="fill" x="{left + x * width + 1:.1f}" y="{top + (1 - y) * height:.1f}" '
         f'width="{wide * width - 2:.1f}" height="{y * height:.1f}">'
-        f"<title>{escape(text)}</title></rect>"
+        f"<title>{_text(text)}</title></rect>"
         for (x, wide, y), text in bars
     ]
     if ideal:
@@ -478,8 +490,8 @@ def _thumbnail(pair: _Labelled) -> str:
     wrong = " class='is-wrong'" if answer.label != label else ""
     said = str(answer.label) if not wrong else f"{answer.label}, not {label}"
     return (
-        f"<figure{wrong}>{_small_photo(answer.path)}<figcaption><b>{escape(said)}</b>"
-        f"{first:.0%}, next {second:.0%}<br>{escape(answer.path.name)}</figcaption></figure>"
+        f"<figure{wrong}>{_small_photo(answer.path)}<figcaption><b>{_text(said)}</b>"
+        f"{first:.0%}, next {second:.0%}<br>{_text(answer.path.name)}</figcaption></figure>"
     )
 
 
@@ -487,7 +499,7 @@ def _small_photo(path: Path) -> str:
     try:
         photo = read_photo(path)
     except UnreadablePhoto as problem:  # it could be read a moment ago
-        return escape(str(problem))
+        return _text(str(problem))
     kind = ' class="pixels"' if max(photo.size) < _THUMBNAIL / 2 else ""
     photo.thumbnail((2 * _THUMBNAIL, 2 * _THUMBNAIL))
     return f'<img{kind} alt="" src="{_data(photo, "PNG" if kind else "JPEG")}">'
@@ -495,7 +507,7 @@ def _small_photo(path: Path) -> str:
 
 def _embedded(picture: Image.Image, alt: str) -> str:
     few = picture.quantize(256, dither=Image.Dither.NONE)
-    return f'<img class="picture" alt="{escape(alt)}" src="{_data(few, "PNG")}">'
+    return f'<img class="picture" alt="{_text(alt)}" src="{_data(few, "PNG")}">'
 
 
 def _data(picture: Image.Image, form: str) -> str:

@@ -98,7 +98,9 @@ class SkippedPhoto(BaseModel):
     """A photo that cannot be read."""
 
     photo: str = Field(description="Its file name.", examples=["a.gif"])
-    reason: str = Field(examples=["it is not a JPEG, PNG or WebP photo"])
+    reason: str = Field(
+        examples=["it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"]
+    )
 
 
 class Taught(BaseModel):
