@@ -3,8 +3,11 @@
 import math
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import wait
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -20,18 +23,33 @@ from ray.cluster_utils import Cluster as Machines  # noqa: E402
 
 from spikehead.cluster import Cluster  # noqa: E402
 
+TOKEN = "0123456789abcdef" * 4
 MACHINE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 
 
 @pytest.fixture(scope="module")
 def machines():
-    """Start a machine; the tests add others. All of them are processes of this one."""
-    try:
-        started = Machines(initialize_head=True, head_node_args=MACHINE)
-    except Exception as error:
-        pytest.skip(f"Ray does not start here: {error}")
-    yield started
-    started.shutdown()
+    """Start a machine that asks for a token; the tests add others, processes of this one."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_AUTH_MODE", "token")
+        environment.setenv("RAY_AUTH_TOKEN", TOKEN)
+        forget_authentication()
+        try:
+            started = Machines(initialize_head=True, head_node_args=MACHINE)
+        except Exception as error:
+            pytest.skip(f"Ray does not start here: {error}")
+        yield started
+        started.shutdown()
+    forget_authentication()
+
+
+def forget_authentication():
+    """Let Ray read anew what the environment says of it; older ones do not ask for a token."""
+    with suppress(ImportError):
+        from ray._raylet import AuthenticationTokenLoader, Config
+
+        Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +202,26 @@ def test_a_cluster_that_is_not_there_is_named_in_one_sentence(monkeypatch, addre
     assert (
         f"{reason}): give auto, HOST:PORT, or no address to start Ray on this machine" in sentence
     )
+
+
+def test_a_cluster_that_asks_for_a_token_names_authentication(machines):
+    """Without its token, a machine that is there cannot be joined."""
+    program = (
+        "import sys\n"
+        "from spikehead.cluster import Cluster\n"
+        "try:\n"
+        "    Cluster(sys.argv[1])\n"
+        "except OSError as error:\n"
+        "    print(error)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_TOKEN"}
+    environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": os.devnull}
+    command = [sys.executable, "-c", program, machines.address]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert run.stdout.startswith(f"cannot join a Ray cluster at '{machines.address}' (")
+    assert run.stdout.endswith(
+        "for a cluster that asks for authentication, set RAY_AUTH_MODE=token, and "
+        "RAY_AUTH_TOKEN_PATH to the file of its token\n"
+    )
+    assert run.stdout.count("\n") == 1
+    assert run.stderr == ""

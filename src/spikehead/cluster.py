@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 try:
@@ -47,7 +50,9 @@ class Cluster:
     Raises
     ------
     OSError
-        If there is no such cluster.
+        If there is no such cluster, or it does not let this process in: one that asks for
+        authentication needs ``RAY_AUTH_MODE=token`` in the environment, and its token in
+        ``~/.ray/auth_token`` or the file that ``RAY_AUTH_TOKEN_PATH`` names.
     """
 
     def __init__(self, address: str = "local") -> None:
@@ -125,17 +130,35 @@ def _join(address: str) -> None:
         host, colon, port = address.rpartition(":")
         if colon:
             socket.create_connection((host, int(port)), _TIMEOUT).close()
-        ray.init(
-            address,
-            include_dashboard=dashboard,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with _silence():
+            ray.init(
+                address,
+                include_dashboard=dashboard,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except Exception as error:  # Ray's errors have no base of their own
         raise OSError(
-            f"cannot join a Ray cluster at {address!r} ({_first_line(error)}): give auto, "
-            "HOST:PORT, or no address to start Ray on this machine"
+            f"cannot join a Ray cluster at {address!r} ({_first_sentence(error)}): give auto, "
+            "HOST:PORT, or no address to start Ray on this machine; for a cluster that asks for "
+            "authentication, set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the file of its "
+            "token"
         ) from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what Ray's machinery writes past Python, as while it joins, out of the terminal."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _run(function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
@@ -154,9 +177,10 @@ def _cause(error: BaseException) -> BaseException:
         cause: BaseException = error.cause
         return cause
     if isinstance(error, RayError):
-        return OSError(f"the Ray cluster cannot run a task: {_first_line(error)}")
+        return OSError(f"the Ray cluster cannot run a task: {_first_sentence(error)}")
     return error
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().split("\n")[0].rstrip(".")
+def _first_sentence(error: BaseException) -> str:
+    text = (str(error) or type(error).__name__).strip()
+    return text.split("\n")[0].split(". ")[0].rstrip(".")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from spikehead.compilation import compiled
 from spikehead.randomness import counted, keys, mix
 
 STEPS = 10
@@ -310,7 +310,7 @@ _EVEN_PATTERNS = np.array(
 )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _find_gains(power: Any, gains: Any) -> None:
     total = 0.0
     for i in range(len(power)):
@@ -321,7 +321,7 @@ def _find_gains(power: Any, gains: Any) -> None:
         gains[i] = np.sqrt(np.sqrt(ratio))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _adapt(activations: Any, power: Any, amplified: Any) -> None:
     for p in range(len(activations)):
         for i in range(len(power)):
@@ -332,7 +332,7 @@ def _adapt(activations: Any, power: Any, amplified: Any) -> None:
             amplified[p, i] *= np.float64(activations[p, i])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _grouped_by_count(
     activations: NDArray[Any], scale: float
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], bool]:

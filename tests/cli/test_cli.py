@@ -349,3 +349,15 @@ def test_a_stopped_learn_goes_on_where_it_was(run, photos, model, tmp_path, how)
     networks = [HybridClassifier.load(folder).head.network_ for folder in (stopped, model)]
     assert networks[0].resources.tobytes() == networks[1].resources.tobytes()
     assert networks[0].presentations == networks[1].presentations == 120
+
+
+@pytest.mark.filterwarnings("always")
+def test_work_goes_on_without_a_cache_after_one_sentence(run, digit_photos, tmp_path):
+    (tmp_path / "cache").touch()
+    options = ("--model", tmp_path / "model", "--encoder", "pixels:8")
+    code, out, err = run("learn", digit_photos(6), *options)
+    assert code == 0
+    assert "Learned 6 photos" in out
+    assert err.startswith("Warning: cannot use the activation cache ")
+    assert err.endswith("with --cache or in the environment variable SPIKEHEAD_CACHE\n")
+    assert err.count("\n") == 1

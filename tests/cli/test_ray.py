@@ -21,14 +21,16 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_without_an_address_ray_is_started_and_ended(run, photos, tmp_path):
+def test_without_an_address_ray_is_started_and_ended(run, photos, tmp_path, monkeypatch):
     ray = pytest.importorskip("ray")
+    monkeypatch.setenv("HOME", str(tmp_path))  # Ray keeps a token there
     models = tmp_path / "here", tmp_path / "cluster"
     for model, options in zip(models, ((), ("--ray",)), strict=True):
         code, out, err = run(
             "learn", photos, "--model", model, "--encoder", "pixels:8", "--json", *options
         )
         assert code == 0, err
+        assert "ray" not in err.replace(str(tmp_path), "")
         report = json.loads(out)
         assert (report["learned"], len(report["skipped"])) == (6, 1)
     assert not ray.is_initialized()

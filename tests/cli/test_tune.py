@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 
 from spikehead import HybridClassifier
 
+ADVICE = "write it with np.savez(file, X=activations, y=labels)"
 SMALL = ("--population", 4, "--generations", 2, "--descent", 0, "--members", 2)
 
 
@@ -89,12 +90,9 @@ def test_a_missing_extra_names_what_to_install(run, digits, monkeypatch):
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
-        (None, "does not exist"),
-        (b"text", "is not a .npz file of arrays; save one with numpy.savez"),
-        (
-            {"features": np.ones(3)},
-            ": it holds no X, but features; it needs X (activations) and y (labels)",
-        ),
+        (None, f"does not exist: {ADVICE}"),
+        (b"text", f"is not an .npz file of arrays: {ADVICE}"),
+        ({"features": np.ones(3)}, f"holds no X, but features: {ADVICE}"),
         (
             {"X": np.ones((3, 2)), "y": np.arange(2)},
             ": the training set has 3 examples but labels in the shape (2,); give one label an "

@@ -21,8 +21,8 @@ from spikehead.coding import (
 )
 from spikehead.colanet import reference
 from spikehead.colanet.cpu import CPUEngine
-from spikehead.colanet.network import MOST_DEPRESSIONS, Network
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.colanet.network import Network
+from spikehead.colanet.parameters import MOST_DEPRESSIONS, CoLaNETParameters
 
 P = CoLaNETParameters(max_weight=3.0, potentiation=1.0, max_synapses=5)
 STATE = ("resources", "stability", "depressions")

@@ -43,15 +43,8 @@ def test_files_of_activations(tmp_path):
     advice = r"write it with np.savez\(file, X=activations, y=labels\)$"
     with pytest.raises(FileNotFoundError, match=f"a.npz does not exist: {advice}"):
         read_activations(path)
-    for content in (b"", b"text", b"PK\3\4cut"):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"a.npz is not an .npz file .* labels: {advice}"):
-            read_activations(path)
     np.savez(path, x=np.ones((2, 2)), y=[1, 2])
-    with pytest.raises(ValueError, match=f"a.npz: X is not a file in the archive; {advice}"):
-        read_activations(path)
-    np.savez(path, X=np.array([{}, {}]), y=[1, 2])
-    with pytest.raises(ValueError, match=r"is not an \.npz file of activations"):
+    with pytest.raises(ValueError, match=f"a.npz holds no X, but x, y: {advice}"):
         read_activations(path)
     np.savez(path, X=np.ones((2, 2)), y=[1])
     with pytest.raises(ValueError, match=r"a.npz: X has the shape \(2, 2\) and y \(1,\); X must"):

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -301,6 +303,123 @@ def test_a_storage_that_cannot_be_used_is_named_in_one_sentence(tmp_path):
     (tmp_path / "text").write_text("not a database, whatever its name says" * 100)
     with pytest.raises(OSError, match=r"^cannot use the study's storage: file is not a database"):
         opened(tmp_path / "text")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes, as POSIX has them")
+@pytest.mark.parametrize("url", ["sqlite:///{}", "journal:{}"])
+def test_only_regular_files_are_opened(tmp_path, url):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "outside").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "outside")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "link", "pipe"):
+        with pytest.raises(OSError, match=rf"^cannot use .*: /.*/{name} is not a regular file; "):
+            Study(url.format(tmp_path / name), "test", PLAN, {})
+    assert (tmp_path / "outside").read_bytes() == b""
+
+
+def test_processes_may_begin_a_study_at_once(tmp_path):
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_study import opened
+print(flush=True)
+sys.stdin.readline()
+for number in range(5):
+    opened(f"{{sys.argv[1]}}/{{number}}.sqlite")
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
+    for process in processes:
+        process.stdout.readline()
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return the contents of a study in both kinds of files."""
+    folder = tmp_path_factory.mktemp("finished")
+    for url in ("sqlite:///{}", "journal:{}"):
+        study = Study(url.format(folder / url[:4]), "test", PLAN, {"data": "a"})
+        study.run(Pretence(), Budget(experiments=10), n_workers=1)
+    with closing(sqlite3.connect(folder / "sqli")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return {kind: (folder / kind).read_bytes() for kind in ("sqli", "jour")}
+
+
+def refusal(storage):
+    """Return why a study cannot go on, nothing if it can."""
+    try:
+        study = Study(storage, "test", PLAN, {"data": "a"})
+        study.run(Pretence(), Budget(experiments=10), n_workers=1)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}", "journal:{}"])
+def test_a_damaged_study_is_refused_in_one_sentence(tmp_path, finished, url):
+    content = finished[url[:4]]
+    random = np.random.default_rng(0)
+    places = random.choice(np.flatnonzero(np.frombuffer(content, np.uint8)), 20)
+    sentences = []
+    for number, place in enumerate(places.tolist()):
+        flipped = bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :]
+        path = tmp_path / str(number)
+        path.write_bytes(content[:place] + (flipped if number % 4 else b""))
+        sentences.append(refusal(url.format(path)))
+    refused = list(filter(None, sentences))
+    assert refused
+    assert not any("\n" in sentence for sentence in refused)
+    assert all(sentence.startswith(("cannot use", "the study was")) for sentence in refused)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            "UPDATE trials SET state = 'LOST' WHERE trial_id = 3",
+            r"'LOST' is not among the defined enum values\. .*",
+        ),
+        (
+            "UPDATE trial_user_attributes SET value_json = replace(value_json, 'genetic', 'magic')",
+            "its trial 0 is no candidate of this search",
+        ),
+        (
+            """UPDATE trial_user_attributes SET value_json = '{"round": 0, "kind": "genetic", '
+            || '"place": 99}' WHERE key = 'candidate' AND trial_id = 2""",
+            "its trial 1 was never proposed",
+        ),
+        (
+            "UPDATE trial_params SET param_value = 7 WHERE trial_id = 2 AND param_name LIKE 'm%'",
+            "its trial 1 was never proposed",
+        ),
+        ("DELETE FROM trial_params WHERE trial_id = 2", "its trial 1 is no candidate of .*"),
+        ("DELETE FROM trial_user_attributes", "its trial 0 is no candidate of this search"),
+        ("DROP TABLE trial_params", "its trial 0 is no candidate of this search"),
+        (
+            "UPDATE alembic_version SET version_num = 'v99'",
+            r"The runtime optuna version .* is no longer compatible .*",
+        ),
+        (
+            "DROP TABLE studies; CREATE TABLE studies (topic TEXT)",
+            "no such column: .*|table studies has no .*",
+        ),
+    ],
+)
+def test_a_study_of_another_make_is_refused_in_one_sentence(tmp_path, finished, change, reason):
+    path = tmp_path / "study.sqlite"
+    path.write_bytes(finished["sqli"])
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(change)
+    with pytest.raises(OSError, match=rf"^cannot use the study's storage: ({reason}); check that"):
+        opened(path).run(Pretence(), Budget(experiments=10), n_workers=1)
 
 
 def test_a_database_without_its_driver_says_what_to_install():

@@ -19,9 +19,9 @@ from spikehead.backbones.backbone import Backbone
 from spikehead.backbones.catalogue import network
 from spikehead.backbones.efficientnet import from_timm
 from spikehead.backbones.se_resnet import from_torchvision
-from spikehead.encoders.cache import default_cache_folder
 from spikehead.encoders.registry import PRETRAINED
 from spikehead.files import no_link, open_regular
+from spikehead.folders import default_cache_folder
 
 __all__ = ["OFFICIAL_WEIGHTS", "PREPROCESSING", "fetch", "fill", "load_state", "pretrained"]
 

@@ -172,8 +172,12 @@ def cluster(address: str | None) -> Iterator[Cluster | None]:
         return
     from spikehead.cluster import Cluster
 
-    # Ray reports lost workers on the output, which is for results.
-    with redirect_stdout(sys.stderr), Cluster(address) as joined:
+    # Ray reports on the output what it makes good by itself, such as a machine that is lost.
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+        Cluster(address) as joined,
+    ):
         yield joined
 
 
@@ -371,13 +375,12 @@ def list_skipped(skipped: list[tuple[Path, str]]) -> None:
 
 def tell(sentence: str) -> None:
     """Say something that is no part of the output."""
-    messages.print(f"{sentence[0].upper()}{sentence[1:]}.", markup=False, soft_wrap=True)
+    messages.print(f"{sentence[0].upper()}{sentence[1:]}.", soft_wrap=True)
 
 
 def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """Print a warning in one sentence, as `warnings.showwarning` does in its own form."""
-    messages.print("[bold yellow]Warning:[/] ", end="")
-    messages.print(str(message), markup=False, soft_wrap=True)
+    _print_marked("Warning: ", "bold yellow", str(message))
 
 
 def fail(error: BaseException) -> NoReturn:
@@ -385,5 +388,9 @@ def fail(error: BaseException) -> NoReturn:
     text = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         text = ": ".join(filter(None, (error.filename, error.strerror.lower())))
-    messages.print(Text("Error: ", style="bold red"), text, sep="", soft_wrap=True)
+    _print_marked("Error: ", "bold red", text)
     sys.exit(1)
+
+
+def _print_marked(mark: str, style: str, text: str) -> None:
+    messages.print(Text(mark, style=style), text, sep="", soft_wrap=True)

@@ -133,7 +133,7 @@ def _draw(
         pictures.save(pictures.explain(model, photo, true=photo.parent.name), why)
         pictures.save(_weights(pixels), learned)
     except ImportError as error:
-        console.messages.print(f"There are none here: {error}", markup=False, soft_wrap=True)
+        console.messages.print(f"There are none here: {error}", soft_wrap=True)
         return []
     return [why, learned]
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from spikehead.cli import console
 from spikehead.evaluation.examples import read_labels
+from spikehead.evaluation.npz import read_arrays
 from spikehead.names import shown
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
@@ -193,24 +192,12 @@ def _task(
 def _read_activations(path: Path) -> Task:
     from spikehead.tuning.tune import Task
 
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is not a .npz file of arrays; save one with numpy.savez")
+    found = read_arrays(path)
     try:
-        with np.load(path) as arrays:
-            missing = [name for name in ("X", "y") if name not in arrays]
-            if missing:
-                raise ValueError(
-                    f"it holds no {missing[0]}, but {', '.join(arrays) or 'nothing'}; it needs X "
-                    "(activations) and y (labels)"
-                )
-            names = [name for name in ("X", "y", "X_test", "y_test") if name in arrays]
-            found = {name: arrays[name] for name in names}
         for name in found.keys() & {"y", "y_test"}:
             found[name] = read_labels(found[name], name)
         return Task(found["X"], found["y"], found.get("X_test"), found.get("y_test"))
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 

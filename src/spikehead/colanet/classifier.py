@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from numbers import Real
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -33,6 +32,7 @@ from spikehead.colanet import rules
 from spikehead.colanet.cpu import CPUEngine
 from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import CoLaNETParameters, whole_number
+from spikehead.compilation import compiled
 
 if TYPE_CHECKING:
     from spikehead.colanet.cuda import CUDAEngine
@@ -685,7 +685,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(X, bool)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _votes(spikes: NDArray[np.uint8], peaks: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the mean share of each column in the members' OUT spikes, ties resolved."""
     n_presentations, n_members, n_columns = spikes.shape

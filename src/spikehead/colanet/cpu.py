@@ -26,16 +26,18 @@ from spikehead.colanet.entry import (
     checked_columns,
     read_only,
 )
-from spikehead.colanet.network import MOST_DEPRESSIONS, Network
+from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import (
     ALL_STEPS,
     BASE_THRESHOLD,
     DOPAMINE_STEP,
     LABEL_STEP,
     MEMORY,
+    MOST_DEPRESSIONS,
     TAU,
     UNIT,
 )
+from spikehead.compilation import compiled
 from spikehead.randomness import counted, keys
 
 BLOCK = 112
@@ -45,8 +47,6 @@ LANES = 16
 """A block's neurons are padded to a multiple of this, so that loops over them vectorise."""
 
 _NEVER = np.iinfo(np.int32).max  # the threshold of padding
-
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
 class Response(NamedTuple):
@@ -292,7 +292,7 @@ class CPUEngine:
         return _Answers(spikes, peaks, answers.trains.reshape(shape)), updates
 
 
-@_compiled
+@compiled
 def _present(
     block: Any,
     inputs: Any,
@@ -374,7 +374,7 @@ def _present(
     return updates
 
 
-@_compiled
+@compiled
 def _sum_currents(
     inputs: Any, bounds: Any, lane_patterns: Any, weights: Any, total: Any, currents: Any
 ) -> None:
@@ -405,7 +405,7 @@ def _sum_currents(
                 current[lane] += total[lane] & -(pattern[lane] >> step & 1)
 
 
-@_compiled
+@compiled
 def _integrate(
     step: Any,
     current: Any,
@@ -429,7 +429,7 @@ def _integrate(
     return hot
 
 
-@_compiled
+@compiled
 def _any_above(potential: Any, thresholds: Any) -> bool:
     above = False
     for lane in range(len(potential)):
@@ -437,7 +437,7 @@ def _any_above(potential: Any, thresholds: Any) -> bool:
     return above
 
 
-@_compiled
+@compiled
 def _compete(step: int, size: int, block: Any, potential: Any, block_end: Any, trains: Any) -> None:
     """Let the neuron with the highest potential fire in each column that has one able to."""
     for column in range(block.n_columns):
@@ -450,7 +450,7 @@ def _compete(step: int, size: int, block: Any, potential: Any, block_end: Any, t
             _fire(step, winner, size, potential, block_end, trains)
 
 
-@_compiled
+@compiled
 def _fire(step: int, winner: int, size: int, potential: Any, block_end: Any, trains: Any) -> None:
     """Let a neuron fire: it is reset, and blocks the others of its column."""
     trains[winner] |= 1 << step
@@ -461,7 +461,7 @@ def _fire(step: int, winner: int, size: int, potential: Any, block_end: Any, tra
             block_end[lane] = step + MEMORY
 
 
-@_compiled
+@compiled
 def _force(
     label: int, constants: Any, block: Any, potential: Any, block_end: Any, trains: Any, forced: Any
 ) -> None:
@@ -480,7 +480,7 @@ def _force(
             _fire(LABEL_STEP, winner, size, potential, block_end, trains)
 
 
-@_compiled
+@compiled
 def _mark(inputs: Any, bounds: Any, groups: Any) -> None:
     """Note for each input the groups that it spikes with, as a bit mask."""
     groups.fill(0)
@@ -489,7 +489,7 @@ def _mark(inputs: Any, bounds: Any, groups: Any) -> None:
             groups[inputs[place]] |= np.uint16(1 << group)
 
 
-@_compiled
+@compiled
 def _learn(
     lane: int,
     label: int,
@@ -545,7 +545,7 @@ def _learn(
     return updates
 
 
-@_compiled
+@compiled
 def _find_eligibility(
     window: int, pattern: Any, mine: Any, per_spike: bool, eligibility: Any
 ) -> None:
@@ -567,7 +567,7 @@ def _find_eligibility(
             eligibility[synapse] = (mine[synapse] & np.uint16(active)) != 0
 
 
-@_compiled
+@compiled
 def _change(
     neuron: int,
     amount: float,
@@ -591,7 +591,7 @@ def _change(
     return n_eligible if constants.silent < 0 else len(resources)
 
 
-@_compiled
+@compiled
 def _popcount(train: int) -> int:
     """Return the number of spikes of a train."""
     spikes = 0
@@ -601,7 +601,7 @@ def _popcount(train: int) -> int:
     return spikes
 
 
-@_compiled
+@compiled
 def _answer(
     index: int, size: int, until: int, block: Any, peak: Any, trains: Any, answers: Any
 ) -> None:

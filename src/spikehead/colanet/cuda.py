@@ -30,12 +30,13 @@ from spikehead.colanet.entry import (
     check_trains,
     checked_columns,
 )
-from spikehead.colanet.network import MOST_DEPRESSIONS, Network
+from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import (
     ALL_STEPS,
     DOPAMINE_STEP,
     LABEL_STEP,
     MEMORY,
+    MOST_DEPRESSIONS,
     CoLaNETParameters,
 )
 from spikehead.randomness import counted, keys

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains
 from spikehead.colanet.network import Network
+from spikehead.compilation import compiled
 
 
 def check_network(network: Network) -> None:
@@ -132,7 +132,7 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _ascend(offsets: Any, end: int) -> bool:
     """Tell whether the offsets of each presentation ascend from 0 to `end` at most."""
     found = True
@@ -144,7 +144,7 @@ def _ascend(offsets: Any, end: int) -> bool:
     return found
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _exist(inputs: Any, offsets: Any, n_inputs: int) -> bool:
     """Tell whether each input that spikes is one of those that there are; none is negative."""
     highest = np.uint32(0)

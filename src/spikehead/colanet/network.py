@@ -17,12 +17,15 @@ from spikehead.coding import (
     gains,
     spike_counts,
 )
-from spikehead.colanet.parameters import ALL_STEPS, UNIT, CoLaNETParameters, whole_number
+from spikehead.colanet.parameters import (
+    ALL_STEPS,
+    MOST_DEPRESSIONS,
+    UNIT,
+    CoLaNETParameters,
+    whole_number,
+)
 from spikehead.colanet.rules import initial_resource, noise, threshold, weight
 from spikehead.randomness import keys, mix
-
-MOST_DEPRESSIONS = int(np.iinfo(np.int32).max)
-"""Where the count of a neuron's depressions stands still."""
 
 _NOISE, _SYNAPSES = 1, 2  # what a random key is for
 

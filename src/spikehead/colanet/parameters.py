@@ -30,6 +30,9 @@ TAU = 9
 UNIT = 4096
 """Steps of weight and potential in 1.0: every membrane is an integer multiple of 2**-12."""
 
+MOST_DEPRESSIONS = 2**31 - 1
+"""Where the count of a neuron's depressions stands still."""
+
 BASE_THRESHOLD = 8.531
 """Threshold of an L neuron without positive weights."""
 

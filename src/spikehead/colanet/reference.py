@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains
 from spikehead.colanet import rules
-from spikehead.colanet.network import MOST_DEPRESSIONS, Network
-from spikehead.colanet.parameters import ALL_STEPS, DOPAMINE_STEP, LABEL_STEP, MEMORY
+from spikehead.colanet.network import Network
+from spikehead.colanet.parameters import (
+    ALL_STEPS,
+    DOPAMINE_STEP,
+    LABEL_STEP,
+    MEMORY,
+    MOST_DEPRESSIONS,
+)
 
 
 @dataclass(frozen=True)

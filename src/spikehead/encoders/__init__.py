@@ -1,6 +1,6 @@
 """Frozen encoders at work: photos -> activations, and their cache. None of it needs torch."""
 
-from spikehead.encoders.cache import ActivationCache, default_cache_folder
+from spikehead.encoders.cache import ActivationCache
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
@@ -13,6 +13,7 @@ from spikehead.encoders.registry import (
     restore_encoder,
 )
 from spikehead.encoders.stream import EncodedBatch, encode_photos
+from spikehead.folders import default_cache_folder
 
 __all__ = [
     "PRETRAINED",

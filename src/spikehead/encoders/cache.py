@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import sqlite3
-import sys
 import threading
 import warnings
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,33 +15,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import Encoder
+from spikehead.folders import CACHE_VARIABLE, check_database, default_cache_folder
 
-_VARIABLE = "SPIKEHEAD_CACHE"
 _TIMEOUT = 60.0  # seconds to wait for another process
 
+# SQLite's words for what keeps a database that may be whole from being used.
+_HINDRANCES = (
+    "attempt to write a readonly database",
+    "database is locked",
+    "database or disk is full",
+    "disk I/O error",
+    "unable to open database file",
+)
+
 _T = TypeVar("_T")
-
-
-def default_cache_folder() -> Path:
-    """Return ``SPIKEHEAD_CACHE`` if it is set, else ``spikehead`` in the user's cache folder."""
-    if folder := os.environ.get(_VARIABLE):
-        return Path(folder)
-    if sys.platform == "win32":
-        parent = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
-    elif sys.platform == "darwin":
-        parent = "~/Library/Caches"
-    else:
-        parent = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(parent).expanduser() / "spikehead"
 
 
 class ActivationCache:
     """The activations that an encoder gave, by the SHA-256 of the photo's file.
 
     One SQLite database for each encoder fingerprint, written batch by batch: a process that is
-    killed loses one batch at most, and several processes can share it. A damaged database is set
-    aside with a warning and begun anew. It can be used from several threads, and as a context
-    manager, which closes it.
+    killed loses one batch at most, and several processes can share it. Each entry has a checksum
+    over the encoder, the photo and the activations: one that is damaged, or stands in the place of
+    another, counts as missing. A damaged database is set aside and begun anew, and one that cannot
+    be used is done without, each with a warning: what happens to a cache never stops the work.
+    It can be used from several threads, and as a context manager, which closes it.
 
     Parameters
     ----------
@@ -52,24 +48,21 @@ class ActivationCache:
     folder : str or Path, optional
         Where the databases lie; created where it does not exist. Default: that of
         `default_cache_folder`.
-
-    Attributes
-    ----------
-    path : Path
-        The database.
-
-    Raises
-    ------
-    OSError
-        The database cannot be written, now or later: the disk is full, or the like.
     """
 
     def __init__(self, encoder: Encoder, folder: str | Path | None = None) -> None:
-        self.path = Path(folder or default_cache_folder()) / f"{encoder.fingerprint}.sqlite"
+        self._folder = folder
+        self._encoder = encoder.fingerprint
         self._n_activations = encoder.n_activations
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._usable = True
         self._use(lambda _: None)
+
+    @property
+    def path(self) -> Path:
+        """The database."""
+        return Path(self._folder or default_cache_folder()) / f"{self._encoder}.sqlite"
 
     def get(self, digest: bytes) -> NDArray[np.float32] | None:
         """Return the activations for a photo, shape (n_activations,); None if they are not here.
@@ -87,9 +80,9 @@ class ActivationCache:
         if found is None:
             return None
         blob, checksum = found
-        if len(blob) != 4 * self._n_activations or zlib.crc32(blob) != checksum:
+        if not isinstance(blob, bytes) or checksum != self._checksum(digest, blob):
             return None
-        return np.frombuffer(blob, "<f4").astype(np.float32)
+        return np.frombuffer(blob, "<f4", self._n_activations).astype(np.float32)
 
     def put(self, activations: Mapping[bytes, NDArray[np.float32]]) -> None:
         """Keep the activations for some photos: all of them or, if it fails, none.
@@ -100,7 +93,7 @@ class ActivationCache:
             What the encoder gave, by the SHA-256 of the photo's file.
         """
         blobs = {digest: row.astype("<f4").tobytes() for digest, row in activations.items()}
-        rows = [(digest, blob, zlib.crc32(blob)) for digest, blob in blobs.items()]
+        rows = [(digest, blob, self._checksum(digest, blob)) for digest, blob in blobs.items()]
 
         def insert(connection: sqlite3.Connection) -> None:
             with connection:
@@ -111,9 +104,7 @@ class ActivationCache:
     def close(self) -> None:
         """Close the database; it opens again when it is used."""
         with self._lock:
-            if self._connection:
-                self._connection.close()
-                self._connection = None
+            self._close()
 
     def __enter__(self) -> ActivationCache:
         """Return itself."""
@@ -128,45 +119,67 @@ class ActivationCache:
         """Close the database."""
         self.close()
 
-    def _use(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do something with the database, and do it again with a new one if this one is damaged."""
+    def _checksum(self, digest: bytes, blob: bytes) -> bytes:
+        return hashlib.sha256(b"%s %s %s" % (self._encoder.encode(), digest, blob)).digest()
+
+    def _use(self, work: Callable[[sqlite3.Connection], _T]) -> _T | None:
+        """Do something with the database: a new one if it is damaged, none if there can be none."""
         with self._lock:
+            if not self._usable:
+                return None
             try:
                 try:
                     return work(self._opened())
-                except sqlite3.DatabaseError as error:
-                    if type(error) is not sqlite3.DatabaseError:  # full, locked, read-only...
+                except (sqlite3.Error, UnicodeDecodeError) as error:
+                    if str(error) in _HINDRANCES:
                         raise
-                    self._set_aside(error)
+                    self._set_aside()
                     return work(self._opened())
             except (OSError, sqlite3.Error) as error:
-                raise OSError(
-                    f"cannot use the activation cache {self.path}: {error}; make room there, or "
-                    f"name another folder in the environment variable {_VARIABLE}"
-                ) from error
+                self._do_without(error)
+                return None
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            check_database(self.path)
             self._connection = sqlite3.connect(self.path, timeout=_TIMEOUT, check_same_thread=False)
             self._connection.executescript(
                 """
                 PRAGMA synchronous = NORMAL;
+                PRAGMA trusted_schema = OFF;
+                PRAGMA cell_size_check = ON;
                 CREATE TABLE IF NOT EXISTS activations
-                    (digest BLOB PRIMARY KEY, activations BLOB NOT NULL, checksum INTEGER NOT NULL);
+                    (digest BLOB PRIMARY KEY, activations BLOB NOT NULL, checksum BLOB NOT NULL);
                 """
             )
         return self._connection
 
-    def _set_aside(self, error: sqlite3.Error) -> None:
+    def _close(self) -> None:
         if self._connection:
             self._connection.close()
             self._connection = None
+
+    def _set_aside(self) -> None:
+        self._close()
         aside = self.path.with_suffix(".damaged")
         self.path.replace(aside)
         self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
         warnings.warn(
-            f"the activation cache {self.path} is damaged ({error}): it was set aside as "
-            f"{aside.name}, and photos are encoded again",
+            f"the activation cache {self.path} is damaged: it was set aside as {aside.name}, and "
+            "photos are encoded again",
+            stacklevel=4,
+        )
+
+    def _do_without(self, error: Exception) -> None:
+        self._close()
+        self._usable = False
+        try:
+            where = f" {self.path}"
+        except OSError:  # there is no place for one
+            where = ""
+        warnings.warn(
+            f"cannot use the activation cache{where} ({error}): photos are encoded without it; "
+            f"name another folder with --cache or in the environment variable {CACHE_VARIABLE}",
             stacklevel=4,
         )

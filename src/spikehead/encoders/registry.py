@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spikehead.encoders.cache import default_cache_folder
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
+from spikehead.folders import default_cache_folder
 from spikehead.images import Preprocessing
 
 PRETRAINED = {

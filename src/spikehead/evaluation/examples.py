@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikehead.evaluation.npz import read_arrays
 from spikehead.images import split
 from spikehead.names import class_names
 
@@ -113,18 +113,8 @@ def read_activations(path: str | Path) -> Examples:
     FileNotFoundError, ValueError
         If the file is missing, or does not hold that.
     """
-    advice = "write it with np.savez(file, X=activations, y=labels)"
-    try:
-        with Path(path).open("rb") as file, np.load(file) as arrays:
-            X, y = np.asarray(arrays["X"]), np.asarray(arrays["y"])
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist: {advice}") from None
-    except KeyError as error:
-        raise ValueError(f"{path}: {error.args[0]}; {advice}") from None
-    except (ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
-        raise ValueError(
-            f"{path} is not an .npz file of activations and labels: {advice}"
-        ) from None
+    arrays = read_arrays(path)
+    X, y = arrays["X"], arrays["y"]
     if X.ndim != 2 or X.dtype.kind not in "fiu" or 0 in X.shape or y.shape != (len(X),):
         raise ValueError(
             f"{path}: X has the shape {X.shape} and y {y.shape}; X must be numbers in the shape "

@@ -24,6 +24,7 @@ from spikehead.coding import STEPS, SpikeTrains, adapt, even_trains, gains
 from spikehead.colanet.classifier import CoLaNETClassifier
 from spikehead.colanet.network import Network
 from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.compilation import compiled
 
 FIRST_RUNG = 0.25
 """Share of the stream after which a candidate is measured for the first time."""
@@ -88,7 +89,7 @@ class RankedActivations:
         return replace(nothing, inputs=self.inputs, offsets=offsets)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _count_bounds(values: Any, starts: Any, ends: Any, scale: float) -> Any:
     """Find by bisection where the inputs of each spike count begin."""
     offsets = np.empty((len(starts), STEPS + 1), np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -13,8 +14,7 @@ from spikehead.files import write_file
 from spikehead.tuning.candidates import ranked
 from spikehead.tuning.study import NamedRound, Study
 
-TESTS = "tests"
-"""The note of a study on the configurations that were measured on the test set."""
+_TESTS = "tests"  # the note of a study on the configurations that were measured on the test set
 
 _RANKED_BY = {
     "validation": "Candidates were ranked by accuracy on a validation part of the training set.",
@@ -185,7 +185,7 @@ def make_report(study: Study, protocol: str) -> Report:
         )
     space = study.plan.space
     parameters = space.parameters(best.values)
-    tests = study.notes.get(TESTS, [])
+    tests = tests_of(study)
     mine = [test for test in tests if test["parameters"] == parameters.to_dict()]
     return Report(
         protocol=protocol,
@@ -200,11 +200,41 @@ def make_report(study: Study, protocol: str) -> Report:
     )
 
 
+def tests_of(study: Study) -> list[dict[str, Any]]:
+    """Return the configurations of a study that were measured on the test set.
+
+    Raises
+    ------
+    ValueError
+        If the study's note of them is damaged.
+    """
+    found = study.notes.get(_TESTS, [])
+    with suppress(TypeError, KeyError, ValueError):
+        return [
+            {
+                "parameters": dict(test["parameters"]),
+                "accuracies": list(map(float, test["accuracies"])),
+            }
+            for test in found
+        ]
+    raise ValueError("the study's note of its tests is damaged: begin another study")
+
+
+def add_test(study: Study, parameters: CoLaNETParameters, accuracies: list[float]) -> None:
+    """Note that a configuration was measured on the test set."""
+    test = {"parameters": parameters.to_dict(), "accuracies": accuracies}
+    study.note(_TESTS, [*tests_of(study), test])
+
+
 def write(report: Report, folder: Path) -> None:
     """Write the report and the parameters to a folder."""
-    write_file(folder / report.parameters_file, _json(report.parameters.to_dict()))
-    write_file(folder / "report.json", _json(report.to_dict()))
-    write_file(folder / "report.md", report.to_markdown().encode())
+    files = {
+        report.parameters_file: _json(report.parameters.to_dict()),
+        "report.json": _json(report.to_dict()),
+        "report.md": report.to_markdown(),
+    }
+    for name, text in files.items():
+        write_file(folder / name, text.encode())
 
 
 def _course(rounds: list[NamedRound]) -> list[Stage]:
@@ -220,5 +250,5 @@ def _course(rounds: list[NamedRound]) -> list[Stage]:
     return stages
 
 
-def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=2).encode() + b"\n"
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2) + "\n"

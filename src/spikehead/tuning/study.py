@@ -9,6 +9,7 @@ it evaluates it, and renews its claims while it lives.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import sqlite3
@@ -19,12 +20,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 import numba
 
 from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.folders import check_database, check_regular
+from spikehead.names import shown
 from spikehead.tuning.candidates import Outcome, Round
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
@@ -36,6 +40,7 @@ try:
     from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
     from optuna.storages.journal import JournalFileBackend
     from optuna.trial import FrozenTrial, Trial, TrialState
+    from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 except ModuleNotFoundError:
     raise ImportError(
@@ -52,6 +57,8 @@ CLAIM_LAPSES = 120.0
 """Seconds after which a claim that was not renewed is void: its process, or its host, is gone."""
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+_TRIES = 50  # to open a database whose tables another process is making
+_MADE_BY_ANOTHER = ("already exists", "UNIQUE constraint", "duplicate key")
 _AHEAD = 1  # candidates that wait for a CPU, so that none waits for the storage
 _POLL = 1.0  # seconds between two looks at what other processes do
 _CANDIDATE, _CLAIM, _SETTINGS = "candidate", "claim", "settings"
@@ -195,8 +202,8 @@ class Study:
         self.plan = plan
         self._distributions = _distributions(plan.space)
         self._mine: dict[int, Trial] = {}
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         with _usable_storage():
-            optuna.logging.set_verbosity(optuna.logging.WARNING)
             self._study = optuna.create_study(
                 storage=_opened(storage),
                 study_name=name,
@@ -204,7 +211,7 @@ class Study:
                 direction="maximize",
                 load_if_exists=True,
             )
-            self._check_settings({**settings, **plan.to_dict()})
+        self._check_settings({**settings, **plan.to_dict()})
 
     def run(
         self,
@@ -243,7 +250,7 @@ class Study:
             workers = _GPU(experiment)
         else:
             workers = _Threads(experiment, n_workers or numba.get_num_threads())
-        with _usable_storage(), workers as pool:
+        with workers as pool:
             try:
                 while True:
                     kind, candidates = self.plan.propose(rounds)
@@ -254,8 +261,9 @@ class Study:
                     if not candidates or len(outcomes) < len(candidates):
                         return
             finally:
-                for number in self._mine:
-                    self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+                with _usable_storage():
+                    for number in self._mine:
+                        self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
                 self._mine.clear()
 
     @property
@@ -263,11 +271,10 @@ class Study:
         """All rounds so far; the last one may be incomplete."""
         found: dict[tuple[int, str], dict[int, Outcome]] = {}
         with _usable_storage():
-            trials = self._study.get_trials(deepcopy=False, states=_FINISHED)
-        for trial in trials:
-            candidate = trial.user_attrs[_CANDIDATE]
-            one = found.setdefault((candidate["round"], candidate["kind"]), {})
-            one.setdefault(candidate["place"], _outcome(trial))
+            for trial in self._study.get_trials(deepcopy=False, states=_FINISHED):
+                candidate = self._candidate(trial)
+                one = found.setdefault((candidate.round, candidate.kind), {})
+                one.setdefault(candidate.place, _outcome(trial))
         return [
             NamedRound(kind, [one[place] for place in sorted(one)])
             for (_, kind), one in sorted(found.items())
@@ -318,13 +325,15 @@ class Study:
         longest_first = sorted(range(len(everyone)), key=lambda place: -cost(everyone[place]))
         running: dict[Future[tuple[float, ...]], Trial] = {}
         while True:
-            now = self._survey(proposal.number)
+            with _usable_storage():
+                now = self._survey(proposal)
             if on_outcome:
                 on_outcome(now.n_finished, now.best)
             free = [p for p in longest_first if p not in now.done and p not in now.taken]
             room = budget.room(now.n_finished + len(running), now.seconds)
             asked = free[: min(pool.size + _AHEAD - len(running), room)]
-            trials = {place: self._claimed(proposal, place) for place in asked}
+            with _usable_storage():
+                trials = {place: self._claimed(proposal, place) for place in asked}
             mine = {place: trial for place, trial in trials.items() if trial}
             if mine:
                 futures = pool.submit([everyone[place] for place in mine], proposal.bars)
@@ -333,28 +342,31 @@ class Study:
                 finished, _ = wait(running, CLAIM_RENEWED, return_when=FIRST_COMPLETED)
                 for future in finished:
                     self._keep(running.pop(future), future, pool.n_rungs)
-                self._renew_claims()
+                with _usable_storage():
+                    self._renew_claims()
             elif now.taken and room:
                 time.sleep(_POLL)  # for candidates that other processes have
             elif not free or not room:
                 return [now.done[place] for place in sorted(now.done)]
 
-    def _survey(self, number: int) -> _Survey:
+    def _survey(self, proposal: _Proposal) -> _Survey:
         """Look at what is done, and void claims that have lapsed."""
         done: dict[int, Outcome] = {}
         taken: set[int] = set()
         trials = self._study.get_trials(deepcopy=False)
         for trial in trials:
-            candidate = trial.user_attrs[_CANDIDATE]
+            candidate = self._candidate(trial)
             if trial.state is TrialState.RUNNING and self._lapsed(trial):
                 self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
                 continue
-            if candidate["round"] != number:
+            if candidate.round != proposal.number:
                 continue
+            if not proposal.holds(candidate, trial.params):
+                raise ValueError(f"its trial {trial.number} was never proposed")
             if trial.state in _FINISHED:
-                done.setdefault(candidate["place"], _outcome(trial))
+                done.setdefault(candidate.place, _outcome(trial))
             elif trial.state is TrialState.RUNNING:
-                taken.add(candidate["place"])
+                taken.add(candidate.place)
         finished = [trial for trial in trials if trial.state in _FINISHED]
         best = max((trial.value or 0.0 for trial in finished), default=0.0)
         return _Survey(done, taken, len(finished), best, _seconds(finished))
@@ -366,7 +378,7 @@ class Study:
         two processes with one candidate at least the later one sees both. Optuna's ``ask`` takes
         several, and in SQLite two processes can be given the same trial.
         """
-        candidate = {"round": proposal.number, "kind": proposal.kind, "place": place}
+        candidate = _Candidate(proposal.number, proposal.kind, place)._asdict()
         claim = {**_claim(), "token": uuid4().hex}
         self._study.add_trial(
             optuna.create_trial(
@@ -395,7 +407,7 @@ class Study:
             raise refusal
         rungs = () if refusal else future.result()
         del self._mine[trial.number]
-        with suppress(optuna.exceptions.UpdateFinishedTrialError):
+        with _usable_storage(), suppress(optuna.exceptions.UpdateFinishedTrialError):
             if refusal:
                 trial.set_user_attr("refused", str(refusal))
             for step, accuracy in enumerate(rungs):
@@ -411,6 +423,15 @@ class Study:
                 with suppress(optuna.exceptions.UpdateFinishedTrialError):
                     trial.set_user_attr(_CLAIM, _claim())
 
+    def _candidate(self, trial: FrozenTrial) -> _Candidate:
+        """Return which candidate a trial is."""
+        found: Any = trial.user_attrs.get(_CANDIDATE)
+        with suppress(TypeError):
+            candidate = _Candidate(**found)
+            if candidate.is_possible and trial.params.keys() == self.plan.space.ranges.keys():
+                return candidate
+        raise ValueError(f"its trial {trial.number} is no candidate of this search")
+
     def _lapsed(self, trial: FrozenTrial) -> bool:
         """Tell whether the process that evaluates a candidate is gone."""
         if trial.number in self._mine:
@@ -423,10 +444,11 @@ class Study:
     def _check_settings(self, settings: dict[str, Any]) -> None:
         """Keep the settings of a new study; refuse others for an old one."""
         settings = json.loads(json.dumps(settings))
-        known = self._study.user_attrs.get(_SETTINGS)
+        known = self.notes.get(_SETTINGS)
         if known is None:
-            self._study.set_user_attr(_SETTINGS, settings)
+            self.note(_SETTINGS, settings)
             return
+        known = known if isinstance(known, dict) else {}
         for name, value in settings.items():
             if known.get(name) != value:
                 raise ValueError(
@@ -436,6 +458,19 @@ class Study:
                 )
 
 
+class _Candidate(NamedTuple):
+    """Which candidate a trial is."""
+
+    round: int
+    kind: str
+    place: int
+
+    @property
+    def is_possible(self) -> bool:
+        numbers = isinstance(self.round, int) and isinstance(self.place, int)
+        return numbers and self.round >= 0 and self.kind in ("genetic", "descent")
+
+
 class _Proposal(NamedTuple):
     """A round that is to be evaluated."""
 
@@ -443,6 +478,17 @@ class _Proposal(NamedTuple):
     kind: str
     candidates: list[Values]
     bars: Sequence[float] = ()
+
+    def holds(self, candidate: _Candidate, values: Values) -> bool:
+        """Tell whether it proposes a candidate with such values."""
+        return (
+            candidate.kind == self.kind
+            and 0 <= candidate.place < len(self.candidates)
+            and all(
+                math.isclose(values[name], value, rel_tol=1e-9)
+                for name, value in self.candidates[candidate.place].items()
+            )
+        )
 
 
 class _Survey(NamedTuple):
@@ -559,18 +605,30 @@ def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
 
 def _opened(storage: str) -> optuna.storages.BaseStorage:
     if storage.startswith("journal:"):
-        backend = JournalFileBackend(storage.removeprefix("journal:"))
-        return optuna.storages.JournalStorage(backend)
+        path = storage.removeprefix("journal:")
+        check_regular(Path(path))
+        return optuna.storages.JournalStorage(JournalFileBackend(path))
     if storage.startswith("sqlite:"):
-        options = {"connect_args": {"factory": _Database, "timeout": 60.0}}
-        return optuna.storages.RDBStorage(storage, engine_kwargs=options)
+        check_database(Path(make_url(storage).database or ""))
+        return _database(storage, {"connect_args": {"factory": _Database, "timeout": 60.0}})
+    return _database(storage, {})
+
+
+def _database(
+    storage: str, options: dict[str, Any], tries: int = _TRIES
+) -> optuna.storages.RDBStorage:
     try:
-        return optuna.storages.RDBStorage(storage)
+        return optuna.storages.RDBStorage(storage, engine_kwargs=options)
     except ImportError as error:
         raise ImportError(
             f"the study's storage needs a driver for its database ({error.__cause__}); for "
             "postgresql+psycopg:// install it with: pip install 'psycopg[binary]'"
         ) from None
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        if not tries or not any(word in str(_origin(error)) for word in _MADE_BY_ANOTHER):
+            raise
+    time.sleep(_POLL / 10)
+    return _database(storage, options, tries - 1)
 
 
 def _outcome(trial: FrozenTrial) -> Outcome:
@@ -613,12 +671,20 @@ def _is_alive(process: int) -> bool:
 
 @contextmanager
 def _usable_storage() -> Iterator[None]:
-    """Say in one sentence that the storage cannot be used."""
+    """Say in one sentence that the storage, or what it holds, cannot be used."""
     try:
         yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # what is damaged raises whatever comes to Optuna and its drivers
+        cause = _origin(error)
+        reason = shown((str(cause) or type(cause).__name__).splitlines()[0])
         raise OSError(
-            f"cannot use the study's storage: {str(cause).splitlines()[0]}; check that it can be "
-            "reached and written and has room, and give the same command again"
+            f"cannot use the study's storage: {reason}; check that it can be reached and written, "
+            "is whole and has room, and give the same command again, or begin another study"
         ) from error
+
+
+def _origin(error: BaseException) -> BaseException:
+    """Return what the database's driver has said, if it has."""
+    return getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error

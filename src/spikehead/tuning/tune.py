@@ -17,7 +17,7 @@ from spikehead.images import split
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.population import Experiment, shuffled
-from spikehead.tuning.report import TESTS, Report, make_report, write
+from spikehead.tuning.report import Report, add_test, make_report, tests_of, write
 from spikehead.tuning.space import SearchSpace
 from spikehead.tuning.study import Budget, Plan, Study
 
@@ -237,8 +237,7 @@ def _test(
     """Measure a configuration that learned all training examples on the test set, once."""
     if task.test_activations is None:
         return
-    tests = study.notes.get(TESTS, [])
-    if any(test["parameters"] == parameters.to_dict() for test in tests):
+    if any(test["parameters"] == parameters.to_dict() for test in tests_of(study)):
         return
     X, X_test = np.maximum(task.activations, 0), np.maximum(task.test_activations, 0)
     accuracies = []
@@ -249,7 +248,7 @@ def _test(
         order = shuffled(len(X), seed)
         head.fit(X[order], task.labels[order])
         accuracies.append(float(head.score(X_test, task.test_labels)))
-    study.note(TESTS, [*tests, {"parameters": parameters.to_dict(), "accuracies": accuracies}])
+    add_test(study, parameters, accuracies)
 
 
 def _check(which: str, activations: NDArray[Any], labels: NDArray[Any]) -> None:
