@@ -129,6 +129,46 @@ def test_goes_on_with_new_classes(photos, more_photos):
     assert len(model.classes) == 6
 
 
+def test_votes_and_names_are_in_the_order_in_which_classes_came(tmp_path, test_photos):
+    model = make()
+    for digits in (range(2, 4), range(2)):
+        model.learn(write_digits(tmp_path / str(digits), digits, 25))
+    assert model.classes == ["digit 2", "digit 3", "digit 0", "digit 1"]
+    assert model.head.classes_.tolist() == sorted(model.classes)
+    activations = np.array([np.asarray(Image.open(p)).ravel() / 255 for p in test_photos])
+    votes, shares = model.vote(activations), model.head.predict_proba(activations)
+    spikes, sorted_spikes = model.out_spikes(activations), model.head.out_spikes(activations)
+    for place, name in enumerate(sorted(model.classes)):
+        column = model.classes.index(name)
+        assert (votes[:, column] == shares[:, place]).all()
+        assert (spikes[:, :, column] == sorted_spikes[:, :, place]).all()
+    assert (model.predict_proba(test_photos) == votes).all()
+    assert model.predict(test_photos) == model.head.predict(activations).tolist()
+    model.save(tmp_path / "model")
+    assert_same(model, HybridClassifier.load(tmp_path / "model"), test_photos)
+
+
+def test_a_refused_lesson_adds_no_class(photos, test_photos):
+    class Broken(Pixels):
+        broken = False
+
+        def encode(self, pixels):
+            return super().encode(pixels) * np.float32(np.nan if self.broken else 1)
+
+    model = HybridClassifier(Broken(8), parameters=PARAMETERS, members=3)
+    twin = make()
+    for _ in range(2):
+        model.encoder.broken = True
+        with pytest.raises(ValueError, match=r"^X holds NaN or infinity"):
+            model.learn(test_photos, [f"new {photo.parent.name}" for photo in test_photos])
+        model.encoder.broken = False
+        assert model.classes == twin.classes
+        assert state(model) == state(twin)
+        for one in (model, twin):
+            one.learn(photos)
+    assert_same(model, twin, test_photos)
+
+
 def test_one_class_is_enough_to_begin(tmp_path):
     model = make()
     model.learn(write_digits(tmp_path / "one", range(3, 4), 5))

@@ -115,6 +115,16 @@ def test_it_decides_as_the_model(head, file, images):
     assert untied.mean() > 0.8
 
 
+def test_outputs_are_named_in_the_order_of_the_columns(tmp_path):
+    images, labels = load_digits(return_X_y=True)
+    grown = CoLaNETClassifier(saturation=16, members=2, grow=True)
+    grown.partial_fit(images[:60][::-1], labels[:60][::-1])
+    export(grown, tmp_path / "head.nir")
+    graph = nir.read(tmp_path / "head.nir")
+    first_met = list(dict.fromkeys(labels[:60][::-1].tolist()))
+    assert json.loads(graph.metadata["classes"]) == first_met != sorted(first_met)
+
+
 def test_strong_noise_makes_it_spike_in_the_silent_steps_too(tmp_path):
     images, labels = load_digits(return_X_y=True)
     noisy = CoLaNETClassifier(
