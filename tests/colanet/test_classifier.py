@@ -462,10 +462,20 @@ def test_a_growing_classifier_can_start_with_one_class() -> None:
     assert in_columns(longer)[-1] == "a much longer name"
 
 
+def test_classes_keep_the_type_in_which_they_were_given() -> None:
+    y = Y_DIGITS[:N].astype(float)
+    assert head().partial_fit(X_DIGITS[:N], y, classes=range(10)).classes_.dtype == int
+    text = head().partial_fit(X_DIGITS[:9], NAMES[:9].astype(object), classes=np.unique(NAMES))
+    assert text.classes_.dtype == NAMES.dtype
+    assert text.predict(X_DIGITS[:1]).dtype == NAMES.dtype
+
+
 def test_classes_are_added_once_each_in_their_order() -> None:
     found = head().fit(X_DIGITS[:N], Y_DIGITS[:N]).add_classes([30, 20, 30])
     assert in_columns(found) == [*range(10), 30, 20]
     assert found.classes_.tolist() == [*range(10), 20, 30]
+    with pytest.raises(ValueError, match=r"^label '20' is of another type than the classes"):
+        found.add_classes(["20"])
     assert found.add_classes([]).classes_.tolist() == [*range(10), 20, 30]
 
 

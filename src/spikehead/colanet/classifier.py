@@ -311,9 +311,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         new = _distinct(_labels(labels))
-        if len(new):
-            _check_alike(new, self.classes_)
-        known = new[np.isin(new, self.classes_)]
+        known = new[~np.isin(new, _missing(new, self.classes_))]
         if known.size:
             raise ValueError(f"class {_names(known[:1])} is known already")
         draft = self._draft()
@@ -517,31 +515,28 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "the first call of partial_fit needs classes, all labels of the stream; "
                 "or set grow=True to add classes as they come"
             )
-        known = labels[:0] if first else self.classes_
-        given = known if classes is None else np.unique(_labels(classes))
+        given = labels[:0] if classes is None else np.unique(_labels(classes))
+        known = given[:0] if first else self.classes_
         more = _missing(given, known)
-        if not first and (len(given) - len(more) < len(known) or (len(more) and not self.grow)):
+        lacks_some = classes is not None and len(given) - len(more) < len(known)
+        if lacks_some or (len(more) and not (first or self.grow)):
             raise ValueError(
                 f"classes {_names(given)} differ from those of earlier calls, "
                 f"{_names(known)}; add_classes adds new ones"
             )
-        if len(more) and not first:
-            _check_alike(more, known)
-        expected = np.concatenate([known, more]) if len(more) else known
+        expected = _joined(known, more)
         new = _distinct(_missing(labels, expected))
         if len(new) and not self.grow:
             raise ValueError(
                 f"label {_names(new[:1])} is not among the classes {_names(expected)}; "
                 f"add it with add_classes, or set grow=True"
             )
-        if len(new) and not (first and not len(given)):
-            _check_alike(new, expected)
-        return np.concatenate([expected[len(known) :], new])
+        return _joined(expected, new)[len(known) :]
 
     def _add(self, new: NDArray[Any]) -> None:
         """Give new classes columns that know nothing yet."""
         if len(new):
-            self._name_columns(np.concatenate([self._by_column(), new]))
+            self._name_columns(_joined(self._by_column(), new))
             self.network_ = self.network_.grown(len(new))
 
     def _name_columns(self, classes: NDArray[Any]) -> None:
@@ -776,12 +771,17 @@ def _missing(labels: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
     return labels[~np.isin(labels, known)] if _kinds(labels) == _kinds(known) else labels
 
 
-def _check_alike(new: NDArray[Any], known: NDArray[Any]) -> None:
-    if _kinds(new) != _kinds(known):
+def _joined(known: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+    """Return known labels and then new ones, which must be of the same type."""
+    if not len(new):
+        return known
+    # Of no labels, only that they are text is known: so `begin` wants them.
+    if _kinds(new) != _kinds(known) and (len(known) or known.dtype.kind == "U"):
         those = f"the classes {_names(known)}" if len(known) else "class names"
         raise ValueError(
             f"label {_names(new[:1])} is of another type than {those}; use one type for all labels"
         )
+    return np.concatenate([known, new])
 
 
 def _names(labels: Sequence[Any] | NDArray[Any]) -> str:
