@@ -14,6 +14,7 @@ import stat
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from pathlib import Path
@@ -33,6 +34,7 @@ __all__ = [
     "Preprocessing",
     "UnreadablePhoto",
     "find_photos",
+    "n_pixels",
     "photo_bytes",
     "read_photo",
     "split",
@@ -239,12 +241,7 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
     if not content:
         raise UnreadablePhoto("it is empty")
     try:
-        decoder = next(_DECODERS[start] for start in _DECODERS if re.match(start, content, re.S))
-    except StopIteration:
-        raise UnreadablePhoto("it is not a JPEG, PNG or WebP photo") from None
-    try:
-        with decoder(BytesIO(content)) as image:
-            _check_size(*image.size)
+        with _opened(content) as image:
             image.load()
             upright = _UPRIGHT.get(_orientation(image))
             rgb = _rgb(image)
@@ -255,6 +252,30 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
         raise UnreadablePhoto(_TOO_LARGE) from error
     except Exception as error:  # decoders raise nearly every type on hostile content
         raise UnreadablePhoto(f"it is damaged: {str(error) or type(error).__name__}") from error
+
+
+def n_pixels(content: bytes) -> int:
+    """Return how many pixels `read_photo` would decode, from the header: 0 of what it refuses.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a photo file.
+    """
+    with suppress(Exception), _opened(content) as image:
+        return int(image.width * image.height)
+    return 0
+
+
+def _opened(content: bytes) -> ImageFile.ImageFile:
+    """Open a photo of a size that may be decoded; nothing is decoded yet."""
+    try:
+        decoder = next(_DECODERS[start] for start in _DECODERS if re.match(start, content, re.S))
+    except StopIteration:
+        raise UnreadablePhoto("it is not a JPEG, PNG or WebP photo") from None
+    image = decoder(BytesIO(content))
+    _check_size(*image.size)
+    return image
 
 
 def _check_size(width: int, height: int) -> None:
