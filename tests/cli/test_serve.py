@@ -145,6 +145,7 @@ def test_says_what_is_wrong(run, tmp_path):
 
 def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "spikehead.serve.server", raising=False)
     code, _, err = run("serve", tmp_path / "model")
     assert code == 1
     assert 'pip install "spikehead[serve]"' in err

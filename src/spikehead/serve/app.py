@@ -22,8 +22,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from spikehead import storage
 from spikehead.names import class_name
 from spikehead.serve import schemas
-from spikehead.serve.connections import household
-from spikehead.serve.guard import Guard
+from spikehead.serve.guard import Guard, asker_of
 from spikehead.serve.metrics import Metrics
 from spikehead.serve.teacher import Conflict, Teacher
 from spikehead.serve.turns import busy
@@ -204,7 +203,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
             await until_sent.enter_async_context(downloads)
             folder = until_sent.enter_context(tempfile.TemporaryDirectory())
             path = Path(folder, "model.zip")
-            await work.long(_asker(request), teacher.write_archive, path)
+            await work.long(asker_of(request.scope), teacher.write_archive, path)
             return _Download(path, until_sent.pop_all(), filename=f"{name}.zip")
 
     @router.post(
@@ -213,7 +212,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         responses={**_BAD_REQUEST, **_errors({409: "It knows no class yet."})},
     )
     async def predict(request: Request, photos: Photos) -> schemas.Answers:
-        pieces = await work.on_photos(_asker(request), _contents(photos), teacher.recognise)
+        pieces = await work.on_photos(asker_of(request.scope), _contents(photos), teacher.recognise)
         skipped = _skipped(photos, {start: problems for start, (_, problems) in pieces})
         recognitions = [recognition for _, (answers, _) in pieces for recognition in answers]
         metrics.recognised.inc(len(recognitions))
@@ -240,10 +239,10 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         photos: Photos,
     ) -> schemas.Taught:
         label = named(label)
-        pieces = await work.on_photos(_asker(request), _contents(photos), teacher.encode)
+        pieces = await work.on_photos(asker_of(request.scope), _contents(photos), teacher.encode)
         skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
         batches = [batch for _, batch in pieces]
-        learned = await work.changes(_asker(request), teacher.teach, label, batches)
+        learned = await work.changes(asker_of(request.scope), teacher.teach, label, batches)
         metrics.learned.inc(learned)
         return schemas.Taught(
             learned=learned,
@@ -263,7 +262,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         },
     )
     async def undo(request: Request) -> schemas.Undone:
-        undone = await work.changes(_asker(request), teacher.undo)
+        undone = await work.changes(asker_of(request.scope), teacher.undo)
         return schemas.Undone(undone=schemas.Lesson.of(undone), model=described())
 
     @router.post(
@@ -273,7 +272,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         responses={**_BAD_REQUEST, **_errors({409: "It is known already."}), **_NOT_KEPT},
     )
     async def add_class(request: Request, new: schemas.NewClass) -> schemas.Model:
-        await work.changes(_asker(request), teacher.add_class, named(new.name))
+        await work.changes(asker_of(request.scope), teacher.add_class, named(new.name))
         return described()
 
     @router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
@@ -293,11 +292,6 @@ class _Download(FileResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._until_sent:
             await super().__call__(scope, receive, send)
-
-
-def _asker(request: Request) -> tuple[str, str]:
-    """Return in whose turn a request is: one client's lessons do not wait for its predictions."""
-    return household(request.client.host) if request.client else "", request.scope["path"]
 
 
 def _contents(photos: Sequence[UploadFile]) -> list[bytes]:

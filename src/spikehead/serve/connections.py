@@ -21,6 +21,8 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_MAY_WAIT = 1024  # connections that are not accepted yet
+
 log = logging.getLogger(__name__)
 
 
@@ -211,6 +213,11 @@ class _Listener(socket.socket):
     def __init__(self, listening: socket.socket, connections: Connections) -> None:
         super().__init__(fileno=listening.detach())
         self._connections = connections
+
+    def listen(self, _: int = 0, /) -> None:
+        # asyncio accepts as many at once as may wait. Here many may wait, and few are accepted
+        # before they are heard: they would crowd each other out.
+        super().listen(_MAY_WAIT)
 
     def accept(self) -> tuple[socket.socket, Any]:
         plain, peer = super().accept()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spikehead.serve.connections import household
+from spikehead.serve.turns import busy
 
 _GUARDED = ("/api/", "/metrics")  # where paths begin that need a token; the page's files do not
 _OPEN = "/api/health"
@@ -28,6 +29,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _CLIENTS = 10_000  # remembered at a time
+_AT_WORK = 128  # requests of a client for one thing at a time
 _MAX_TEXT = 64 << 10  # size of a body that holds no photos
 
 
@@ -67,6 +69,7 @@ class Guard:
         self._public = public
         self._max_bytes = max_bytes
         self._budget = _Budget(rate)
+        self._at_work: Counter[tuple[str, str]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -78,16 +81,23 @@ class Guard:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
+        asker = asker_of(scope)
         try:
-            self._check(scope)
+            self._check(scope, asker)
         except HTTPException as refusal:
             response = JSONResponse(
                 {"error": refusal.detail}, refusal.status_code, dict(refusal.headers or {})
             )
             return await response(scope, receive, send_with_headers)
-        return await self._app(scope, self._limited(scope, receive), send_with_headers)
+        self._at_work[asker] += 1
+        try:
+            return await self._app(scope, self._limited(scope, receive), send_with_headers)
+        finally:
+            self._at_work[asker] -= 1
+            if not self._at_work[asker]:
+                del self._at_work[asker]
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope, asker: tuple[str, str]) -> None:
         headers, path = Headers(scope=scope), scope["path"]
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
@@ -96,8 +106,9 @@ class Guard:
             raise HTTPException(403, "a page of another site must not use this service")
         if not path.startswith(_GUARDED):
             return
-        client = household(scope["client"][0]) if scope["client"] else ""
-        if wait := self._budget.wait(client):
+        if self._at_work[asker] >= _AT_WORK:
+            raise busy()
+        if wait := self._budget.wait(asker[0]):
             raise HTTPException(
                 429, "too many requests; wait a moment", {"Retry-After": str(int(wait) + 1)}
             )
@@ -144,6 +155,11 @@ class Guard:
             return message
 
         return limited
+
+
+def asker_of(scope: Scope) -> tuple[str, str]:
+    """Return who asks, and for what: a client's lessons do not wait behind its predictions."""
+    return household(scope["client"][0]) if scope["client"] else "", scope["path"]
 
 
 class _Budget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Collection
 from pathlib import Path
@@ -14,8 +15,8 @@ from spikehead.serve.connections import Connections, Limits
 GRACE = 5
 """Seconds that requests have to end when the service is stopped."""
 
-BACKLOG = 64
-"""Connections that are accepted before the first of them is looked at."""
+AT_ONCE = 8
+"""Connections that are accepted before the first of them is heard."""
 
 
 class Server(uvicorn.Server):
@@ -45,6 +46,7 @@ class Server(uvicorn.Server):
         certificate: Path | None = None,
         key: Path | None = None,
     ) -> None:
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told
         connections = Connections(limits, proxies)
         self._listener = connections.listener(listening)
         super().__init__(
@@ -53,7 +55,7 @@ class Server(uvicorn.Server):
                 loop="asyncio:SelectorEventLoop",  # which accepts by the listener
                 http="h11",
                 ws="none",
-                backlog=BACKLOG,
+                backlog=AT_ONCE,
                 proxy_headers=False,  # the application knows whom to believe
                 log_level="warning",
                 access_log=False,

@@ -37,7 +37,7 @@ class Work:
     """
 
     def __init__(self) -> None:
-        self.quick = Turns(at_once=2)
+        self.quick = Turns(at_once=2, waiting=256)
         self.long = Turns()
         self.changes = Turns()
 
