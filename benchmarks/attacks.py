@@ -46,7 +46,7 @@ def main() -> None:
             rows.append(
                 {
                     "attack": name,
-                    **watch.row(),
+                    **watch.row,
                     "peak memory, MB": round(service.megabytes(peak=True)),
                     "log lines": lines,
                     "tracebacks": tracebacks,
@@ -54,14 +54,6 @@ def main() -> None:
                 }
             )
             print(rows[-1], flush=True)
-            t0 = watch.t0
-            print(
-                [
-                    (round(r.at - t0, 1), round(r.seconds, 2))
-                    for r in watch.replies
-                    if r.seconds > 0.5
-                ]
-            )
     show("The service under attack", rows, options.json)
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import http.client
 import io
-import json
+import multiprocessing
 import re
 import resource
 import subprocess
 import sys
 import tempfile
-import threading
-from contextlib import suppress
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -33,41 +33,19 @@ class Reply(NamedTuple):
     seconds: float
     headers: dict[str, str]
     body: bytes
-    at: float = 0
 
 
-class Service:
-    """``spikehead serve`` as a process of its own, with a new model; stopped on leaving.
+class Client:
+    """Asks a service on this machine.
 
     Parameters
     ----------
-    *options : str
-        Of the command.
+    port : int
+        Where it is.
     """
 
-    def __init__(self, *options: str) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        self._options = options
-
-    def __enter__(self) -> Service:
-        model = Path(self._folder.name, "model")
-        self.log = Path(self._folder.name, "log")
-        start = "from spikehead.cli import main; main()"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", start, "serve", model, "--port", "0", *self._options],
-            stdout=subprocess.PIPE,
-            stderr=self.log.open("wb"),
-            text=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES,) * 2),
-        )
-        line = self._process.stdout.readline()
-        self.port = int(re.search(r":(\d+)/", line)[1])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._folder.cleanup()
+    def __init__(self, port: int) -> None:
+        self.port = port
 
     def ask(
         self,
@@ -102,6 +80,40 @@ class Service:
         body, headers = form(*photos)
         return self.ask("POST", "/api/predictions", body, headers | more, address)
 
+
+class Service(Client):
+    """``spikehead serve`` as a process of its own, with a new model; stopped on leaving.
+
+    Parameters
+    ----------
+    *options : str
+        Of the command.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._options = options
+
+    def __enter__(self) -> Service:
+        model = Path(self._folder.name, "model")
+        self.log = Path(self._folder.name, "log")
+        start = "from spikehead.cli import main; main()"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", start, "serve", model, "--port", "0", *self._options],
+            stdout=subprocess.PIPE,
+            stderr=self.log.open("wb"),
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES,) * 2),
+        )
+        line = self._process.stdout.readline()
+        super().__init__(int(re.search(r":(\d+)/", line)[1]))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
     def megabytes(self, peak: bool = False) -> float:
         """Return the memory that it holds, or held at most."""
         name = "VmHWM" if peak else "VmRSS"
@@ -115,35 +127,38 @@ class Service:
 
 
 class Watch:
-    """Asks for a prediction ten times a second for as long as it is entered."""
+    """Asks for a prediction ten times a second, from a process of its own, while it is entered."""
 
-    def __init__(self, service: Service, photo: bytes, address: str = "127.0.0.1") -> None:
-        self._service, self._photo, self._address = service, photo, address
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self.replies: list[Reply] = []
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.1):
-            r = self._service.predict(self._photo, address=self._address)
-            self.replies.append(r._replace(at=perf_counter()))
+    def __init__(self, service: Service, photo: bytes) -> None:
+        here = multiprocessing.get_context("spawn")
+        self._begun, self._over, self._replies = here.Event(), here.Event(), here.SimpleQueue()
+        arguments = service.port, photo, self._begun, self._over, self._replies
+        self._process = here.Process(target=_watch, args=arguments)
 
     def __enter__(self) -> Watch:
-        self.t0 = perf_counter()
-        self._thread.start()
+        self._process.start()
+        self._begun.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join()
-
-    def row(self) -> dict[str, Any]:
-        """Return what was seen."""
-        return {
-            "predictions asked for": len(self.replies),
-            "not answered": sum(reply.status != 200 for reply in self.replies),
-            "slowest, s": max(reply.seconds for reply in self.replies),
+        replies: list[Reply] = self._replies.get()
+        self._process.join()
+        self.row = {
+            "predictions asked for": len(replies),
+            "not answered": sum(reply.status != 200 for reply in replies),
+            "slowest, s": max(reply.seconds for reply in replies),
         }
+
+
+def _watch(
+    port: int, photo: bytes, begun: Event, over: Event, replies: SimpleQueue[list[Reply]]
+) -> None:
+    client, seen = Client(port), []
+    begun.set()
+    while not over.wait(0.1):
+        seen.append(client.predict(photo)._replace(body=b""))
+    replies.put(seen)
 
 
 def form(*photos: bytes, **fields: str) -> tuple[bytes, dict[str, str]]:
@@ -175,10 +190,3 @@ def blank(width: int, height: int) -> bytes:
     file = io.BytesIO()
     Image.new("RGBA", (width, height)).save(file, "PNG")
     return file.getvalue()
-
-
-def classes_of(reply: Reply) -> list[str]:
-    """Return the classes that the model knew when it answered."""
-    with suppress(ValueError, KeyError):
-        return [known["name"] for known in json.loads(reply.body)["classes"]]
-    return []

@@ -174,7 +174,15 @@ def test_the_page_needs_no_other_host(client):
     page = client("GET", "/")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    for name in ("main.js", "api.js", "photos.js", "raster.js", "style.css", "icon.svg"):
+    for name in (
+        "main.js",
+        "api.js",
+        "names.js",
+        "photos.js",
+        "raster.js",
+        "style.css",
+        "icon.svg",
+    ):
         part = client("GET", f"/{name}")
         assert part.ok
         assert "//" not in part.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")

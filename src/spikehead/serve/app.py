@@ -238,7 +238,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         label: Annotated[schemas.ClassName, Form(alias="class")],
         photos: Photos,
     ) -> schemas.Taught:
-        label = named(label)
+        label = named(label.replace("\r\n", "\n"))  # as browsers send the line ends of a field
         pieces = await work.on_photos(asker_of(request.scope), _contents(photos), teacher.encode)
         skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
         batches = [batch for _, batch in pieces]
