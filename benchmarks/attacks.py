@@ -188,7 +188,8 @@ ATTACKS: dict[str, Callable[[Service], str]] = {
     "1,100 half-open connections, headers": half_open(b"GET / HTTP/1.1\r\nX: ", b"x"),
     "1,100 half-open connections, bodies": half_open(
         b"POST /api/lessons HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n"
-        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n",
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+        b'Content-Disposition: form-data; name="photos"; filename="a"\r\n\r\n',
         b"x",
     ),
     "forged client addresses": forged_addresses,

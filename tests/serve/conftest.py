@@ -110,7 +110,12 @@ def run():
 @pytest.fixture
 def serve(run, teacher):
     """Return a function that serves the teacher's model and gives a client."""
-    return lambda **options: Client(run(create_app(teacher, **{"rate": 1000.0, **options})))
+
+    def serve(limits=None, **options) -> Client:
+        app = create_app(teacher, **{"rate": 1000.0, **options})
+        return Client(run(app, limits=limits, proxies=options.get("proxies", ())))
+
+    return serve
 
 
 @pytest.fixture

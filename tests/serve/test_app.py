@@ -73,6 +73,81 @@ def test_one_accent_is_one_class(client, picture):
     assert result["model"]["classes"] == [{"name": "café", "photos": 2}]
 
 
+def test_a_known_class_is_taken_as_it_is(client, teacher, picture):
+    names = ["a" * 300, " b ", "c\nd", "\u202ee"]
+    for name in names:
+        teacher.add_class(name)
+    for number, name in enumerate(names):
+        known = client.teach(name, picture("disc", number)).json()["model"]["classes"]
+        assert known[number] == {"name": name, "photos": 1}
+        sentence = error(client("POST", "/api/classes", json={"name": name}), 409)
+        assert sentence == f"the class {name!r} is known already"
+    assert len(known) == len(names)
+
+
+def test_file_names_come_back_as_they_were(taught, picture):
+    names = ['a "quoted" name.png', "Übung 文.png", "50 %.png", "a;b=c.png", "it's.png", "../a.png"]
+    files = [("photos", (name, picture("disc", 50))) for name in names]
+    for content in (picture("disc", 50), b"no photo"):
+        files += [("photos", (name, content)) for name in names]
+    result = taught("POST", "/api/predictions", files=files).json()
+    assert [answer["photo"] for answer in result["answers"]] == names * 2
+    assert [photo["photo"] for photo in result["skipped"]] == names
+
+
+@pytest.mark.parametrize("part", [b"", b'; filename=""'])
+def test_a_photo_without_a_file_name_gets_a_sentence(taught, picture, part):
+    head = b'--x\r\nContent-Disposition: form-data; name="photos"' + part + b"\r\n\r\n"
+    body = head + picture("disc", 0) + b"\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    sentence = error(taught("POST", "/api/predictions", data=body, headers=headers), 422)
+    assert sentence == (
+        "photos: send each as a file, with a file name, as curl does: -F photos=@a.jpg"
+    )
+
+
+def test_head_is_get_without_a_body(taught):
+    paths = "api/health", "api/model", "api/model.zip", "metrics", "openapi.json", "", "main.js"
+    for path in paths:
+        got, head = taught("GET", f"/{path}"), taught("HEAD", f"/{path}")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+        if path not in ("api/model.zip", "metrics"):
+            assert head.headers["content-length"] == got.headers["content-length"]
+    assert taught("HEAD", "/api/none").status_code == 404
+
+
+def test_it_says_what_each_path_takes(client):
+    for method, path, allowed in (
+        ("PUT", "/api/model", "GET, HEAD"),
+        ("DELETE", "/api/health", "GET, HEAD"),
+        ("GET", "/api/lessons", "POST"),
+        ("HEAD", "/api/predictions", "POST"),
+        ("POST", "/api/lessons/last", "DELETE"),
+        ("PATCH", "/openapi.json", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
+    ):
+        response = client(method, path)
+        assert (response.status_code, response.headers["allow"]) == (405, allowed)
+
+
+def test_a_folder_that_is_gone_is_no_health(taught, teacher, tmp_path):
+    teacher.folder.rename(tmp_path / "elsewhere")
+    sentence = error(taught("GET", "/api/health"), 503)
+    assert sentence.startswith("the model's folder is gone from the disk: put it back, or download")
+    assert zipfile.ZipFile(io.BytesIO(taught("GET", "/api/model.zip").content)).testzip() is None
+    (tmp_path / "elsewhere").rename(teacher.folder)
+    assert taught("GET", "/api/health").ok
+
+
+def test_a_model_that_another_program_holds_is_not_available(taught, teacher, monkeypatch):
+    def fail():
+        raise BlockingIOError("another program works on the model")
+
+    monkeypatch.setattr(teacher, "undo", fail)
+    assert error(taught("DELETE", "/api/lessons/last"), 503) == "another program works on the model"
+
+
 def test_the_download_is_a_model(taught, teacher, tmp_path):
     response = taught("GET", "/api/model.zip")
     assert response.headers["content-type"] == "application/zip"
