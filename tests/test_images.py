@@ -169,6 +169,15 @@ class TestReadPhoto:
         pixels = np.asarray(read_photo(content(image)))[0].tolist()
         assert pixels == [[255, 0, 0], [255, 255, 255], [127, 127, 127]]
 
+    @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+    def test_transparency_of_a_tall_photo(self, mode):
+        pixels = np.random.default_rng(0).integers(0, 256, (600, 7, 4), np.uint8)
+        image = Image.fromarray(pixels).convert(mode)
+        data = content(image, transparency=3) if mode == "P" else content(image)
+        whole = Image.open(io.BytesIO(data)).convert("RGBA")
+        laid = Image.alpha_composite(Image.new("RGBA", image.size, "white"), whole).convert("RGB")
+        assert read_photo(data).tobytes() == laid.tobytes()
+
     def test_palette_with_a_transparent_colour(self):
         image = Image.new("P", (2, 1))
         image.putpalette([*RED, *BLUE])

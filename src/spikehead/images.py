@@ -299,10 +299,18 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips it
         grey = (np.asarray(image) >> 8).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
+    return _on_white(image) if image.has_transparency_data else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Lay a photo on white, some rows at a time: all at once takes four times the memory."""
+    laid = Image.new("RGB", image.size)
+    for top in range(0, image.height, 256):
+        box = (0, top, image.width, min(top + 256, image.height))
+        rows = image.crop(box).convert("RGBA")
+        white = Image.new("RGBA", rows.size, "white")
+        laid.paste(Image.alpha_composite(white, rows).convert("RGB"), box)
+    return laid
 
 
 @dataclass(frozen=True)

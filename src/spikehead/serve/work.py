@@ -17,7 +17,7 @@ REQUEST_PIXELS = 128_000_000
 
 PIECE_PIXELS = 16_000_000
 """Pixels of a piece of quick work at most. A larger photo is decoded alone, one at a time in the
-service as a whole: a pixel takes up to 16 bytes while transparency is laid on white."""
+service as a whole: a pixel takes some 8 bytes."""
 
 PIECE_PHOTOS = 8
 """Photos of a piece at most."""
