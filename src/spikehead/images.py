@@ -57,6 +57,10 @@ _TOO_LARGE = f"it has more than {_MAX_PIXELS // 1_000_000} megapixels"
 _MAX_BYTES = 256 << 20
 # Resizing the short side of a longer strip would need more memory than the strip itself.
 _MAX_ASPECT = 100
+# What is small and takes long all the same: each scan of a JPEG goes over all its pixels, and each
+# packed text of a PNG may be a megabyte.
+_MAX_SCANS = 64
+_MAX_TEXTS = 16
 
 # By how a file begins.
 _DECODERS: dict[bytes, Callable[[BytesIO], ImageFile.ImageFile]] = {
@@ -273,9 +277,24 @@ def _opened(content: bytes) -> ImageFile.ImageFile:
         decoder = next(_DECODERS[start] for start in _DECODERS if re.match(start, content, re.S))
     except StopIteration:
         raise UnreadablePhoto("it is not a JPEG, PNG or WebP photo") from None
+    if decoder is JpegImageFile and _n_scans(content) > _MAX_SCANS:
+        raise UnreadablePhoto(f"it has more than {_MAX_SCANS} scans")
+    if decoder is PngImageFile and len(re.findall(rb"zTXt|iTXt|iCCP", content)) > _MAX_TEXTS:
+        raise UnreadablePhoto(f"it has more than {_MAX_TEXTS} texts")
     image = decoder(BytesIO(content))
     _check_size(*image.size)
     return image
+
+
+def _n_scans(content: bytes) -> int:
+    """Return in how many scans a JPEG comes: few, or some ten where it is progressive."""
+    scans, place = 0, 2
+    while marker := re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])").search(content, place):
+        if marker[1] == b"\xd9":  # the end of the image
+            break
+        scans += marker[1] == b"\xda"
+        place = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+    return scans
 
 
 def _check_size(width: int, height: int) -> None:
