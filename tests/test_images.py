@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngInfo
 
 from spikehead.images import (
     Photo,
@@ -292,6 +293,29 @@ class TestReadPhoto:
             image.putpixel((x, 0), pixel)
         pixels = np.asarray(read_photo(content(image)))[0].tolist()
         assert pixels == [[255, 0, 0], [255, 255, 255], [127, 127, 127]]
+
+    @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+    def test_transparency_of_a_tall_photo(self, mode):
+        pixels = np.random.default_rng(0).integers(0, 256, (600, 7, 4), np.uint8)
+        image = Image.fromarray(pixels).convert(mode)
+        data = content(image, transparency=3) if mode == "P" else content(image)
+        whole = Image.open(io.BytesIO(data)).convert("RGBA")
+        laid = Image.alpha_composite(Image.new("RGBA", image.size, "white"), whole).convert("RGB")
+        assert read_photo(data).tobytes() == laid.tobytes()
+
+    def test_jpeg_of_many_scans(self):
+        data = content(noise(), "JPEG", progressive=True, comment=b"\xff\xda" * 1000)
+        read_photo(data + b"\xff\xda" * 1000)  # what is no scan is not counted
+        last = data.rindex(b"\xff\xda")
+        with pytest.raises(UnreadablePhoto, match=r"^it has more than 64 scans$"):
+            read_photo(data[:-2] + data[last:-2] * 100 + data[-2:])
+
+    def test_png_of_many_packed_texts(self):
+        texts = PngInfo()
+        for number in range(17):
+            texts.add_text(str(number), "a" * 2000, zip=True)
+        with pytest.raises(UnreadablePhoto, match=r"^it has more than 16 texts$"):
+            read_photo(content(noise(), pnginfo=texts))
 
     def test_palette_with_a_transparent_colour(self):
         image = Image.new("P", (2, 1))

@@ -42,6 +42,7 @@ __all__ = [
     "Preprocessing",
     "UnreadablePhoto",
     "find_photos",
+    "n_pixels",
     "named_photos",
     "photo_bytes",
     "read_photo",
@@ -83,10 +84,33 @@ _MAX_ASPECT = 100
 # What stands beside the pixels; each of its entries takes Pillow some microseconds.
 _MAX_EXIF = 1 << 20
 _MAX_GIF_BLOCKS = 20_000
+# What is small and takes long all the same: each scan of a JPEG goes over all its pixels, and each
+# packed text of a PNG may be a megabyte.
+_MAX_SCANS = 64
+_MAX_TEXTS = 16
+
+
+def _jpeg(content: BytesIO) -> ImageFile.ImageFile:
+    if _n_scans(content.getvalue()) > _MAX_SCANS:
+        raise UnreadablePhoto(f"it has more than {_MAX_SCANS} scans")
+    return JpegImageFile(content)
+
+
+def _n_scans(content: bytes) -> int:
+    """Return in how many scans a JPEG comes: few, or some ten where it is progressive."""
+    scans, place = 0, 2
+    while marker := re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])").search(content, place):
+        if marker[1] == b"\xd9":  # the end of the image
+            break
+        scans += marker[1] == b"\xda"
+        place = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+    return scans
 
 
 def _png(content: BytesIO) -> ImageFile.ImageFile:
     """Open a PNG; its transparent level is as its pixels will be, where Pillow has it as stored."""
+    if len(re.findall(rb"zTXt|iTXt|iCCP", content.getvalue())) > _MAX_TEXTS:
+        raise UnreadablePhoto(f"it has more than {_MAX_TEXTS} texts")
     image = PngImageFile(content)
     bits, clear = content.getvalue()[24], image.info.get("transparency")
     if image.mode == "L" and bits < 8 and isinstance(clear, int):
@@ -126,7 +150,7 @@ def _heif(content: BytesIO) -> Any:
 
 # By how a file begins.
 _DECODERS: dict[bytes, Callable[[BytesIO], ImageFile.ImageFile]] = {
-    rb"\xff\xd8\xff": JpegImageFile,
+    rb"\xff\xd8\xff": _jpeg,
     rb"\x89PNG\r\n\x1a\n": _png,
     rb"RIFF....WEBP": WebPImageFile,
     rb"GIF8[79]a": _gif,
@@ -491,14 +515,7 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
     if not content:
         raise UnreadablePhoto("it is empty")
     try:
-        decoder = next(_DECODERS[start] for start in _DECODERS if re.match(start, content, re.S))
-    except StopIteration:
-        raise UnreadablePhoto(
-            "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
-        ) from None
-    try:
-        with decoder(BytesIO(content)) as image:
-            _check_size(*image.size)
+        with _opened(content) as image:
             image.load()
             _turn_upright(image)
             return _rgb(image)
@@ -508,6 +525,32 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
         raise UnreadablePhoto(_TOO_LARGE) from error
     except Exception as error:  # decoders raise nearly every type on hostile content
         raise UnreadablePhoto(f"it is damaged: {str(error) or type(error).__name__}") from error
+
+
+def n_pixels(content: bytes) -> int:
+    """Return how many pixels `read_photo` would decode, from the header: 0 of what it refuses.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a photo file.
+    """
+    with suppress(Exception), _opened(content) as image:
+        return int(image.width * image.height)
+    return 0
+
+
+def _opened(content: bytes) -> ImageFile.ImageFile:
+    """Open a photo of a size that may be decoded; nothing is decoded yet."""
+    try:
+        decoder = next(_DECODERS[start] for start in _DECODERS if re.match(start, content, re.S))
+    except StopIteration:
+        raise UnreadablePhoto(
+            "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
+        ) from None
+    image = decoder(BytesIO(content))
+    _check_size(*image.size)
+    return image
 
 
 def _check_size(width: int, height: int) -> None:
@@ -535,10 +578,18 @@ def _rgb(image: Image.Image) -> Image.Image:
         grey = (levels >> 8).astype(np.uint8)
         grey[levels == image.info.get("transparency", -1)] = 255
         return Image.fromarray(grey).convert("RGB")
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
+    return _on_white(image) if image.has_transparency_data else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Lay a photo on white, some rows at a time: all at once takes four times the memory."""
+    laid = Image.new("RGB", image.size)
+    for top in range(0, image.height, 256):
+        box = (0, top, image.width, min(top + 256, image.height))
+        rows = image.crop(box).convert("RGBA")
+        white = Image.new("RGBA", rows.size, "white")
+        laid.paste(Image.alpha_composite(white, rows).convert("RGB"), box)
+    return laid
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,12 @@ def test_other_machines_need_a_token(start):
     assert answer.json()["classes"] == []
 
 
+def test_behind_a_proxy_a_token_is_needed(start):
+    _, url, token = start(*NEW, "--public", "https://Teach.example:443/a", "--proxy", "127.0.0.1")
+    assert url == "https://teach.example/a"
+    assert token
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl for a certificate")
 def test_tls(start, tmp_path):
     subject = "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"
@@ -129,6 +135,9 @@ def test_says_what_is_wrong(run, tmp_path):
         (2, ("--token", "short"), "give at least 8 ASCII characters."),
         (2, ("--key", "key.pem"), "it needs a --certificate."),
         (2, ("--certificate", tmp_path / "none.pem"), "none.pem cannot be used"),
+        (2, ("--public", "teach.example"), "give an address such as https://teach.example."),
+        (2, ("--public", "https://a.example/?b"), "give an address such as https://teach.example."),
+        (2, ("--proxy", "nginx"), "nginx is no address, and no network such as 10.0.0.0/8."),
         (2, ("--members", "3"), "are settled when a model is made"),
         (1, ("--port", port), f"cannot listen on 127.0.0.1, port {port}: "),
         (1, ("--host", "none.invalid"), "cannot listen on none.invalid, port 8000: "),
@@ -145,6 +154,7 @@ def test_says_what_is_wrong(run, tmp_path):
 
 def test_a_missing_extra_is_named(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "spikehead.serve.server", raising=False)
     code, _, err = run("serve", tmp_path / "model")
     assert code == 1
     assert 'pip install "spikehead[serve]"' in err

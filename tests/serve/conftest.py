@@ -1,17 +1,18 @@
 """What the tests of the service share."""
 
 import io
+import socket
 import threading
 
 import numpy as np
 import pytest
 import requests
-import uvicorn
 from PIL import Image, ImageDraw
 
 from spikehead import HybridClassifier
 from spikehead.cli.demo import FROM_PIXELS
 from spikehead.serve.app import create_app
+from spikehead.serve.server import Server
 from spikehead.serve.teacher import Teacher
 
 
@@ -90,15 +91,17 @@ def run():
             thread.join()
         running.clear()
 
-    def run(app) -> str:
+    def run(app, **options) -> str:
         stop()
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-        thread = threading.Thread(target=server.run)
+        listening = socket.create_server(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        server = Server(app, listening, **options)
+        thread = threading.Thread(target=server.serve_until_stopped)
         thread.start()
         while not server.started:
             thread.join(0.01)
         running.append((server, thread))
-        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        return f"http://127.0.0.1:{port}"
 
     yield run
     stop()
@@ -107,7 +110,12 @@ def run():
 @pytest.fixture
 def serve(run, teacher):
     """Return a function that serves the teacher's model and gives a client."""
-    return lambda **options: Client(run(create_app(teacher, **{"rate": 1000.0, **options})))
+
+    def serve(limits=None, **options) -> Client:
+        app = create_app(teacher, **{"rate": 1000.0, **options})
+        return Client(run(app, limits=limits, proxies=options.get("proxies", ())))
+
+    return serve
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Who may ask, how often and how much."""
 
+import threading
 from contextlib import closing, suppress
 from http.client import HTTPConnection
 
 import pytest
 
 from spikehead.serve import app as module
+from spikehead.serve import guard
 
 TOKEN = "a token of the tests"
 
@@ -78,3 +80,63 @@ def test_pages_of_other_sites_are_refused(client, picture):
         assert response.status_code == 403
         assert response.json() == {"error": "a page of another site must not use this service"}
     assert client.teach("disc", photo, headers={"Origin": client.url}).ok
+
+
+def test_a_page_of_the_service_is_its_own_whatever_a_proxy_rewrites(serve, picture):
+    client = serve(public="https://teach.example")
+    asked = [
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://other.example"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "https://a.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": client.url}, 403),
+        ({"Origin": "https://teach.example"}, 200),  # an old browser, or no TLS
+        ({"Origin": "http://teach.example"}, 403),
+        ({}, 200),  # no browser
+    ]
+    for number, (headers, status) in enumerate(asked):
+        response = client.teach("disc", picture("disc", number), headers=headers)
+        assert response.status_code == status, headers
+        assert client("GET", "/api/model", headers=headers).ok
+
+
+def test_only_known_proxies_are_believed(serve):
+    def passed(client) -> int:
+        names = [{"X-Forwarded-For": f"10.0.0.{n}"} for n in range(40)]
+        return sum(client("GET", "/api/model", headers=name).ok for name in names)
+
+    assert passed(serve(rate=1)) < 20
+    assert passed(serve(rate=1, proxies=["192.0.2.0/24"])) < 20
+    assert passed(serve(rate=1, proxies=["127.0.0.0/8"])) == 40
+
+
+def test_only_photos_may_be_large(client):
+    response = client("POST", "/api/classes", json={"name": "a", "more": "b" * 70_000})
+    assert response.status_code == 413
+    assert response.json() == {"error": "a request without photos may have 64 KiB at most"}
+
+
+def test_a_client_has_so_many_requests_at_work(serve, teacher, picture, monkeypatch):
+    monkeypatch.setattr(guard, "_AT_WORK", 1)
+    client = serve()
+    client.teach("disc", picture("disc", 0))
+    begun, over, recognise = threading.Event(), threading.Event(), teacher.recognise
+
+    def slow(photos):
+        begun.set()
+        over.wait()
+        return recognise(photos)
+
+    monkeypatch.setattr(teacher, "recognise", slow)
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(client.predict(picture("disc", 1))))
+    asking.start()
+    begun.wait()
+    refused = client.predict(picture("disc", 2))
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert refused.json() == {"error": "the service is busy; try again in a moment"}
+    assert client.teach("disc", picture("disc", 3)).ok  # a lesson does not wait for predictions
+    over.set()
+    asking.join()
+    assert answers[0].ok
+    assert client.predict(picture("disc", 2)).ok

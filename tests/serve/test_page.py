@@ -1,13 +1,17 @@
 """The teaching page, in a real browser: from an empty model to three classes, and a restart."""
 
 import shutil
+import socket
+import subprocess
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from spikehead import HybridClassifier
 from spikehead.cli.demo import THROUGH_ENCODER
+from spikehead.names import shown
 from spikehead.serve.app import create_app
 from spikehead.serve.teacher import Teacher
 
@@ -164,6 +168,58 @@ def test_photos_instead_of_a_camera(page, served, drawing, tmp_path):
     playwright.expect(page.locator("#tiles li")).to_have_text(list(KINDS))
 
 
+def test_photos_that_are_left_out_are_named(page, served, drawing, tmp_path):
+    files = []
+    for number in range(52):
+        drawing("disc", number, 16).save(tmp_path / f"{number}.png")
+        files.append(str(tmp_path / f"{number}.png"))
+    (tmp_path / "large.png").write_bytes(bytes(5 << 20))
+    (tmp_path / "7.png").write_text("no photo")
+    page.goto(served())
+    page.get_by_role("button", name="Photos").click()
+    page.locator("#file-input").set_input_files([str(tmp_path / "large.png"), *files])
+    left_out = page.locator("#left-out li")
+    playwright.expect(page.locator("#tiles li")).to_have_count(49)
+    too_large = "large.png is left out: the browser cannot read it, and it is too large to be sent "
+    too_many = [f"{n}.png is left out: 50 photos are taken at a time." for n in (49, 50, 51)]
+    playwright.expect(left_out).to_have_text([*too_many, f"{too_large}as it is."])
+    page.get_by_label("What is it?").fill("disc")
+    page.get_by_role("button", name="Teach 49 photos").click()
+    playwright.expect(page.locator("#said")).to_contain_text("Learned 48 photos of “disc”; 7.png")
+    playwright.expect(left_out).to_have_count(5)
+    playwright.expect(left_out.first).to_contain_text("7.png is left out: it is not a")
+
+
+def test_names_are_shown_and_do_nothing(page, served, drawing, tmp_path, folder):
+    names = ["b\n", "\u202egnp.exe", "<i>x</i>", "long" * 70]
+    teacher = Teacher(folder)
+    for name in names:
+        teacher.add_class(name)
+    drawing("disc", 0, 16).save(tmp_path / "a\u202eb.png")
+    page.goto(served())
+    known = page.locator("#classes .name")
+    playwright.expect(known).to_have_text([shown(name) for name in names])
+    ways = known.evaluate_all("all => all.map((name) => getComputedStyle(name).unicodeBidi)")
+    assert set(ways) == {"isolate"}
+
+    # Each can be chosen and taught, whatever a field makes of it.
+    page.get_by_role("button", name="Photos", exact=True).click()
+    page.locator("#file-input").set_input_files(str(tmp_path / "a\u202eb.png"))
+    for name in names:
+        page.get_by_role("button", name=shown(name), exact=True).click()
+        page.get_by_role("button", name="Teach 1 photo as").click()
+        playwright.expect(page.locator("#said")).to_contain_text(shown(name))
+    playwright.expect(page.locator("#classes .count")).to_have_text(["1 photo"] * 4)
+    assert page.locator("#tiles img").get_attribute("alt") == "a\\u202eb.png"
+
+    text = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x11000)]))
+    show = "async (text) => (await import('./names.js')).shown(text)"
+    assert page.evaluate(show, text) == shown(text)
+    broken = "async () => (await import('./names.js')).shown('a\\ud800b\\udfff')"
+    assert page.evaluate(broken) == shown("a\ud800b\udfff")
+    assert page.failures == []
+
+
 def test_the_token(page, served):
     url = served(token=TOKEN)
     page.goto(url)
@@ -175,6 +231,77 @@ def test_the_token(page, served):
     page.goto(f"{url}/#token={TOKEN}".replace(" ", "%20"))
     playwright.expect(page.locator("#summary")).to_have_text("things knows nothing yet")
     assert TOKEN.replace(" ", "%20") not in page.url
+
+
+NGINX = """
+daemon off;
+pid nginx.pid;
+error_log error.log;
+events {}
+http {
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {
+        listen 127.0.0.1:%d ssl;
+        ssl_certificate cert.pem;
+        ssl_certificate_key key.pem;
+        client_max_body_size 32m;
+        location / {
+            proxy_pass %s;
+            proxy_set_header X-Forwarded-For $remote_addr;
+        }
+    }
+}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="needs nginx")
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl for a certificate")
+def test_behind_a_proxy_that_ends_tls_and_rewrites_the_host(page, run, folder, drawing, tmp_path):
+    app = create_app(
+        Teacher(folder), rate=1000.0, hosts={"127.0.0.1"}, proxies=["127.0.0.1"], token=TOKEN
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "nginx.conf").write_text(NGINX % (port, run(app, proxies=["127.0.0.1"])))
+    files = "-keyout", "key.pem", "-out", "cert.pem"
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=localhost",
+            *files,
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    nginx = subprocess.Popen(["nginx", "-p", tmp_path, "-c", "nginx.conf"])
+    try:
+        for _ in range(1000):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.01)
+        drawing("disc", 0, 16).save(tmp_path / "a.png")
+        safe = page.context.browser.new_page(ignore_https_errors=True)
+        safe.goto(f"https://127.0.0.1:{port}/#token={TOKEN}".replace(" ", "%20"))
+        safe.get_by_role("button", name="Photos").click()
+        safe.locator("#file-input").set_input_files(str(tmp_path / "a.png"))
+        safe.get_by_label("What is it?").fill("disc")
+        safe.get_by_role("button", name="Teach 1 photo").click()
+        playwright.expect(safe.locator("#said")).to_contain_text("Learned 1 photo of “disc”")
+    finally:
+        nginx.terminate()
+        nginx.wait()
 
 
 def test_a_service_that_is_gone(page, served, drawing):

@@ -5,18 +5,16 @@ from __future__ import annotations
 import secrets
 import socket
 import ssl
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
 
 import typer
 
 from spikehead import storage
 from spikehead.cli import console, models
 from spikehead.cli.demo import THROUGH_ENCODER
-
-GRACE = 5
-"""Seconds that requests have to end when the service is stopped."""
 
 
 def serve(
@@ -42,6 +40,23 @@ def serve(
     rate: Annotated[
         float, typer.Option(min=0.1, help="Requests a second that a client may make, over time.")
     ] = 20.0,
+    public: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Address under which a proxy offers the service, as https://teach.example.",
+            show_default=False,
+        ),
+    ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Believe the proxy of this address, or of a network as 10.0.0.0/8, when it says "
+            "who asks (X-Forwarded-For); give it again for more.  [default: believe nobody]",
+            show_default=False,
+        ),
+    ] = None,
     encoder: console.EncoderName = None,
     parameters: models.ParametersFile = None,
     members: models.Members = None,
@@ -53,13 +68,15 @@ def serve(
     Each lesson is on the disk before it is acknowledged, and can be undone. Ctrl-C stops it.
     """
     with console.needs("serve"):
-        import uvicorn
-
         from spikehead.serve.app import create_app
+        from spikehead.serve.server import Server
         from spikehead.serve.teacher import Teacher
     _check(token, certificate, key)
+    offered = _parsed(public) if public else None
+    proxies = [_network(address) for address in proxy or ()]
     local = _is_local(host)
-    if not local and token is None:
+    # Whoever reaches a proxy reaches this machine.
+    if token is None and (not local or offered or proxies):
         token = secrets.token_urlsafe(18)
     with storage.writing(model), _listening(host, port) as listener:
         given = models.given(
@@ -67,24 +84,19 @@ def serve(
         )
         if not storage.is_model(model):
             models.new(threads, for_bundled=THROUGH_ENCODER, **given).save(model)
+        names = {host, "localhost", "127.0.0.1", "::1", offered and offered.hostname}
         app = create_app(
             Teacher(model, n_threads=threads),
             token=token,
-            hosts={host, "localhost", "127.0.0.1", "::1"} if local else None,
+            hosts={*filter(None, names)} if local else None,
+            public=offered and f"{offered.scheme}://{offered.netloc}",
+            proxies=proxies,
             rate=rate,
         )
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
-            timeout_graceful_shutdown=GRACE,
-        )
-        scheme = "https" if certificate else "http"
-        _announce(model, scheme, host, listener.getsockname()[1], token)
-        uvicorn.Server(config).run([listener])
+        own = _address("https" if certificate else "http", host, listener.getsockname()[1])
+        _announce(model, offered.geturl() if offered else own, token)
+        server = Server(app, listener, proxies=proxies, certificate=certificate, key=key)
+        server.serve_until_stopped()
 
 
 def _check(token: str | None, certificate: Path | None, key: Path | None) -> None:
@@ -100,6 +112,27 @@ def _check(token: str | None, certificate: Path | None, key: Path | None) -> Non
         raise typer.BadParameter(
             f"{certificate} cannot be used with {key or 'the key in it'}: {error}.",
             param_hint="--certificate",
+        ) from None
+
+
+def _parsed(public: str) -> SplitResult:
+    """Return the parts of an address as browsers write them."""
+    parts = urlsplit(public)
+    usual = {"http": ":80", "https": ":443"}.get(parts.scheme)
+    if usual is None or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        raise typer.BadParameter(
+            "give an address such as https://teach.example.", param_hint="--public"
+        )
+    path = f"{parts.path.rstrip('/')}/"
+    return SplitResult(parts.scheme, parts.netloc.lower().removesuffix(usual), path, "", "")
+
+
+def _network(proxy: str) -> str:
+    try:
+        return str(ip_network(proxy))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{proxy} is no address, and no network such as 10.0.0.0/8.", param_hint="--proxy"
         ) from None
 
 
@@ -122,18 +155,21 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _announce(model: Path, scheme: str, host: str, port: int, token: str | None) -> None:
+def _address(scheme: str, host: str, port: int) -> str:
     try:
         anywhere = ip_address(host).is_unspecified
     except ValueError:
         anywhere = False
     name = socket.gethostname() if anywhere else f"[{host}]" if ":" in host else host
+    return f"{scheme}://{name}:{port}/"
+
+
+def _announce(model: Path, address: str, token: str | None) -> None:
     console.out.print(
-        f"Serving {model} at {scheme}://{name}:{port}/{f'#token={token}' if token else ''} - "
-        "Ctrl-C stops it.",
+        f"Serving {model} at {address}{f'#token={token}' if token else ''} - Ctrl-C stops it.",
         soft_wrap=True,
     )
-    if token and scheme == "http":
+    if token and address.startswith("http:"):
         console.messages.print(
             "Without --certificate, what is sent can be read on the way, and browsers give pages "
             "of other machines no camera; photos can be taken and sent all the same.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,13 +15,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from spikehead import storage
+from spikehead.names import class_name
 from spikehead.serve import schemas
-from spikehead.serve.guard import Guard
+from spikehead.serve.guard import Guard, asker_of
 from spikehead.serve.metrics import Metrics
 from spikehead.serve.teacher import Conflict, Teacher
+from spikehead.serve.turns import busy
+from spikehead.serve.work import REQUEST_PIXELS, Work
 from spikehead.storage import ModelChangedError, ModelInUseError
 
 MAX_PHOTOS = 64
@@ -29,6 +34,9 @@ MAX_PHOTOS = 64
 
 MAX_BYTES = 32 << 20
 """Size of a request at most."""
+
+DOWNLOADS = 4
+"""Downloads that are under way at most: each has a copy of the model on the disk."""
 
 _PAGE = Path(__file__).parent / "static"
 
@@ -48,6 +56,8 @@ def create_app(
     rate: float,
     token: str | None = None,
     hosts: Collection[str] | None = None,
+    public: str | None = None,
+    proxies: Collection[str] = (),
 ) -> FastAPI:
     """Make the service for a model.
 
@@ -61,6 +71,10 @@ def create_app(
         What requests must bring as ``Authorization: Bearer TOKEN``. Default: nothing.
     hosts : collection of str, optional
         Names under which the service may be addressed. Default: any.
+    public : str, optional
+        Origin under which a proxy offers the service, such as ``https://teach.example``.
+    proxies : collection of str
+        Addresses and networks of proxies, which are believed when they say who asks.
     """
     app = FastAPI(
         title="spikehead",
@@ -68,6 +82,7 @@ def create_app(
         version=version("spikehead"),
         docs_url=None,  # they would load their scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # it would lead to where the service is behind a proxy
         exception_handlers={
             HTTPException: _on_refusal,
             RequestValidationError: _on_invalid_request,
@@ -79,18 +94,39 @@ def create_app(
         },
     )
     metrics = Metrics(teacher)
-    app.add_middleware(Guard, token=token, hosts=hosts, max_bytes=MAX_BYTES, rate=rate)
+    app.add_middleware(
+        Guard, token=token, hosts=hosts, public=public, max_bytes=MAX_BYTES, rate=rate
+    )
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(proxies))
     app.add_middleware(metrics.timed)
+    app.add_middleware(_with_head)
     refusals = {429: "Too many requests."} | ({401: "No token, or a wrong one."} if token else {})
-    app.include_router(_open_interface(), responses=_errors({429: refusals[429]}))
+    app.include_router(_open_interface(teacher), responses=_errors({429: refusals[429]}))
     app.include_router(
         _interface(teacher, metrics),
         responses=_errors(refusals),
         # For the description: the guard asks for the token before it lets a body come in.
         dependencies=[Depends(HTTPBearer(auto_error=False))] if token else [],
     )
-    app.mount("/", StaticFiles(directory=_PAGE, html=True))
+    app.router.default = StaticFiles(directory=_PAGE, html=True)  # where there is no route
     return app
+
+
+def _with_head(app: ASGIApp) -> ASGIApp:
+    """Wrap an application so that HEAD is answered as GET is, without the body."""
+
+    async def with_head(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            return await app(scope, receive, send)
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        return await app({**scope, "method": "GET"}, receive, send_head)
+
+    return with_head
 
 
 def _errors(reasons: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -101,26 +137,37 @@ def _errors(reasons: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     }
 
 
+_BUSY = {503: "Too much waits already, another program holds the model, or its folder is gone."}
 _BAD_REQUEST = _errors(
     {
         400: "The request cannot be parsed.",
+        403: "A page of another site asks.",
         413: f"It has more than {MAX_BYTES >> 20} MiB.",
-        422: "An argument is missing or wrong, or no photo can be read.",
+        422: "An argument is missing or wrong, no photo can be read, or together they have more "
+        f"than {REQUEST_PIXELS // 1_000_000} megapixels.",
     }
+    | _BUSY
 )
 _NOT_KEPT = _errors(
-    {
-        503: "Another program works on the model, or it was moved away; nothing is changed.",
-        507: "It cannot be written, the disk is full for one; nothing is changed.",
-    }
+    {507: "It cannot be written, the disk is full for one; nothing is changed."} | _BUSY
 )
 
 
-def _open_interface() -> APIRouter:
+def _open_interface(teacher: Teacher) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/api/health", summary="Is the service up?")
+    @router.get(
+        "/api/health",
+        summary="Is the service up?",
+        responses=_errors({503: "The model's folder is gone from the disk."}),
+    )
     async def health() -> schemas.Health:  # even when every thread is busy
+        if not storage.is_model(teacher.folder):
+            raise HTTPException(
+                503,
+                "the model's folder is gone from the disk: put it back, or download the model, "
+                "which is still in memory",
+            )
         return schemas.Health(status="ok")
 
     return router
@@ -129,9 +176,17 @@ def _open_interface() -> APIRouter:
 def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
     router = APIRouter()
     name = teacher.folder.resolve().name
+    work = Work()
+    downloads = asyncio.Semaphore(DOWNLOADS)
 
     def described() -> schemas.Model:
         return schemas.Model.of(name, teacher.state)
+
+    def named(label: str) -> str:
+        try:
+            return class_name(label, teacher.state.model.classes)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
 
     @router.get("/api/model", summary="What has it learned so far?")
     def model() -> schemas.Model:
@@ -144,31 +199,31 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         response_class=FileResponse,
         responses={200: {"content": {"application/zip": {}}}, **_NOT_KEPT},
     )
-    def download() -> FileResponse:
-        with ExitStack() as folders:
-            path = Path(folders.enter_context(tempfile.TemporaryDirectory()), "model.zip")
-            teacher.write_archive(path)
-            sent = folders.pop_all()  # it goes when it has been sent
-        return FileResponse(
-            path,
-            media_type="application/zip",
-            filename=f"{name}.zip",
-            background=BackgroundTask(sent.close),
-        )
+    async def download(request: Request) -> FileResponse:
+        if downloads.locked():
+            raise busy()
+        async with AsyncExitStack() as until_sent:
+            await until_sent.enter_async_context(downloads)
+            folder = until_sent.enter_context(tempfile.TemporaryDirectory())
+            path = Path(folder, "model.zip")
+            await work.long(asker_of(request.scope), teacher.write_archive, path)
+            return _Download(path, until_sent.pop_all(), filename=f"{name}.zip")
 
     @router.post(
         "/api/predictions",
         summary="What is on these photos?",
         responses={**_BAD_REQUEST, **_errors({409: "It knows no class yet."})},
     )
-    def predict(photos: Photos) -> schemas.Answers:
-        recognitions, problems = teacher.recognise(_contents(photos))
-        skipped = _skipped(photos, problems)
+    async def predict(request: Request, photos: Photos) -> schemas.Answers:
+        pieces = await work.on_photos(asker_of(request.scope), _contents(photos), teacher.recognise)
+        skipped = _skipped(photos, {start: problems for start, (_, problems) in pieces})
+        recognitions = [recognition for _, (answers, _) in pieces for recognition in answers]
         metrics.recognised.inc(len(recognitions))
-        readable = [photo for place, photo in enumerate(photos) if place not in problems]
+        unreadable = {photo.place for photo in skipped}
+        readable = [photo for place, photo in enumerate(photos) if place not in unreadable]
         return schemas.Answers(
             answers=[
-                schemas.Answer.of(photo.filename or "", recognition)
+                schemas.Answer.of(_file_name(photo), recognition)
                 for photo, recognition in zip(readable, recognitions, strict=True)
             ],
             skipped=skipped,
@@ -181,11 +236,16 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         "the disk.",
         responses={**_BAD_REQUEST, **_NOT_KEPT},
     )
-    def teach(
-        label: Annotated[schemas.ClassName, Form(alias="class")], photos: Photos
+    async def teach(
+        request: Request,
+        label: Annotated[schemas.ClassName, Form(alias="class")],
+        photos: Photos,
     ) -> schemas.Taught:
-        learned, problems = teacher.teach(_composed(label), _contents(photos))
-        skipped = _skipped(photos, problems)
+        label = named(label.replace("\r\n", "\n"))  # as browsers send the line ends of a field
+        pieces = await work.on_photos(asker_of(request.scope), _contents(photos), teacher.encode)
+        skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
+        batches = [batch for _, batch in pieces]
+        learned = await work.changes(asker_of(request.scope), teacher.teach_encoded, label, batches)
         metrics.learned.inc(learned)
         return schemas.Taught(
             learned=learned,
@@ -198,10 +258,14 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         "/api/lessons/last",
         summary="Undo the last lesson",
         description="The model is then what it would be without it.",
-        responses={**_errors({409: "There is no lesson to undo."}), **_NOT_KEPT},
+        responses={
+            **_errors({403: "A page of another site asks."}),
+            **_errors({409: "There is no lesson to undo."}),
+            **_NOT_KEPT,
+        },
     )
-    def undo() -> schemas.Undone:
-        undone = teacher.undo()
+    async def undo(request: Request) -> schemas.Undone:
+        undone = await work.changes(asker_of(request.scope), teacher.undo)
         return schemas.Undone(undone=schemas.Lesson.of(undone), model=described())
 
     @router.post(
@@ -210,8 +274,8 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         status_code=201,
         responses={**_BAD_REQUEST, **_errors({409: "It is known already."}), **_NOT_KEPT},
     )
-    def add_class(new: schemas.NewClass) -> schemas.Model:
-        teacher.add_class(_composed(new.name))
+    async def add_class(request: Request, new: schemas.NewClass) -> schemas.Model:
+        await work.changes(asker_of(request.scope), teacher.add_class, named(new.name))
         return described()
 
     @router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
@@ -221,17 +285,42 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
     return router
 
 
+class _Download(FileResponse):
+    """A file that goes when it has been sent, or cannot be."""
+
+    def __init__(self, path: Path, until_sent: AsyncExitStack, *, filename: str) -> None:
+        super().__init__(path, media_type="application/zip", filename=filename)
+        self._until_sent = until_sent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._until_sent:
+            await super().__call__(scope, receive, send)
+
+
 def _contents(photos: Sequence[UploadFile]) -> list[bytes]:
+    if not all(photo.filename for photo in photos):
+        raise HTTPException(422, _NAMELESS)
     return [photo.file.read() for photo in photos]
 
 
+def _file_name(photo: UploadFile) -> str:
+    """Return a photo's file name as it was before it was put between quotes."""
+    name = photo.filename or ""
+    for escape, character in (("%22", '"'), ("%0D", "\r"), ("%0A", "\n")):
+        name = name.replace(escape, character)
+    return name
+
+
 def _skipped(
-    photos: Sequence[UploadFile], problems: Mapping[int, str]
+    photos: Sequence[UploadFile], problems: Mapping[int, Mapping[int, str]]
 ) -> list[schemas.SkippedPhoto]:
-    """Name the photos that cannot be read; refuse the request if not one can."""
+    """Name the photos that cannot be read, given piece by piece; refuse if not one can."""
     skipped = [
-        schemas.SkippedPhoto(photo=photos[place].filename or "", reason=problem)
-        for place, problem in problems.items()
+        schemas.SkippedPhoto(
+            place=start + place, photo=_file_name(photos[start + place]), reason=problem
+        )
+        for start, piece in problems.items()
+        for place, problem in piece.items()
     ]
     if len(skipped) == len(photos):
         first = skipped[0]
@@ -241,31 +330,27 @@ def _skipped(
     return skipped
 
 
-def _composed(name: str) -> str:
-    """Return a name in Unicode's composed form, so that one accent is always the same class."""
-    return unicodedata.normalize("NFC", name)
-
-
-_NAME = "give up to 60 characters, no control characters, and no spaces at the ends"
-_PROBLEMS = {
-    "json_invalid": "it is not JSON",
-    "string_pattern_mismatch": _NAME,
-    "string_too_long": _NAME,
-}
+_NAMELESS = "photos: send each as a file, with a file name, as curl does: -F photos=@a.jpg"
 
 
 async def _on_refusal(request: Request, error: HTTPException) -> JSONResponse:
-    path = request.url.path
+    path = request.scope["path"]
     sentences = {404: f"there is no {path}", 405: f"{path} does not take {request.method}"}
     sentence = sentences.get(error.status_code, error.detail)
-    return _refusal(error.status_code, sentence, error.headers)
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"
+    return _refusal(error.status_code, sentence, headers)
 
 
 async def _on_invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return _refusal(422, "the request: it is not JSON")
+    if first["loc"][:2] == ("body", "photos") and isinstance(first["input"], str):
+        return _refusal(422, _NAMELESS)
     what = next((part for part in first["loc"][1:] if isinstance(part, str)), "the request")
-    problem = _PROBLEMS.get(first["type"], first["msg"][:1].lower() + first["msg"][1:])
-    return _refusal(422, f"{what}: {problem}")
+    return _refusal(422, f"{what}: {first['msg'][:1].lower()}{first['msg'][1:]}")
 
 
 async def _on_conflict(_: Request, error: Conflict) -> JSONResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -12,6 +12,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from spikehead.serve.connections import household
+from spikehead.serve.turns import busy
 
 _GUARDED = ("/api/", "/metrics")  # where paths begin that need a token; the page's files do not
 _OPEN = "/api/health"
@@ -26,6 +29,8 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _CLIENTS = 10_000  # remembered at a time
+_AT_WORK = 128  # requests of a client for one thing at a time
+_MAX_TEXT = 64 << 10  # size of a body that holds no photos
 
 
 class Guard:
@@ -40,8 +45,10 @@ class Guard:
     hosts : collection of str, optional
         Names under which the service may be addressed: a page of another site could otherwise
         reach a service on this machine under a name that it makes point here. Default: any.
+    public : str, optional
+        Origin under which a proxy offers the service, such as ``https://teach.example``.
     max_bytes : int
-        Size of a request's body at most.
+        Size of a body with photos at most.
     rate : float
         Requests to the interface that a client may make a second, over time; twice as many at once.
     """
@@ -52,14 +59,17 @@ class Guard:
         *,
         token: str | None = None,
         hosts: Collection[str] | None = None,
+        public: str | None = None,
         max_bytes: int,
         rate: float,
     ) -> None:
         self._app = app
         self._token = token
         self._hosts = hosts
+        self._public = public
         self._max_bytes = max_bytes
         self._budget = _Budget(rate)
+        self._at_work: Counter[tuple[str, str]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -71,27 +81,34 @@ class Guard:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
+        asker = asker_of(scope)
         try:
-            self._check(scope)
+            self._check(scope, asker)
         except HTTPException as refusal:
             response = JSONResponse(
                 {"error": refusal.detail}, refusal.status_code, dict(refusal.headers or {})
             )
             return await response(scope, receive, send_with_headers)
-        return await self._app(scope, self._limited(receive), send_with_headers)
+        self._at_work[asker] += 1
+        try:
+            return await self._app(scope, self._limited(scope, receive), send_with_headers)
+        finally:
+            self._at_work[asker] -= 1
+            if not self._at_work[asker]:
+                del self._at_work[asker]
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope, asker: tuple[str, str]) -> None:
         headers, path = Headers(scope=scope), scope["path"]
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
             raise HTTPException(421, f"this service is not called {_name(host)!r}")
-        origin = headers.get("origin")
-        if origin and scope["method"] not in ("GET", "HEAD") and urlsplit(origin).netloc != host:
+        if scope["method"] not in ("GET", "HEAD") and self._is_foreign(headers):
             raise HTTPException(403, "a page of another site must not use this service")
         if not path.startswith(_GUARDED):
             return
-        client = scope["client"][0] if scope["client"] else ""
-        if wait := self._budget.wait(client):
+        if self._at_work[asker] >= _AT_WORK:
+            raise busy()
+        if wait := self._budget.wait(asker[0]):
             raise HTTPException(
                 429, "too many requests; wait a moment", {"Retry-After": str(int(wait) + 1)}
             )
@@ -103,24 +120,46 @@ class Guard:
                 {"WWW-Authenticate": "Bearer"},
             )
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._max_bytes:
-            raise self._too_large()
+        self._check_size(headers, int(length) if length.isdecimal() else 0)
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _is_foreign(self, headers: Headers) -> bool:
+        """Return whether a page of another site asks, as browsers tell it.
+
+        What is not a browser tells nothing, and is led by no page.
+        """
+        origin = headers.get("origin")
+        if origin is not None and origin == self._public:
+            return False
+        if site := headers.get("sec-fetch-site"):  # the browser compares, whatever a proxy rewrites
+            return site not in ("same-origin", "none")
+        return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+
+    def _check_size(self, headers: Headers, size: int) -> None:
+        has_photos = headers.get("content-type", "").lower().startswith("multipart/")
+        if has_photos and size > self._max_bytes:
+            raise HTTPException(413, f"a request may have {self._max_bytes >> 20} MiB at most")
+        if not has_photos and size > _MAX_TEXT:
+            raise HTTPException(
+                413, f"a request without photos may have {_MAX_TEXT >> 10} KiB at most"
+            )
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        headers = Headers(scope=scope)
         received = 0
 
         async def limited() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
-                raise self._too_large()
+            self._check_size(headers, received)
             return message
 
         return limited
 
-    def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"a request may have {self._max_bytes >> 20} MiB at most")
+
+def asker_of(scope: Scope) -> tuple[str, str]:
+    """Return who asks, and for what: a client's lessons do not wait behind its predictions."""
+    return household(scope["client"][0]) if scope["client"] else "", scope["path"]
 
 
 class _Budget:

@@ -7,16 +7,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from spikehead.names import MAX_LENGTH
 from spikehead.serve.teacher import Recognition, State
 from spikehead.storage import StoredLesson
 
 ClassName = Annotated[
     str,
     Field(
-        max_length=60,
-        # Printable, and without spaces at the ends.
-        pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$",
-        description="Up to 60 characters, none of them a control character.",
+        description=f"Up to {MAX_LENGTH} characters, none of them a control character; blanks at "
+        "the ends do not count. A class that is known is taken as it is.",
         examples=["cup"],
     ),
 ]
@@ -97,6 +96,7 @@ class Model(BaseModel):
 class SkippedPhoto(BaseModel):
     """A photo that cannot be read."""
 
+    place: int = Field(description="Among those that were sent, from 0.", examples=[2])
     photo: str = Field(description="Its file name.", examples=["a.gif"])
     reason: str = Field(
         examples=["it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"]

@@ -98,7 +98,6 @@ class Teacher:
     def __init__(self, folder: str | Path, *, n_threads: int | None = None) -> None:
         self.folder = Path(folder)
         self._turn = threading.Lock()
-        self._encoding = threading.BoundedSemaphore(2)
         with ExitStack() as holds:
             holds.enter_context(storage.writing(folder))
             lessons = storage.read_lessons(folder)
@@ -141,7 +140,7 @@ class Teacher:
         model = self.state.model
         if not model.classes:
             raise Conflict("the model has learned nothing yet; teach it a class")
-        encoded = self._encoded(photos)
+        encoded = self.encode(photos)
         if not encoded.indices:
             return [], encoded.problems
         shares = model.vote(encoded.activations)
@@ -155,6 +154,18 @@ class Teacher:
             for share, raster in zip(shares, spikes, strict=True)
         ]
         return recognitions, encoded.problems
+
+    def encode(self, photos: Sequence[bytes]) -> EncodedBatch:
+        """Encode photos, all in one batch.
+
+        Parameters
+        ----------
+        photos : sequence of bytes
+            The contents of photo files.
+        """
+        encoder = self.state.model.encoder
+        # Few are decoded at a time, since a large photo takes much memory.
+        return next(encode_photos(photos, encoder, batch_size=len(photos), n_threads=2))
 
     def teach(self, label: str, photos: Sequence[bytes]) -> tuple[int, dict[int, str]]:
         """Teach photos of a class; when this returns, the lesson is on the disk.
@@ -178,11 +189,34 @@ class Teacher:
         OSError
             The lesson cannot be written; the model is as it was.
         """
-        encoded = self._encoded(photos)
-        if not encoded.indices:
-            return 0, encoded.problems
-        digests = np.frombuffer(b"".join(encoded.digests), np.uint8).reshape(-1, 32)
-        return self._add(label, digests, encoded.activations), encoded.problems
+        batch = self.encode(photos)
+        return self.teach_encoded(label, [batch]), batch.problems
+
+    def teach_encoded(self, label: str, batches: Sequence[EncodedBatch]) -> int:
+        """Teach photos that are encoded already, as `teach` does.
+
+        Parameters
+        ----------
+        label : str
+            The class; a new one is added.
+        batches : sequence of EncodedBatch
+            The photos, as `encode` gives them.
+
+        Returns
+        -------
+        int
+            Photos that were learned.
+
+        Raises
+        ------
+        OSError
+            The lesson cannot be written; the model is as it was.
+        """
+        digests = b"".join(digest for batch in batches for digest in batch.digests)
+        activations = np.concatenate([batch.activations for batch in batches])
+        if not digests:
+            return 0
+        return self._add(label, np.frombuffer(digests, np.uint8).reshape(-1, 32), activations)
 
     def add_class(self, label: str) -> None:
         """Add a class without photos; when this returns, it is on the disk.
@@ -236,12 +270,6 @@ class Teacher:
         head = self._saved.taught([lesson]).head
         head.predict_proba(blank)
         head.out_spikes(blank)
-
-    def _encoded(self, photos: Sequence[bytes]) -> EncodedBatch:
-        encoder = self.state.model.encoder
-        # All in one batch; few are decoded at a time, since a large photo takes much memory.
-        with self._encoding:
-            return next(encode_photos(photos, encoder, batch_size=len(photos), n_threads=2))
 
     def _add(self, label: str, digests: NDArray[np.uint8], activations: NDArray[np.float32]) -> int:
         """Learn a lesson, keep it, and return how many photos were new."""

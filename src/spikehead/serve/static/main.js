@@ -1,6 +1,7 @@
 // The page: what it shows of the model, and what it does with a camera or with photos.
 
 import * as api from "./api.js";
+import { isolated, sentence, shown } from "./names.js";
 import { readFile, startCamera, stopCamera, takePhoto } from "./photos.js";
 import { Raster } from "./raster.js";
 
@@ -23,6 +24,8 @@ const percent = (share) => `${Math.round(100 * share)} %`;
 let model = { classes: [], lessons: [] };
 let tiles = []; // the photos that were chosen: {photo, url, answer}
 let chosen = 0; // the tile whose answer is shown
+let refused = []; // files that were not taken: {name, reason}
+let picked = null; // the class whose button was pressed: a field cannot hold every name
 let holding = false; // the button, or the space bar
 let teaching = false;
 const heard = { name: "", times: 0, spoken: "" };
@@ -50,9 +53,9 @@ function dot(name) {
 
 // ---------------------------------------------------------------- what goes wrong
 
-function complain(sentence) {
-  $("problem").textContent = sentence && `${sentence[0].toUpperCase()}${sentence.slice(1)}.`;
-  $("problem").hidden = !sentence;
+function complain(why) {
+  $("problem").textContent = why && shown(`${why[0].toUpperCase()}${why.slice(1)}.`);
+  $("problem").hidden = !why;
 }
 
 // Do something with the service; if it fails, say why, or ask for the token that is missing.
@@ -87,9 +90,10 @@ async function refresh() {
 function showModel(described) {
   model = described;
   const { classes, lessons } = model;
-  $("summary").textContent = classes.length
-    ? `${model.name} knows ${plural(classes.length, "class", "classes")} from ${plural(model.photos, "photo")}`
-    : `${model.name} knows nothing yet`;
+  const knows = classes.length
+    ? `knows ${plural(classes.length, "class", "classes")} from ${plural(model.photos, "photo")}`
+    : "knows nothing yet";
+  $("summary").replaceChildren(isolated(model.name), ` ${knows}`);
   raster.members = model.members;
   $("members").textContent = model.members;
   $("classes").replaceChildren(...classes.map(classItem));
@@ -97,10 +101,12 @@ function showModel(described) {
   $("lessons").replaceChildren(...lessons.slice(-SHOWN_LESSONS).reverse().map(lessonItem));
   const last = lessons.at(-1);
   $("undo").disabled = !last;
-  $("undo").textContent = last
-    ? `Undo “${last.class}”, ${plural(last.photos, "photo")}`
-    : "Nothing to undo";
-  $("advice").textContent = advice(classes);
+  $("undo").replaceChildren(
+    ...(last
+      ? sentence`Undo “${last.class}”, ${plural(last.photos, "photo")}`
+      : ["Nothing to undo"]),
+  );
+  $("advice").replaceChildren(...advice(classes));
   if (!classes.length) showAnswer(null);
   showTarget();
 }
@@ -115,7 +121,7 @@ function classItem({ name, photos }) {
     "li",
     {},
     dot(name),
-    element("span", { className: "name", textContent: name }),
+    isolated(name, { className: "name" }),
     element("span", { className: "count", textContent: plural(photos, "photo") }),
     element("span", { className: "thumbs" }, ...pictures),
   );
@@ -127,7 +133,7 @@ function lessonItem(lesson) {
     "li",
     { value: lesson.number },
     dot(lesson.class),
-    element("span", { className: "name", textContent: lesson.class }),
+    isolated(lesson.class, { className: "name" }),
     element("span", { className: "count", textContent: plural(lesson.photos, "photo") }),
     element("time", {
       dateTime: lesson.taught_at,
@@ -139,12 +145,12 @@ function lessonItem(lesson) {
 
 function advice(classes) {
   if (classes.length === 1)
-    return `With one class, its answer is always “${classes[0].name}”: teach it another, if only what is there without it.`;
+    return sentence`With one class, its answer is always “${classes[0].name}”: teach it another, if only what is there without it.`;
   const taught = classes.filter(({ photos }) => photos).sort((a, b) => a.photos - b.photos);
   const [least, most] = [taught.at(0), taught.at(-1)];
   if (least && most.photos > UNEVEN * least.photos)
-    return `It learns best from about as many photos of each: show it more of “${least.name}”.`;
-  return "";
+    return sentence`It learns best from about as many photos of each: show it more of “${least.name}”.`;
+  return [];
 }
 
 // ---------------------------------------------------------------- what it answers
@@ -158,7 +164,7 @@ function showAnswer(answer) {
     return;
   }
   const share = answer.shares[answer.class];
-  $("answer-name").textContent = answer.class;
+  $("answer-name").textContent = shown(answer.class);
   $("answer-name").style.color = `var(${colour(answer.class)})`;
   const spiked = Object.values(answer.spikes).some((counts) => counts.some(Boolean));
   $("answer-share").textContent = percent(share) + (spiked ? "" : ", a guess: no neuron spiked");
@@ -187,7 +193,7 @@ function shareBar(name) {
   const bar = element(
     "li",
     {},
-    element("span", { className: "name", textContent: name }),
+    isolated(name, { className: "name" }),
     element("span", { className: "bar" }, fill),
     element("span", { className: "count" }),
   );
@@ -200,7 +206,7 @@ function speak(name, share) {
   heard.name = name;
   if (heard.times < STEADY || heard.spoken === name) return;
   heard.spoken = name;
-  $("spoken").textContent = `${name}, ${percent(share)}`;
+  $("spoken").replaceChildren(...sentence`${name}, ${percent(share)}`);
 }
 
 async function watchCamera() {
@@ -250,8 +256,17 @@ async function takeFiles(files) {
   if (!files.length) return;
   useCamera(false);
   for (const { url } of tiles) URL.revokeObjectURL(url);
-  const photos = await Promise.all([...files].slice(0, MOST).map(readFile));
-  tiles = photos.map((photo) => ({ photo, url: URL.createObjectURL(photo.blob), answer: null }));
+  tiles = [];
+  refused = [...files]
+    .slice(MOST)
+    .map(({ name }) => ({ name, reason: `${MOST} photos are taken at a time` }));
+  for (const file of [...files].slice(0, MOST))
+    try {
+      const photo = await readFile(file);
+      tiles.push({ photo, url: URL.createObjectURL(photo.blob), answer: null, problem: "" });
+    } catch (error) {
+      refused.push({ name: file.name, reason: error.message });
+    }
   chosen = 0;
   await recogniseTiles();
 }
@@ -263,12 +278,11 @@ async function recogniseTiles() {
   const result = await attempt(() => api.predict(tiles.map(({ photo }) => photo)));
   if (!result) return;
   const answers = [...result.answers];
-  const skipped = [...result.skipped];
-  for (const tile of tiles) {
-    const unread = skipped[0]?.photo === tile.photo.name;
-    tile.problem = unread ? skipped.shift().reason : "";
-    tile.answer = unread ? null : answers.shift();
-  }
+  const problems = new Map(result.skipped.map(({ place, reason }) => [place, reason]));
+  tiles.forEach((tile, place) => {
+    tile.problem = problems.get(place) ?? "";
+    tile.answer = tile.problem ? null : answers.shift();
+  });
   showTiles();
   showTile(chosen);
 }
@@ -277,16 +291,24 @@ function showTiles() {
   $("tiles").replaceChildren(
     ...tiles.map(({ photo, url, answer, problem }, place) => {
       const caption = problem || (answer ? answer.class : "");
-      const picture = element("img", { src: url, alt: photo.name });
+      const picture = element("img", { src: url, alt: shown(photo.name) });
       const button = element(
         "button",
-        { type: "button", title: photo.name, ariaPressed: place === chosen },
+        { type: "button", title: shown(photo.name), ariaPressed: place === chosen },
         picture,
-        element("span", { textContent: caption }),
+        isolated(caption),
       );
       button.addEventListener("click", () => showTile(place));
       return element("li", {}, button);
     }),
+  );
+  const unread = tiles
+    .filter(({ problem }) => problem)
+    .map(({ photo, problem }) => ({ name: photo.name, reason: problem }));
+  $("left-out").replaceChildren(
+    ...[...unread, ...refused].map(({ name, reason }) =>
+      element("li", {}, ...sentence`${name} is left out: ${reason}.`),
+    ),
   );
 }
 
@@ -300,13 +322,14 @@ function showTile(place) {
 
 // ---------------------------------------------------------------- teaching
 
-const target = () => $("class-name").value.trim().normalize("NFC");
+const target = () => picked ?? $("class-name").value.trim().normalize("NFC");
 
 function chip({ name }) {
-  const made = element("button", { type: "button" }, dot(name), name);
+  const made = element("button", { type: "button" }, dot(name), isolated(name));
   made.dataset.name = name;
   made.addEventListener("click", () => {
-    $("class-name").value = name;
+    picked = name;
+    $("class-name").value = shown(name);
     showTarget();
   });
   return made;
@@ -317,10 +340,8 @@ function showTarget() {
   const camera = $("files").hidden;
   for (const made of $("chips").children) made.ariaPressed = made.dataset.name === name;
   $("teach").disabled = !name || !(camera ? cameraRuns() : tiles.length);
-  const what = name ? `“${name}”` : "";
-  $("teach-label").textContent = camera
-    ? `Hold to teach ${what}`
-    : `Teach ${plural(tiles.length, "photo")} ${name && "as"} ${what}`;
+  const what = camera ? "Hold to teach" : `Teach ${plural(tiles.length, "photo")}${name && " as"}`;
+  $("teach-label").replaceChildren(what, ...(name ? sentence` “${name}”` : []));
   $("teach-note").hidden = !camera;
 }
 
@@ -351,7 +372,7 @@ async function teach() {
   if (result) {
     const lesson = result.model.lessons.at(-1);
     if (result.learned) thumbs.set(lesson.number, thumbnails(photos));
-    $("said").textContent = outcome(name, result);
+    $("said").replaceChildren(...outcome(name, result));
     showModel(result.model);
     if (!camera) await recogniseTiles();
   }
@@ -364,10 +385,12 @@ function thumbnails(photos) {
 }
 
 function outcome(name, { learned, known, skipped }) {
-  const parts = [`Learned ${plural(learned, "photo")} of “${name}”`];
-  if (known) parts.push(`${known} known already`);
-  if (skipped.length) parts.push(`${skipped[0].photo} was left out: ${skipped[0].reason}`);
-  return `${parts.join("; ")}.`;
+  return [
+    ...sentence`Learned ${plural(learned, "photo")} of “${name}”`,
+    ...(known ? [`; ${known} known already`] : []),
+    ...skipped.flatMap(({ photo, reason }) => sentence`; ${photo} was left out: ${reason}`),
+    ".",
+  ];
 }
 
 async function undo() {
@@ -375,7 +398,8 @@ async function undo() {
   if (!result) return;
   for (const url of thumbs.get(result.undone.number) ?? []) URL.revokeObjectURL(url);
   thumbs.delete(result.undone.number);
-  $("said").textContent = `Undid ${plural(result.undone.photos, "photo")} of “${result.undone.class}”.`;
+  const { photos, class: name } = result.undone;
+  $("said").replaceChildren(...sentence`Undid ${plural(photos, "photo")} of “${name}”.`);
   showModel(result.model);
   if ($("viewfinder").hidden) await recogniseTiles();
 }
@@ -413,7 +437,10 @@ $("class-form").addEventListener("submit", (event) => {
   event.preventDefault();
   $("teach").focus();
 });
-$("class-name").addEventListener("input", showTarget);
+$("class-name").addEventListener("input", () => {
+  picked = null;
+  showTarget();
+});
 $("start-camera").addEventListener("click", turnCameraOn);
 $("use-camera").addEventListener("click", () => useCamera(true));
 $("use-files").addEventListener("click", () => useCamera(false));

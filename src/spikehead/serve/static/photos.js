@@ -2,6 +2,7 @@
 
 const CAMERA_SIDE = 320;
 const FILE_SIDE = 640;
+const UNREAD_BYTES = 4 << 20; // of a file that is sent as it is
 
 export async function startCamera(video) {
   if (!navigator.mediaDevices)
@@ -34,6 +35,8 @@ export async function readFile(file) {
   try {
     bitmap = await createImageBitmap(file);
   } catch {
+    if (file.size > UNREAD_BYTES)
+      throw new Error("the browser cannot read it, and it is too large to be sent as it is");
     return { name: file.name, blob: file };
   }
   const scale = Math.min(1, FILE_SIDE / Math.min(bitmap.width, bitmap.height));

@@ -1,5 +1,7 @@
 // The spikes of each class's column: they fall, one row a step, and rest until the next answer.
 
+import { shown } from "./names.js";
+
 const ROW = 7; // pixels a step
 const LABELS = 26; // pixels for the names below
 const STEPS_A_SECOND = 60;
@@ -44,7 +46,7 @@ export class Raster {
     const total = (name) => spikes[name].reduce((sum, count) => sum + count, 0);
     this.#canvas.setAttribute(
       "aria-label",
-      `Spikes: ${this.#lanes.map((name) => `${name} ${total(name)}`).join(", ")}`,
+      `Spikes: ${this.#lanes.map((name) => `${shown(name)} ${total(name)}`).join(", ")}`,
     );
     if (this.#still.matches) {
       this.#waiting = [];
@@ -93,7 +95,7 @@ export class Raster {
       context.fillStyle = style.getPropertyValue("--line");
       context.fillRect(middle - 0.5, 0, 1, floor);
       context.fillStyle = style.color;
-      context.fillText(fitted(context, name, lane - 8), middle, height - 8);
+      context.fillText(fitted(context, shown(name), lane - 8), middle, height - 8);
       context.fillStyle = style.getPropertyValue(this.#colour(name));
       for (const { step, age } of this.#fallen) {
         const y = age * ROW;
