@@ -242,6 +242,7 @@ def test_bad_input_is_refused_in_a_sentence(model, tmp_path):
         name = "own"
         n_activations = 4
         saturation = 1.0
+        files = property(lambda _: {})
         preprocessing = Preprocessing(8, 8)
 
     own = HybridClassifier(Own(), members=1)
