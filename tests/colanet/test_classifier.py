@@ -516,6 +516,8 @@ def test_two_classes_score_for_the_one_that_is_sorted_last() -> None:
     found = head(grow=True).partial_fit(X, y)
     assert (found.classes_.tolist(), in_columns(found)) == ([3, 8], [8, 3])
     assert ((found.decision_function(X) > 0) == (found.predict(X) == 8)).all()
+    ranks = found.predict_proba(X)[:, 1].argsort(kind="stable")
+    assert (found.decision_function(X)[ranks[1:]] >= found.decision_function(X)[ranks[:-1]]).all()
     assert get_scorer("roc_auc")(found, X, y) > 0.9
 
 

@@ -432,11 +432,15 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            In the order of `classes_`. For two: the score of the second less that of the first.
+            In the order of `classes_`. For two: by how much the share of the second in the vote
+            exceeds that of the first, so that examples rank as by `predict_proba`.
         """
+        self._check_taught()
+        if len(self.classes_) == 2:
+            shares = self.predict_proba(X)
+            return np.asarray(shares[:, 1] - shares[:, 0])
         by_column = self._scores(X)
-        scores = by_column[:, self.columns_]
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+        return np.asarray(by_column[:, self.columns_])
 
     def out_spikes(self, X: Any) -> NDArray[np.intp]:
         """Return in how many members each class's OUT neuron spikes, step by step.
