@@ -1,0 +1,1 @@
+"""Decorrelated columns: the head without conditions."""

@@ -1,0 +1,490 @@
+"""The fast engine for CPUs: the same spikes and synapses as the reference, bit for bit.
+
+All sums are of whole numbers and exact (`rules`), so their order is free: an example is a count for
+each input and not ten steps, only inputs that spike are visited, compilers may reorder sums, and
+threads share rows, columns and examples as they like. The lessons of a block are learned together:
+the lateral layer hears all of them in one pass over its weights, settles them one after the other
+by their traces, and is changed in one pass when the block is full. The columns then learn each on
+its own, since none hears another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead.coding import STEPS
+from spikehead.heads.decorrelated import rules
+from spikehead.heads.decorrelated.network import Network
+from spikehead.heads.decorrelated.parameters import BLOCK, DISCHARGE_STEPS, LATERAL_UNIT, UNIT
+
+TILE = 32
+"""Columns of lateral weights that are read or changed at once, so that they stay in the cache."""
+
+CHUNK = 256
+"""Examples that are answered at once."""
+
+_Each = Callable[[Callable[[int, int], Any], int], None]
+
+_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+# For sums of whole numbers alone, which are exact in any order.
+_summing = numba.njit(
+    nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}
+)
+
+
+class Response(NamedTuple):
+    """What columns answer to a stream.
+
+    Attributes
+    ----------
+    spikes : ndarray of uint8, shape (n_presentations, n_columns)
+        OUT spikes of each column.
+    residuals : ndarray of float64, shape (n_presentations, n_columns)
+        What is left of each potential, above where it started, over the threshold: spikes and it
+        together decide. Minus infinity where the column has learned nothing.
+    cosines : ndarray of float64, shape (n_presentations, n_columns), or None
+        How alike the example and each class are, from -1 to 1, as the lateral layer sees them: the
+        winner's tells how familiar the example is. None where it was not asked for.
+    """
+
+    spikes: NDArray[np.uint8]
+    residuals: NDArray[np.float64]
+    cosines: NDArray[np.float64] | None
+
+
+class _Heard(NamedTuple):
+    """What answers follow from: [presentation, column]."""
+
+    potentials: NDArray[np.float64]
+    energies: NDArray[np.float64]  # of the columns, before the presentation is learned
+    counts: NDArray[np.int64]  # likewise
+    examples: NDArray[np.float64]  # energies of the examples: [presentation]
+
+
+class _Spikes(NamedTuple):
+    """Presentations, as compiled functions read them."""
+
+    counts: NDArray[np.float64]  # [presentation, branch, place]
+    active: NDArray[np.int32]  # the places that spike, ascending, then anything; likewise
+    n_active: NDArray[np.int64]  # [presentation, branch]
+
+
+class CPUEngine:
+    """Runs a network on a CPU.
+
+    Parameters
+    ----------
+    network : Network
+        Its state; learning changes it in place. Columns may be added between calls.
+    n_threads : int, optional
+        Default: as many as this process may use. The result is the same for any number.
+    """
+
+    def __init__(self, network: Network, n_threads: int | None = None) -> None:
+        whole = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
+        if n_threads is not None and not (whole and n_threads >= 1):
+            raise ValueError(
+                f"n_threads must be a whole number from 1, or None for all, not {n_threads!r}"
+            )
+        self.network = network
+        self.n_threads = n_threads or numba.get_num_threads()
+
+    def learn(self, counts: NDArray[np.int8], labels: NDArray[Any]) -> Response:
+        """Present a stream and learn it, each presentation once and in order.
+
+        Parameters
+        ----------
+        counts : ndarray of int8, shape (n_presentations, n_inputs)
+            Signed spike counts.
+        labels : ndarray of int, shape (n_presentations,)
+            The column of each presentation's class.
+
+        Returns
+        -------
+        Response
+            What it answered to each presentation before it learned it, with cosines.
+
+        Raises
+        ------
+        ValueError
+            If the counts or labels are not such as this network takes, or an example has no
+            spikes; nothing is changed.
+        """
+        net = self.network
+        check_counts(net, counts)
+        check_lessons(net, counts, labels)
+        columns = labels.astype(np.int64)
+        heard = self._unheard(len(counts))
+        with self._threads(len(counts)) as each:
+            start = 0
+            while start < len(counts):
+                part = slice(start, start + BLOCK - int(net.n_traces))
+                block = _Heard(*(values[part] for values in heard))
+                self._learn_block(self._spikes(counts[part]), columns[part], block, each)
+                start = part.stop
+            return self._answers(heard, each, cosines=True)
+
+    def respond(self, counts: NDArray[np.int8], *, cosines: bool = False) -> Response:
+        """Present a stream without learning.
+
+        Parameters
+        ----------
+        counts : ndarray of int8, shape (n_presentations, n_inputs)
+            Signed spike counts.
+        cosines : bool, default=False
+            Whether to find the cosines as well, for which the lateral layer has to be asked.
+
+        Raises
+        ------
+        ValueError
+            If the counts are not such as this network takes.
+        """
+        net = self.network
+        check_counts(net, counts)
+        heard = self._unheard(len(counts))
+        heard.energies[:], heard.counts[:] = net.energies, net.counts
+        traces = net.traces[: net.n_traces]
+        with self._threads(len(counts)) as each:
+            for start in range(0, len(counts), CHUNK):
+                block = _Heard(*(values[start : start + CHUNK] for values in heard))
+                spikes = self._spikes(counts[start : start + CHUNK])
+                each(partial(_hear, spikes.counts, net.weights, block.potentials), len(spikes[0]))
+                if cosines:
+                    drive = self._drive(spikes, each)
+                    each(partial(_excite, spikes.counts, traces, drive, block.examples), len(drive))
+            return self._answers(heard, each, cosines=cosines)
+
+    def _learn_block(
+        self, spikes: _Spikes, columns: NDArray[np.int64], heard: _Heard, each: _Each
+    ) -> None:
+        """Learn what still fits into a block of lessons."""
+        net = self.network
+        drive = self._drive(spikes, each)
+        rates = np.empty(spikes.n_active.shape)
+        energies = np.empty(spikes.n_active.shape)
+        lessons = _Lessons(spikes.counts, columns, drive, energies, rates)
+        _settle(lessons, net.power, net.traces, int(net.n_traces))
+        heard.examples[:] = energies.sum(axis=1)
+        synapses = net.weights, net.energies, net.counts
+        each(partial(_learn_columns, lessons, net.power, *synapses, heard), net.n_columns)
+        net.n_traces += len(columns)
+        if net.n_traces == BLOCK:
+            n_tiles = -(-net.n_places // TILE)
+            each(partial(_consolidate, net.traces, net.inhibition, n_tiles), n_tiles)
+            net.traces[:] = 0
+            net.n_traces[...] = 0
+
+    def _spikes(self, counts: NDArray[np.int8]) -> _Spikes:
+        arranged = self.network.arranged(counts)
+        spikes = _Spikes(
+            arranged.astype(np.float64),
+            np.empty(arranged.shape, np.int32),
+            np.empty(arranged.shape[:2], np.int64),
+        )
+        _find_active(*spikes)
+        return spikes
+
+    def _drive(self, spikes: _Spikes, each: _Each) -> NDArray[np.float64]:
+        """Return each input's own spikes less its inhibition, in steps of 1 / `LATERAL_UNIT`."""
+        drive = spikes.counts * LATERAL_UNIT
+        each(partial(_inhibit, self.network.inhibition, *spikes, drive), self.network.n_places)
+        return drive
+
+    def _unheard(self, n: int) -> _Heard:
+        shape = n, self.network.n_columns
+        return _Heard(np.empty(shape), np.empty(shape), np.empty(shape, np.int64), np.empty(n))
+
+    def _answers(self, heard: _Heard, each: _Each, *, cosines: bool) -> Response:
+        shape = heard.potentials.shape
+        spikes, residuals = np.empty(shape, np.uint8), np.empty(shape)
+        alike = np.empty(shape if cosines else (0, 0))
+        factor = self.network.parameters.threshold
+        each(partial(_answer, factor, heard, spikes, residuals, alike), len(spikes))
+        return Response(spikes, residuals, alike if cosines else None)
+
+    @contextmanager
+    def _threads(self, n: int) -> Iterator[_Each]:
+        """Give a way to let each thread do a part of some work, cut by its ``first`` and ``last``."""
+        if self.n_threads == 1 or n < 8:
+            yield lambda work, length: work(0, length)
+            return
+        with ThreadPoolExecutor(self.n_threads) as pool:
+
+            def each(work: Callable[[int, int], Any], length: int) -> None:
+                cuts = np.linspace(0, length, self.n_threads + 1).astype(int).tolist()
+                list(pool.map(work, cuts[:-1], cuts[1:]))
+
+            yield each
+
+
+def check_counts(network: Network, counts: NDArray[Any]) -> None:
+    """Refuse what are not signed spike counts for a network.
+
+    Raises
+    ------
+    ValueError
+        If the type or shape is another, or a count beyond what a presentation has steps.
+    """
+    if counts.dtype != np.int8 or counts.ndim != 2 or counts.shape[1] != network.n_inputs:
+        raise ValueError(
+            f"spike counts must be int8 in the shape (n, {network.n_inputs}), not {counts.dtype} "
+            f"in the shape {counts.shape}"
+        )
+    if counts.min(initial=0) < -STEPS or counts.max(initial=0) > STEPS:
+        raise ValueError(f"a spike count must be from {-STEPS} to {STEPS}")
+
+
+def check_lessons(network: Network, counts: NDArray[np.int8], labels: NDArray[Any]) -> None:
+    """Refuse what cannot be learned.
+
+    Raises
+    ------
+    ValueError
+        If there is not one column for each example, or an example has no spikes.
+    """
+    if labels.shape != (len(counts),) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels must be one whole number for each of the {len(counts)} examples, not "
+            f"{labels.dtype} in the shape {labels.shape}"
+        )
+    if labels.min(initial=0) < 0 or labels.max(initial=-1) >= network.n_columns:
+        raise ValueError(
+            f"a label must be a column from 0 to {network.n_columns - 1}, not "
+            f"{labels.min() if labels.min() < 0 else labels.max()}"
+        )
+    silent = np.flatnonzero(~counts.any(axis=1))
+    if silent.size:
+        raise ValueError(
+            f"example {silent[0]} has no spikes, since its activations are all zero: it cannot be "
+            "learned, leave it out"
+        )
+
+
+class _Lessons(NamedTuple):
+    """A block of examples that are learned: [lesson, branch, place]."""
+
+    counts: NDArray[np.float64]
+    columns: NDArray[np.int64]  # [lesson]
+    excitations: NDArray[np.float64]  # first the drive
+    energies: NDArray[np.float64]  # [lesson, branch]
+    rates: NDArray[np.float64]  # likewise
+
+
+@_compiled
+def _find_active(counts: Any, active: Any, n_active: Any) -> None:
+    """Find the places that spike."""
+    for example in range(len(counts)):
+        for branch in range(counts.shape[1]):
+            row, found, n = counts[example, branch], active[example, branch], 0
+            for place in range(len(row)):
+                found[n] = place
+                n += row[place] != 0
+            n_active[example, branch] = n
+
+
+@_summing
+def _inhibit(
+    inhibition: Any, counts: Any, active: Any, n_active: Any, drive: Any, first: int, last: int
+) -> None:
+    """Take from the drive of some places how much they are inhibited by those that spike."""
+    # With few examples to share what is in the cache, whole rows are read faster.
+    width = TILE if len(counts) >= 4 else max(last - first, 1)
+    for branch in range(len(inhibition)):
+        rows = inhibition[branch]
+        for begin in range(first, last, width):
+            end = min(begin + width, last)
+            for example in range(len(counts)):
+                out = drive[example, branch, begin:end]
+                row, places = counts[example, branch], active[example, branch]
+                place, n = 0, n_active[example, branch]
+                # Four rows at a time, or the loop waits for its own sums.
+                while place + 4 <= n:
+                    i, j, k, m = places[place : place + 4]
+                    a, b = rows[i, begin:end], rows[j, begin:end]
+                    c, d = rows[k, begin:end], rows[m, begin:end]
+                    p, q, r, s = row[i], row[j], row[k], row[m]
+                    for column in range(len(out)):
+                        out[column] -= (
+                            p * a[column] + q * b[column] + (r * c[column] + s * d[column])
+                        )
+                    place += 4
+                while place < n:
+                    i = places[place]
+                    a, p = rows[i, begin:end], row[i]
+                    for column in range(len(out)):
+                        out[column] -= p * a[column]
+                    place += 1
+
+
+@_summing
+def _product(one: Any, other: Any) -> float:
+    total = 0.0
+    for place in range(len(one)):
+        total += one[place] * other[place]
+    return total
+
+
+@_compiled
+def _settled(counts: Any, traces: Any, n_traces: int, branch: int, drive: Any) -> float:
+    """Turn a branch's drive into its excitation; return its energy."""
+    for earlier in range(n_traces):
+        trace = traces[earlier, branch]
+        overlap = _product(trace, counts)
+        for place in range(len(drive)):
+            drive[place] -= rules.recalled(trace[place], overlap)
+    for place in range(len(drive)):
+        drive[place] = rules.excitation(drive[place])
+    return _product(drive, counts)
+
+
+@_compiled
+def _excite(counts: Any, traces: Any, drive: Any, energies: Any, first: int, last: int) -> None:
+    """Find the energies of some examples."""
+    for example in range(first, last):
+        energies[example] = 0.0
+        for branch in range(counts.shape[1]):
+            energies[example] += _settled(
+                counts[example, branch], traces, len(traces), branch, drive[example, branch]
+            )
+
+
+@_compiled
+def _settle(lessons: Any, power: float, traces: Any, n_traces: int) -> None:
+    """Let the lateral layer learn, each lesson after the one before."""
+    for lesson in range(len(lessons.columns)):
+        for branch in range(lessons.counts.shape[1]):
+            excited = lessons.excitations[lesson, branch]
+            counts = lessons.counts[lesson, branch]
+            energy = _settled(counts, traces, n_traces + lesson, branch, excited)
+            rate = rules.rate(power, energy)
+            lessons.energies[lesson, branch] = energy
+            lessons.rates[lesson, branch] = rate
+            trace, root = traces[n_traces + lesson, branch], np.sqrt(rate)
+            for place in range(len(trace)):
+                trace[place] = rules.trace(excited[place], root)
+
+
+@_summing
+def _consolidate(traces: Any, inhibition: Any, n_tiles: int, first: int, last: int) -> None:
+    """Change some tiles of lateral weights, and their mirror images."""
+    size = inhibition.shape[1]
+    products = np.empty(TILE)
+    for number in range(first, last):
+        # Long rows of the triangle and short ones in turns, so that threads have as much to do.
+        tile = number // 2 if number % 2 == 0 else n_tiles - 1 - number // 2
+        for branch in range(len(inhibition)):
+            weights = inhibition[branch]
+            for left in range(tile * TILE, size, TILE):
+                for row in range(tile * TILE, min((tile + 1) * TILE, size)):
+                    begin, end = max(left, row), min(left + TILE, size)
+                    sums = products[: end - begin]
+                    sums[:] = 0.0
+                    for lesson in range(0, BLOCK, 4):
+                        a = traces[lesson, branch, begin:end]
+                        b = traces[lesson + 1, branch, begin:end]
+                        c = traces[lesson + 2, branch, begin:end]
+                        d = traces[lesson + 3, branch, begin:end]
+                        p, q, r, s = traces[lesson : lesson + 4, branch, row]
+                        for column in range(len(sums)):
+                            sums[column] += (
+                                p * a[column] + q * b[column] + (r * c[column] + s * d[column])
+                            )
+                    for column in range(len(sums)):
+                        sums[column] = rules.consolidated(weights[row, begin + column], sums[column])
+                        weights[row, begin + column] = sums[column]
+                        weights[begin + column, row] = sums[column]
+
+
+@_compiled
+def _hear(counts: Any, weights: Any, potentials: Any, first: int, last: int) -> None:
+    """Find the potential of each column at the end of some examples."""
+    for example in range(first, last):
+        for column in range(len(weights)):
+            total = 0.0
+            for branch in range(counts.shape[1]):
+                total += _product(weights[column, branch], counts[example, branch])
+            potentials[example, column] = total
+
+
+@_compiled
+def _learn_columns(
+    lessons: Any,
+    power: float,
+    weights: Any,
+    energies: Any,
+    counts: Any,
+    heard: Any,
+    first: int,
+    last: int,
+) -> None:
+    """Let some columns learn, and note what they heard before each lesson."""
+    n_branches = lessons.counts.shape[1]
+    for column in range(first, last):
+        for lesson in range(len(lessons.columns)):
+            own = lessons.columns[lesson] == column
+            heard.energies[lesson, column] = energies[column]
+            heard.counts[lesson, column] = counts[column]
+            learned = counts[column] > 0
+            count = counts[column] + 1.0
+            total = shared = new = 0.0
+            for branch in range(n_branches):
+                if not (learned or own):
+                    break
+                weight = weights[column, branch]
+                excited = lessons.excitations[lesson, branch]
+                rate = lessons.rates[lesson, branch]
+                gain = power * rate
+                potential = _product(weight, lessons.counts[lesson, branch])
+                step = rate * potential / UNIT
+                if learned:
+                    for place in range(len(weight)):
+                        weight[place] = rules.depressed(weight[place], excited[place], step)
+                    energies[column] = rules.depressed(energies[column], potential, step)
+                if own:
+                    for place in range(len(weight)):
+                        target = rules.left(excited[place], gain)
+                        weight[place] = rules.moved(weight[place], target, count)
+                    shared += rules.left(potential, gain)
+                    new += rules.left(lessons.energies[lesson, branch], gain)
+                total += potential
+            heard.potentials[lesson, column] = total
+            if own:
+                energies[column] = rules.moved_energy(energies[column], shared, new, count)
+                counts[column] += 1
+
+
+@_compiled
+def _answer(
+    factor: float, heard: Any, spikes: Any, residuals: Any, cosines: Any, first: int, last: int
+) -> None:
+    """Find the OUT spikes of each column for some examples, and what is left of its potential."""
+    for example in range(first, last):
+        energies, counts = heard.energies[example], heard.counts[example]
+        tone = rules.tone(energies, counts)
+        for column in range(len(energies)):
+            half = rules.half_threshold(factor, energies[column], tone)
+            potential = heard.potentials[example, column] + half
+            n = 0
+            while n < DISCHARGE_STEPS and potential >= 2.0 * half:
+                potential -= 2.0 * half
+                n += 1
+            spikes[example, column] = n
+            known = counts[column] > 0
+            residuals[example, column] = (potential - half) / (2.0 * half) if known else -np.inf
+            if len(cosines):
+                cosines[example, column] = (
+                    rules.cosine(
+                        heard.potentials[example, column], energies[column], heard.examples[example]
+                    )
+                    if known
+                    else -np.inf
+                )
