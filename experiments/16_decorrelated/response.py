@@ -1,4 +1,4 @@
-"""What should columns learn from: their potential, or their own spikes?
+"""Compare columns that learn from their potential with such that learn from their own spikes.
 
     python experiments/16_decorrelated/response.py digits.npz imagenette-300.npz caltech-50.npz
 

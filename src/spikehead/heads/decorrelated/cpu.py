@@ -1,11 +1,11 @@
 """The fast engine for CPUs: the same spikes and synapses as the reference, bit for bit.
 
 All sums are of whole numbers and exact (`rules`), so their order is free: an example is a count for
-each input and not ten steps, only inputs that spike are visited, compilers may reorder sums, and
-threads share rows, columns and examples as they like. The lessons of a block are learned together:
-the lateral layer hears all of them in one pass over its weights, settles them one after the other
-by their traces, and is changed in one pass when the block is full. The columns then learn each on
-its own, since none hears another.
+each input and not ten steps, matrices are multiplied by the linear algebra library, compilers may
+reorder sums, and threads share columns and examples as they like. The lessons of a block are
+learned together: the lateral layer hears all of them in one matrix product, settles them one after
+the other by their traces, and is changed by another product when the block is full. The columns
+then learn each on its own, since none hears another.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import STEPS
 from spikehead.heads.decorrelated import rules
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import BLOCK, DISCHARGE_STEPS, LATERAL_UNIT, UNIT
 
-TILE = 32
-"""Columns of lateral weights that are read or changed at once, so that they stay in the cache."""
+FEW = 8
+"""Below so many examples at once it is faster to visit only the inputs that spike."""
+
+ROWS = 128
+"""Rows of the lateral weights that are changed at once, so that they stay in the cache."""
 
 CHUNK = 256
 """Examples that are answered at once."""
@@ -69,13 +71,14 @@ class _Heard(NamedTuple):
     counts: NDArray[np.int64]  # likewise
     examples: NDArray[np.float64]  # energies of the examples: [presentation]
 
-
-class _Spikes(NamedTuple):
-    """Presentations, as compiled functions read them."""
-
-    counts: NDArray[np.float64]  # [presentation, branch, place]
-    active: NDArray[np.int32]  # the places that spike, ascending, then anything; likewise
-    n_active: NDArray[np.int64]  # [presentation, branch]
+    def part(self, chosen: slice) -> _Heard:
+        """Return some of the presentations."""
+        return _Heard(
+            self.potentials[chosen],
+            self.energies[chosen],
+            self.counts[chosen],
+            self.examples[chosen],
+        )
 
 
 class CPUEngine:
@@ -120,16 +123,16 @@ class CPUEngine:
             spikes; nothing is changed.
         """
         net = self.network
-        check_counts(net, counts)
-        check_lessons(net, counts, labels)
+        net.check_counts(counts)
+        net.check_lessons(counts, labels)
         columns = labels.astype(np.int64)
         heard = self._unheard(len(counts))
         with self._threads(len(counts)) as each:
             start = 0
             while start < len(counts):
                 part = slice(start, start + BLOCK - int(net.n_traces))
-                block = _Heard(*(values[part] for values in heard))
-                self._learn_block(self._spikes(counts[part]), columns[part], block, each)
+                spikes = net.arranged(counts[part]).astype(np.float64)
+                self._learn_block(spikes, columns[part], heard.part(part), each)
                 start = part.stop
             return self._answers(heard, each, cosines=True)
 
@@ -149,54 +152,51 @@ class CPUEngine:
             If the counts are not such as this network takes.
         """
         net = self.network
-        check_counts(net, counts)
+        net.check_counts(counts)
         heard = self._unheard(len(counts))
         heard.energies[:], heard.counts[:] = net.energies, net.counts
         traces = net.traces[: net.n_traces]
         with self._threads(len(counts)) as each:
             for start in range(0, len(counts), CHUNK):
-                block = _Heard(*(values[start : start + CHUNK] for values in heard))
-                spikes = self._spikes(counts[start : start + CHUNK])
-                each(partial(_hear, spikes.counts, net.weights, block.potentials), len(spikes[0]))
+                part = slice(start, start + CHUNK)
+                block, spikes = heard.part(part), net.arranged(counts[part]).astype(np.float64)
+                each(partial(_hear, spikes, net.weights, block.potentials), len(spikes))
                 if cosines:
-                    drive = self._drive(spikes, each)
-                    each(partial(_excite, spikes.counts, traces, drive, block.examples), len(drive))
+                    drive = self._drive(spikes)
+                    each(partial(_excite, spikes, traces, drive, block.examples), len(drive))
             return self._answers(heard, each, cosines=cosines)
 
     def _learn_block(
-        self, spikes: _Spikes, columns: NDArray[np.int64], heard: _Heard, each: _Each
+        self,
+        spikes: NDArray[np.float64],
+        columns: NDArray[np.int64],
+        heard: _Heard,
+        each: _Each,
     ) -> None:
         """Learn what still fits into a block of lessons."""
         net = self.network
-        drive = self._drive(spikes, each)
-        rates = np.empty(spikes.n_active.shape)
-        energies = np.empty(spikes.n_active.shape)
-        lessons = _Lessons(spikes.counts, columns, drive, energies, rates)
+        shape = spikes.shape[:2]
+        lessons = _Lessons(spikes, columns, self._drive(spikes), np.empty(shape), np.empty(shape))
         _settle(lessons, net.power, net.traces, int(net.n_traces))
-        heard.examples[:] = energies.sum(axis=1)
+        heard.examples[:] = lessons.energies.sum(axis=1)
         synapses = net.weights, net.energies, net.counts
         each(partial(_learn_columns, lessons, net.power, *synapses, heard), net.n_columns)
         net.n_traces += len(columns)
         if net.n_traces == BLOCK:
-            n_tiles = -(-net.n_places // TILE)
-            each(partial(_consolidate, net.traces, net.inhibition, n_tiles), n_tiles)
+            for branch, inhibition in enumerate(net.inhibition):
+                traces = np.ascontiguousarray(net.traces[:, branch])
+                each(partial(_consolidate, traces, inhibition), net.n_places)
             net.traces[:] = 0
             net.n_traces[...] = 0
 
-    def _spikes(self, counts: NDArray[np.int8]) -> _Spikes:
-        arranged = self.network.arranged(counts)
-        spikes = _Spikes(
-            arranged.astype(np.float64),
-            np.empty(arranged.shape, np.int32),
-            np.empty(arranged.shape[:2], np.int64),
-        )
-        _find_active(*spikes)
-        return spikes
-
-    def _drive(self, spikes: _Spikes, each: _Each) -> NDArray[np.float64]:
+    def _drive(self, spikes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return each input's own spikes less its inhibition, in steps of 1 / `LATERAL_UNIT`."""
-        drive = spikes.counts * LATERAL_UNIT
-        each(partial(_inhibit, self.network.inhibition, *spikes, drive), self.network.n_places)
+        drive = spikes * LATERAL_UNIT
+        if len(spikes) < FEW:
+            _inhibit(self.network.inhibition, spikes, drive)
+        else:
+            for branch, inhibition in enumerate(self.network.inhibition):
+                drive[:, branch] -= spikes[:, branch] @ inhibition
         return drive
 
     def _unheard(self, n: int) -> _Heard:
@@ -213,7 +213,7 @@ class CPUEngine:
 
     @contextmanager
     def _threads(self, n: int) -> Iterator[_Each]:
-        """Give a way to let each thread do a part of some work, cut by its ``first`` and ``last``."""
+        """Give a way to let threads share some work, each from a ``first`` to a ``last``."""
         if self.n_threads == 1 or n < 8:
             yield lambda work, length: work(0, length)
             return
@@ -226,49 +226,6 @@ class CPUEngine:
             yield each
 
 
-def check_counts(network: Network, counts: NDArray[Any]) -> None:
-    """Refuse what are not signed spike counts for a network.
-
-    Raises
-    ------
-    ValueError
-        If the type or shape is another, or a count beyond what a presentation has steps.
-    """
-    if counts.dtype != np.int8 or counts.ndim != 2 or counts.shape[1] != network.n_inputs:
-        raise ValueError(
-            f"spike counts must be int8 in the shape (n, {network.n_inputs}), not {counts.dtype} "
-            f"in the shape {counts.shape}"
-        )
-    if counts.min(initial=0) < -STEPS or counts.max(initial=0) > STEPS:
-        raise ValueError(f"a spike count must be from {-STEPS} to {STEPS}")
-
-
-def check_lessons(network: Network, counts: NDArray[np.int8], labels: NDArray[Any]) -> None:
-    """Refuse what cannot be learned.
-
-    Raises
-    ------
-    ValueError
-        If there is not one column for each example, or an example has no spikes.
-    """
-    if labels.shape != (len(counts),) or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels must be one whole number for each of the {len(counts)} examples, not "
-            f"{labels.dtype} in the shape {labels.shape}"
-        )
-    if labels.min(initial=0) < 0 or labels.max(initial=-1) >= network.n_columns:
-        raise ValueError(
-            f"a label must be a column from 0 to {network.n_columns - 1}, not "
-            f"{labels.min() if labels.min() < 0 else labels.max()}"
-        )
-    silent = np.flatnonzero(~counts.any(axis=1))
-    if silent.size:
-        raise ValueError(
-            f"example {silent[0]} has no spikes, since its activations are all zero: it cannot be "
-            "learned, leave it out"
-        )
-
-
 class _Lessons(NamedTuple):
     """A block of examples that are learned: [lesson, branch, place]."""
 
@@ -279,50 +236,25 @@ class _Lessons(NamedTuple):
     rates: NDArray[np.float64]  # likewise
 
 
-@_compiled
-def _find_active(counts: Any, active: Any, n_active: Any) -> None:
-    """Find the places that spike."""
-    for example in range(len(counts)):
-        for branch in range(counts.shape[1]):
-            row, found, n = counts[example, branch], active[example, branch], 0
-            for place in range(len(row)):
-                found[n] = place
-                n += row[place] != 0
-            n_active[example, branch] = n
-
-
 @_summing
-def _inhibit(
-    inhibition: Any, counts: Any, active: Any, n_active: Any, drive: Any, first: int, last: int
-) -> None:
-    """Take from the drive of some places how much they are inhibited by those that spike."""
-    # With few examples to share what is in the cache, whole rows are read faster.
-    width = TILE if len(counts) >= 4 else max(last - first, 1)
-    for branch in range(len(inhibition)):
-        rows = inhibition[branch]
-        for begin in range(first, last, width):
-            end = min(begin + width, last)
-            for example in range(len(counts)):
-                out = drive[example, branch, begin:end]
-                row, places = counts[example, branch], active[example, branch]
-                place, n = 0, n_active[example, branch]
-                # Four rows at a time, or the loop waits for its own sums.
-                while place + 4 <= n:
-                    i, j, k, m = places[place : place + 4]
-                    a, b = rows[i, begin:end], rows[j, begin:end]
-                    c, d = rows[k, begin:end], rows[m, begin:end]
-                    p, q, r, s = row[i], row[j], row[k], row[m]
-                    for column in range(len(out)):
-                        out[column] -= (
-                            p * a[column] + q * b[column] + (r * c[column] + s * d[column])
-                        )
-                    place += 4
-                while place < n:
-                    i = places[place]
-                    a, p = rows[i, begin:end], row[i]
-                    for column in range(len(out)):
-                        out[column] -= p * a[column]
-                    place += 1
+def _inhibit(inhibition: Any, spikes: Any, drive: Any) -> None:
+    """Take from the drive of each input how much it is inhibited by those that spike."""
+    for example in range(len(spikes)):
+        for branch in range(len(inhibition)):
+            weights, counts = inhibition[branch], spikes[example, branch]
+            out, active = drive[example, branch], np.flatnonzero(counts)
+            rest = len(active) % 4
+            for place in active[:rest]:
+                a, p = weights[place], counts[place]
+                for column in range(len(out)):
+                    out[column] -= p * a[column]
+            # Four rows at a time, or the loop waits for its own sums.
+            for first in range(rest, len(active), 4):
+                i, j, k, m = active[first : first + 4]
+                a, b, c, d = weights[i], weights[j], weights[k], weights[m]
+                p, q, r, s = counts[i], counts[j], counts[k], counts[m]
+                for column in range(len(out)):
+                    out[column] -= p * a[column] + q * b[column] + (r * c[column] + s * d[column])
 
 
 @_summing
@@ -373,35 +305,20 @@ def _settle(lessons: Any, power: float, traces: Any, n_traces: int) -> None:
                 trace[place] = rules.trace(excited[place], root)
 
 
-@_summing
-def _consolidate(traces: Any, inhibition: Any, n_tiles: int, first: int, last: int) -> None:
-    """Change some tiles of lateral weights, and their mirror images."""
-    size = inhibition.shape[1]
-    products = np.empty(TILE)
-    for number in range(first, last):
-        # Long rows of the triangle and short ones in turns, so that threads have as much to do.
-        tile = number // 2 if number % 2 == 0 else n_tiles - 1 - number // 2
-        for branch in range(len(inhibition)):
-            weights = inhibition[branch]
-            for left in range(tile * TILE, size, TILE):
-                for row in range(tile * TILE, min((tile + 1) * TILE, size)):
-                    begin, end = max(left, row), min(left + TILE, size)
-                    sums = products[: end - begin]
-                    sums[:] = 0.0
-                    for lesson in range(0, BLOCK, 4):
-                        a = traces[lesson, branch, begin:end]
-                        b = traces[lesson + 1, branch, begin:end]
-                        c = traces[lesson + 2, branch, begin:end]
-                        d = traces[lesson + 3, branch, begin:end]
-                        p, q, r, s = traces[lesson : lesson + 4, branch, row]
-                        for column in range(len(sums)):
-                            sums[column] += (
-                                p * a[column] + q * b[column] + (r * c[column] + s * d[column])
-                            )
-                    for column in range(len(sums)):
-                        sums[column] = rules.consolidated(weights[row, begin + column], sums[column])
-                        weights[row, begin + column] = sums[column]
-                        weights[begin + column, row] = sums[column]
+def _consolidate(traces: Any, inhibition: Any, first: int, last: int) -> None:
+    """Change some rows of lateral weights; the mirror image of a row changes by the same."""
+    for start in range(first, last, ROWS):
+        rows = slice(start, min(start + ROWS, last))
+        _change(inhibition[rows], traces[:, rows].T @ traces)
+
+
+@_compiled
+def _change(inhibition: Any, products: Any) -> None:
+    for row in range(len(inhibition)):
+        for place in range(inhibition.shape[1]):
+            inhibition[row, place] = rules.consolidated(
+                inhibition[row, place], products[row, place]
+            )
 
 
 @_compiled

@@ -36,8 +36,8 @@ class Variable:
         Of its values.
     axes : tuple of str
         What each axis counts: attributes of `Network`, and ``"block"``.
-    low, high : float
-        Range of its values.
+    limits : tuple of float
+        The smallest and the largest value that is possible.
     symmetric : bool
         Whether the last two axes are symmetric, so that a saved state holds one triangle.
     """
@@ -45,8 +45,7 @@ class Variable:
     name: str
     dtype: type
     axes: tuple[str, ...]
-    low: float
-    high: float
+    limits: tuple[float, float]
     symmetric: bool = False
 
 
@@ -57,19 +56,19 @@ STATE = (
         "inhibition",
         np.float64,
         ("n_branches", "n_places", "n_places"),
-        -2 * LATERAL_UNIT,
-        2 * LATERAL_UNIT,
+        (-2 * LATERAL_UNIT, 2 * LATERAL_UNIT),
         symmetric=True,
     ),
     Variable(
-        "traces", np.float64, ("block", "n_branches", "n_places"), -2 * TRACE_UNIT, 2 * TRACE_UNIT
+        "traces",
+        np.float64,
+        ("block", "n_branches", "n_places"),
+        (-2 * TRACE_UNIT, 2 * TRACE_UNIT),
     ),
-    Variable("n_traces", np.int64, (), 0, BLOCK - 1),
-    Variable(
-        "weights", np.float64, ("n_columns", "n_branches", "n_places"), -_LARGEST, _LARGEST
-    ),
-    Variable("energies", np.float64, ("n_columns",), -_LARGEST, _LARGEST),
-    Variable("counts", np.int64, ("n_columns",), 0, 2**53),
+    Variable("n_traces", np.int64, (), (0, BLOCK - 1)),
+    Variable("weights", np.float64, ("n_columns", "n_branches", "n_places"), (-_LARGEST, _LARGEST)),
+    Variable("energies", np.float64, ("n_columns",), (-_LARGEST, _LARGEST)),
+    Variable("counts", np.int64, ("n_columns",), (0, 2**53)),
 )
 """All that learning changes: what is saved, restored, checked, and grows with the columns."""
 
@@ -141,12 +140,12 @@ class Network:
     @property
     def n_branches(self) -> int:
         """Number of dendritic branches."""
-        return self.places.shape[0]
+        return len(self.places)
 
     @property
     def n_places(self) -> int:
         """Places on a branch."""
-        return self.places.shape[1]
+        return int(self.places.shape[1])
 
     @property
     def presentations(self) -> int:
@@ -218,6 +217,48 @@ class Network:
             return counts[:, None]
         return np.pad(counts, ((0, 0), (0, 1)))[:, self.places]
 
+    def check_counts(self, counts: NDArray[Any]) -> None:
+        """Refuse what are not signed spike counts for this network.
+
+        Raises
+        ------
+        ValueError
+            If type or shape are others, or a count is beyond what a presentation has steps.
+        """
+        if counts.dtype != np.int8 or counts.ndim != 2 or counts.shape[1] != self.n_inputs:
+            raise ValueError(
+                f"spike counts must be int8 in the shape (n, {self.n_inputs}), not {counts.dtype} "
+                f"in the shape {counts.shape}"
+            )
+        for count in (counts.min(initial=0), counts.max(initial=0)):
+            if not -STEPS <= count <= STEPS:
+                raise ValueError(f"a spike count must be from {-STEPS} to {STEPS}, not {count}")
+
+    def check_lessons(self, counts: NDArray[np.int8], labels: NDArray[Any]) -> None:
+        """Refuse what cannot be learned, of counts that can be answered.
+
+        Raises
+        ------
+        ValueError
+            If there is not one column for each example, or an example has no spikes.
+        """
+        if labels.shape != (len(counts),) or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"labels must be one whole number for each of the {len(counts)} examples, not "
+                f"{labels.dtype} in the shape {labels.shape}"
+            )
+        for label in (labels.min(initial=0), labels.max(initial=0)) if len(labels) else ():
+            if not 0 <= label < self.n_columns:
+                raise ValueError(
+                    f"a label must be the number of one of {self.n_columns} columns, not {label}"
+                )
+        silent = np.flatnonzero(~counts.any(axis=1))
+        if silent.size:
+            raise ValueError(
+                f"example {silent[0]} has no spikes, since its activations are all zero: it cannot "
+                "be learned, leave it out"
+            )
+
     def weight_map(self, column: int) -> NDArray[np.float64]:
         """Return the weight of each input of a column, in plain numbers, shape (n_inputs,)."""
         weights = np.zeros(self.n_inputs + 1)
@@ -237,19 +278,18 @@ class Network:
         return tuple(BLOCK if axis == "block" else getattr(self, axis) for axis in variable.axes)
 
     def _check(self, variable: Variable, value: NDArray[Any] | None) -> None:
-        shape = self._shape(variable)
+        shape, (low, high) = self._shape(variable), variable.limits
         if variable.symmetric:
             shape = (*shape[:-2], shape[-1] * (shape[-1] + 1) // 2)
-        fits = value is not None and value.shape == shape and value.dtype == variable.dtype
-        if not (
-            fits
-            and (value == np.rint(value)).all()
-            and (value >= variable.low).all()
-            and (value <= variable.high).all()
+        if (
+            value is None
+            or value.shape != shape
+            or value.dtype != variable.dtype
+            or not np.all((value == np.rint(value)) & (low <= value) & (value <= high))
         ):
             raise ValueError(
-                f"{variable.name} must be whole numbers from {variable.low:g} to "
-                f"{variable.high:g} as {np.dtype(variable.dtype)} in the shape {shape}"
+                f"{variable.name} must be whole numbers from {low:g} to {high:g} as "
+                f"{np.dtype(variable.dtype)} in the shape {shape}"
             )
 
     def _check_memory(self) -> None:
@@ -278,7 +318,8 @@ def _places(n_inputs: int, width: int) -> NDArray[np.int64]:
 
 def _triangle(square: NDArray[Any]) -> NDArray[Any]:
     """Return the upper triangles of symmetric matrices, row after row."""
-    return np.asarray(square[(..., *np.triu_indices(square.shape[-1]))])
+    rows, columns = np.triu_indices(square.shape[-1])
+    return np.asarray(square[..., rows, columns])
 
 
 def _square(triangle: NDArray[Any], size: int) -> NDArray[Any]:

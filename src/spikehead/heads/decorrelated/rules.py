@@ -193,7 +193,7 @@ def tone(energies: Any, counts: Any) -> float:
 
 
 @register_jitable
-def half_threshold(factor: float, energy: float, shared: float) -> float:
+def half_threshold(factor: float, energy: Any, shared: float) -> Any:
     """Return half of a neuron's threshold, from which its potential starts; at least one step.
 
     Parameters
@@ -209,7 +209,7 @@ def half_threshold(factor: float, energy: float, shared: float) -> float:
 
 
 @register_jitable
-def cosine(potential: float, energy: float, example: float) -> float:
+def cosine(potential: Any, energy: Any, example: Any) -> Any:
     """Return how alike an example and a class are, from -1 to 1, as the lateral layer sees them.
 
     Parameters
