@@ -100,10 +100,14 @@ def merged(one: Network, other: Network, columns: NDArray[Any]) -> Network:
     for name, value in ours.items():
         if value != theirs[name]:
             raise ValueError(
-                f"heads with {name} {value:g} and {theirs[name]:g} cannot be merged: what they "
-                "have learned is not measured alike"
+                f"heads with {name} {value:g} and {theirs[name]:g} cannot be merged: both must "
+                "have the same hyperparameters"
             )
-    if columns.shape != other.counts.shape or len(np.unique(columns)) < len(columns):
+    if (
+        columns.shape != other.counts.shape
+        or len(np.unique(columns)) < len(columns)
+        or columns.min(initial=0) < 0
+    ):
         raise ValueError(
             f"columns must be {other.n_columns} different ones, one for each of the other head"
         )
