@@ -1,11 +1,11 @@
 """The fast engine for CPUs: the same spikes and synapses as the reference, bit for bit.
 
 All sums are of whole numbers and exact (`rules`), so their order is free: an example is a count for
-each input and not ten steps, matrices are multiplied by the linear algebra library, compilers may
-reorder sums, and threads share columns and examples as they like. The lessons of a block are
-learned together: the lateral layer hears all of them in one matrix product, settles them one after
-the other by their traces, and is changed by another product when the block is full. The columns
-then learn each on its own, since none hears another.
+each input and not ten steps, only inputs that spike are visited, compilers may reorder sums, and
+threads share places, columns and examples as they like. The lessons of a block are learned
+together: the lateral layer hears all of them in one pass over its weights, settles them one after
+the other by their traces, and is changed in another pass when the block is full. The columns then
+learn each on its own, since none hears another.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from spikehead.heads.decorrelated import rules
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import BLOCK, DISCHARGE_STEPS, LATERAL_UNIT, UNIT
 
-FEW = 8
-"""Below so many examples at once it is faster to visit only the inputs that spike."""
+ROWS = 64
+"""Rows of lateral weights that all examples of a block hear while they are in the cache."""
 
-ROWS = 128
-"""Rows of the lateral weights that are changed at once, so that they stay in the cache."""
+TILE = 64
+"""Rows and columns of lateral weights that are changed at once; an even number."""
 
 CHUNK = 256
 """Examples that are answered at once."""
@@ -162,7 +162,7 @@ class CPUEngine:
                 block, spikes = heard.part(part), net.arranged(counts[part]).astype(np.float64)
                 each(partial(_hear, spikes, net.weights, block.potentials), len(spikes))
                 if cosines:
-                    drive = self._drive(spikes)
+                    drive = self._drive(spikes, each)
                     each(partial(_excite, spikes, traces, drive, block.examples), len(drive))
             return self._answers(heard, each, cosines=cosines)
 
@@ -176,27 +176,23 @@ class CPUEngine:
         """Learn what still fits into a block of lessons."""
         net = self.network
         shape = spikes.shape[:2]
-        lessons = _Lessons(spikes, columns, self._drive(spikes), np.empty(shape), np.empty(shape))
+        drive = self._drive(spikes, each)
+        lessons = _Lessons(spikes, columns, drive, np.empty(shape), np.empty(shape))
         _settle(lessons, net.power, net.traces, int(net.n_traces))
         heard.examples[:] = lessons.energies.sum(axis=1)
         synapses = net.weights, net.energies, net.counts
         each(partial(_learn_columns, lessons, net.power, *synapses, heard), net.n_columns)
         net.n_traces += len(columns)
         if net.n_traces == BLOCK:
-            for branch, inhibition in enumerate(net.inhibition):
-                traces = np.ascontiguousarray(net.traces[:, branch])
-                each(partial(_consolidate, traces, inhibition), net.n_places)
+            n_tiles = -(-net.n_places // TILE)
+            each(partial(_consolidate, net.traces, net.inhibition, n_tiles), n_tiles)
             net.traces[:] = 0
             net.n_traces[...] = 0
 
-    def _drive(self, spikes: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _drive(self, spikes: NDArray[np.float64], each: _Each) -> NDArray[np.float64]:
         """Return each input's own spikes less its inhibition, in steps of 1 / `LATERAL_UNIT`."""
         drive = spikes * LATERAL_UNIT
-        if len(spikes) < FEW:
-            _inhibit(self.network.inhibition, spikes, drive)
-        else:
-            for branch, inhibition in enumerate(self.network.inhibition):
-                drive[:, branch] -= spikes[:, branch] @ inhibition
+        each(partial(_inhibit, self.network.inhibition, spikes, drive), self.network.n_places)
         return drive
 
     def _unheard(self, n: int) -> _Heard:
@@ -237,24 +233,31 @@ class _Lessons(NamedTuple):
 
 
 @_summing
-def _inhibit(inhibition: Any, spikes: Any, drive: Any) -> None:
-    """Take from the drive of each input how much it is inhibited by those that spike."""
-    for example in range(len(spikes)):
-        for branch in range(len(inhibition)):
-            weights, counts = inhibition[branch], spikes[example, branch]
-            out, active = drive[example, branch], np.flatnonzero(counts)
-            rest = len(active) % 4
-            for place in active[:rest]:
-                a, p = weights[place], counts[place]
-                for column in range(len(out)):
-                    out[column] -= p * a[column]
-            # Four rows at a time, or the loop waits for its own sums.
-            for first in range(rest, len(active), 4):
-                i, j, k, m = active[first : first + 4]
-                a, b, c, d = weights[i], weights[j], weights[k], weights[m]
-                p, q, r, s = counts[i], counts[j], counts[k], counts[m]
-                for column in range(len(out)):
-                    out[column] -= p * a[column] + q * b[column] + (r * c[column] + s * d[column])
+def _inhibit(inhibition: Any, spikes: Any, drive: Any, first: int, last: int) -> None:
+    """Take from the drive of some places how much they are inhibited by those that spike."""
+    n_examples, n_branches, size = spikes.shape
+    # One example alone goes through all rows at once.
+    n_rows = ROWS if n_examples > 1 else size
+    for branch in range(n_branches):
+        weights = inhibition[branch]
+        for begin in range(0, size, n_rows):
+            for example in range(n_examples):
+                counts = spikes[example, branch]
+                out = drive[example, branch][first:last]
+                active = begin + np.flatnonzero(counts[begin : begin + n_rows])
+                alone = len(active) % 4
+                for i in active[:alone]:
+                    a, p = weights[i][first:last], counts[i]
+                    for place in range(len(out)):
+                        out[place] -= p * a[place]
+                # Four rows at a time, or the loop waits for its own sums.
+                for four in range(alone, len(active), 4):
+                    i, j, k, m = active[four], active[four + 1], active[four + 2], active[four + 3]
+                    a, b = weights[i][first:last], weights[j][first:last]
+                    c, d = weights[k][first:last], weights[m][first:last]
+                    p, q, r, s = counts[i], counts[j], counts[k], counts[m]
+                    for place in range(len(out)):
+                        out[place] -= p * a[place] + q * b[place] + (r * c[place] + s * d[place])
 
 
 @_summing
@@ -305,20 +308,62 @@ def _settle(lessons: Any, power: float, traces: Any, n_traces: int) -> None:
                 trace[place] = rules.trace(excited[place], root)
 
 
-def _consolidate(traces: Any, inhibition: Any, first: int, last: int) -> None:
-    """Change some rows of lateral weights; the mirror image of a row changes by the same."""
-    for start in range(first, last, ROWS):
-        rows = slice(start, min(start + ROWS, last))
-        _change(inhibition[rows], traces[:, rows].T @ traces)
+@_summing
+def _consolidate(traces: Any, inhibition: Any, n_tiles: int, first: int, last: int) -> None:
+    """Change some rows of tiles of lateral weights, from the diagonal on, and their mirror images.
+
+    Traces are copied to where a tile needs them: from afar they would be in each other's way in the
+    cache.
+    """
+    size = inhibition.shape[1]
+    across, down = np.zeros((BLOCK, TILE)), np.zeros((BLOCK, TILE))
+    products = np.zeros((TILE, TILE))
+    for number in range(first, last):
+        # Long rows of the triangle and short ones in turns, so that threads have as much to do.
+        top = TILE * (number // 2 if number % 2 == 0 else n_tiles - 1 - number // 2)
+        height = min(TILE, size - top)
+        for branch in range(len(inhibition)):
+            weights = inhibition[branch]
+            down[:, :height] = traces[:, branch, top : top + height]
+            for left in range(top, size, TILE):
+                width = min(TILE, size - left)
+                across[:, :width] = traces[:, branch, left : left + width]
+                _multiply(down, across, products)
+                for row in range(height):
+                    old, new = weights[top + row][left : left + width], products[row]
+                    for column in range(width):
+                        new[column] = rules.consolidated(old[column], new[column])
+                        old[column] = new[column]
+                if left > top:
+                    for column in range(width):
+                        old = weights[left + column][top : top + height]
+                        for row in range(height):
+                            old[row] = products[row, column]
 
 
-@_compiled
-def _change(inhibition: Any, products: Any) -> None:
-    for row in range(len(inhibition)):
-        for place in range(inhibition.shape[1]):
-            inhibition[row, place] = rules.consolidated(
-                inhibition[row, place], products[row, place]
+@_summing
+def _multiply(down: Any, across: Any, products: Any) -> None:
+    """Sum the products of traces over the lessons, for one tile."""
+    products[:] = 0.0
+    for row in range(0, TILE, 2):
+        upper, lower = products[row], products[row + 1]
+        for lesson in range(0, BLOCK, 4):
+            a, b, c, d = across[lesson], across[lesson + 1], across[lesson + 2], across[lesson + 3]
+            p, q, r, s = (
+                down[lesson, row],
+                down[lesson + 1, row],
+                down[lesson + 2, row],
+                down[lesson + 3, row],
             )
+            t, u, v, w = (
+                down[lesson, row + 1],
+                down[lesson + 1, row + 1],
+                down[lesson + 2, row + 1],
+                down[lesson + 3, row + 1],
+            )
+            for column in range(TILE):
+                upper[column] += p * a[column] + q * b[column] + (r * c[column] + s * d[column])
+                lower[column] += t * a[column] + u * b[column] + (v * c[column] + w * d[column])
 
 
 @_compiled
