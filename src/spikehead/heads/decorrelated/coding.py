@@ -46,8 +46,10 @@ def signed_counts(activations: NDArray[Any], scale: float) -> NDArray[np.int8]:
             f"example {example} has the activation {activations[example, place]} at input {place}; "
             "every activation must be finite"
         )
+    if activations.dtype != np.float32:  # of which the compiled function takes no copy either
+        activations = activations.astype(np.float64, copy=False)
     counts = np.empty(activations.shape, np.int8)
-    _count(np.asarray(activations, np.float64), scale, counts)
+    _count(activations, scale, counts)
     return counts
 
 
@@ -75,14 +77,16 @@ def _count(activations: Any, scale: float, counts: Any) -> None:
         x = activations[example]
         largest = 0.0
         for place in range(n_inputs):
-            largest = max(largest, abs(x[place]))
+            size[place] = abs(x[place])
+            largest = max(largest, size[place])
         # Squares must neither overflow nor vanish; powers of two, in two parts since one could
         # overflow itself, change no digit.
         exponent = -math.frexp(largest)[1]
         first, second = math.ldexp(1.0, exponent // 2), math.ldexp(1.0, exponent - exponent // 2)
         power = 0.0
         for place in range(n_inputs):
-            size[place] = abs(x[place]) * first * second
+            size[place] *= first
+            size[place] *= second
         for place in range(n_inputs):  # in this order, since another one rounds otherwise
             power += size[place] * size[place]
         gain = STEPS / (scale * math.sqrt(power / n_inputs)) if power > 0 else 0.0

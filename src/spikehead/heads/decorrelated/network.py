@@ -259,6 +259,18 @@ class Network:
                 "be learned, leave it out"
             )
 
+    def lateral(self) -> NDArray[np.float64]:
+        """Return what is left of one input by another: the specification's A, in plain numbers.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_branches, n_places, n_places)
+            The identity less all inhibition, that of the traces included.
+        """
+        traces = self.traces[: self.n_traces] / TRACE_UNIT
+        pending = np.einsum("lbi,lbj->bij", traces, traces, optimize=True)
+        return np.asarray(np.eye(self.n_places) - self.inhibition / LATERAL_UNIT - pending)
+
     def weight_map(self, column: int) -> NDArray[np.float64]:
         """Return the weight of each input of a column, in plain numbers, shape (n_inputs,)."""
         weights = np.zeros(self.n_inputs + 1)

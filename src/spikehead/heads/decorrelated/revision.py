@@ -18,7 +18,6 @@ from spikehead.heads.decorrelated import rules
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import (
     LATERAL_UNIT,
-    TRACE_UNIT,
     UNIT,
     DecorrelatedParameters,
 )
@@ -49,13 +48,10 @@ class Sums:
         They are exact up to some ten thousand examples of a thousand inputs; beyond, they differ
         by what the network has rounded.
         """
-        identity = np.eye(network.n_places)
-        traces = network.traces / TRACE_UNIT
-        pending = np.einsum("lbi,lbj->bij", traces, traces, optimize=True)
-        inverse = np.linalg.inv(identity - network.inhibition / LATERAL_UNIT - pending)
+        inverse = np.linalg.inv(network.lateral())
         means = np.einsum("cbi,bij->cbj", network.weights / UNIT, inverse, optimize=True)
         return cls(
-            np.rint(network.power * (inverse - identity)),
+            np.rint(network.power * (inverse - np.eye(network.n_places))),
             np.rint(network.counts[:, None, None] * means),
             network.counts.copy(),
         )
