@@ -59,7 +59,7 @@ def assert_recorded(response: Response, happened: list[reference.Presentation]) 
     n_threads=st.integers(1, 3),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @example(DecorrelatedParameters(), "saturated", 1, 1, BLOCK, 2, 0)
 @example(DecorrelatedParameters(width=130), "signed", 300, 2, BLOCK + 1, 2, 0)
 def test_it_learns_and_answers_as_the_reference(

@@ -196,7 +196,8 @@ def test_what_cannot_have_been_learned_is_refused_and_changes_nothing() -> None:
     network = taught(np.array([[5, -3, 0, 8]], np.int8), np.array([0]), 2)
     before = copy.deepcopy(network)
     other = np.array([10, 10, 10, -10], np.int8)
-    for example, label in ((other, 0), (np.array([5, -3, 0, 8], np.int8), 1)):
+    unlike = np.array([1, 1, 1, 0], np.int8)
+    for example, label in ((other, 0), (unlike, 0), (np.array([5, -3, 0, 8], np.int8), 1)):
         with pytest.raises(ValueError, match="cannot be taken back, since this head cannot have"):
             unlearn(network, example, label)
         assert_same(network, before)

@@ -64,21 +64,28 @@ class Response(NamedTuple):
 
 
 class _Heard(NamedTuple):
-    """What answers follow from: [presentation, column]."""
+    """What answers to some presentations follow from: [presentation, column]."""
 
     potentials: NDArray[np.float64]
     energies: NDArray[np.float64]  # of the columns, before the presentation is learned
     counts: NDArray[np.int64]  # likewise
     examples: NDArray[np.float64]  # energies of the examples: [presentation]
 
-    def part(self, chosen: slice) -> _Heard:
-        """Return some of the presentations."""
-        return _Heard(
-            self.potentials[chosen],
-            self.energies[chosen],
-            self.counts[chosen],
-            self.examples[chosen],
-        )
+    @classmethod
+    def nothing(cls, n: int, n_columns: int) -> _Heard:
+        """Make room."""
+        shape = n, n_columns
+        return cls(np.empty(shape), np.empty(shape), np.empty(shape, np.int64), np.empty(n))
+
+
+class _Lessons(NamedTuple):
+    """A block of examples that are learned: [lesson, branch, place]."""
+
+    counts: NDArray[np.float64]
+    columns: NDArray[np.int64]  # [lesson]
+    excitations: NDArray[np.float64]  # first the drive
+    energies: NDArray[np.float64]  # [lesson, branch]
+    rates: NDArray[np.float64]  # likewise
 
 
 class CPUEngine:
@@ -126,15 +133,16 @@ class CPUEngine:
         net.check_counts(counts)
         net.check_lessons(counts, labels)
         columns = labels.astype(np.int64)
-        heard = self._unheard(len(counts))
+        answer = self._unanswered(len(counts), cosines=True)
         with self._threads(len(counts)) as each:
             start = 0
             while start < len(counts):
                 part = slice(start, start + BLOCK - int(net.n_traces))
                 spikes = net.arranged(counts[part]).astype(np.float64)
-                self._learn_block(spikes, columns[part], heard.part(part), each)
+                heard = self._learn_block(spikes, columns[part], each)
+                self._answer(heard, answer, part, each)
                 start = part.stop
-            return self._answers(heard, each, cosines=True)
+        return answer
 
     def respond(self, counts: NDArray[np.int8], *, cosines: bool = False) -> Response:
         """Present a stream without learning.
@@ -153,32 +161,31 @@ class CPUEngine:
         """
         net = self.network
         net.check_counts(counts)
-        heard = self._unheard(len(counts))
-        heard.energies[:], heard.counts[:] = net.energies, net.counts
+        answer = self._unanswered(len(counts), cosines=cosines)
         traces = net.traces[: net.n_traces]
         with self._threads(len(counts)) as each:
             for start in range(0, len(counts), CHUNK):
                 part = slice(start, start + CHUNK)
-                block, spikes = heard.part(part), net.arranged(counts[part]).astype(np.float64)
-                each(partial(_hear, spikes, net.weights, block.potentials), len(spikes))
+                spikes = net.arranged(counts[part]).astype(np.float64)
+                heard = _Heard.nothing(len(spikes), net.n_columns)
+                heard.energies[:], heard.counts[:] = net.energies, net.counts
+                each(partial(_hear, spikes, net.weights, heard.potentials), len(spikes))
                 if cosines:
                     drive = self._drive(spikes, each)
-                    each(partial(_excite, spikes, traces, drive, block.examples), len(drive))
-            return self._answers(heard, each, cosines=cosines)
+                    each(partial(_excite, spikes, traces, drive, heard.examples), len(spikes))
+                self._answer(heard, answer, part, each)
+        return answer
 
     def _learn_block(
-        self,
-        spikes: NDArray[np.float64],
-        columns: NDArray[np.int64],
-        heard: _Heard,
-        each: _Each,
-    ) -> None:
-        """Learn what still fits into a block of lessons."""
+        self, spikes: NDArray[np.float64], columns: NDArray[np.int64], each: _Each
+    ) -> _Heard:
+        """Learn what still fits into a block of lessons; return what was heard before each."""
         net = self.network
         shape = spikes.shape[:2]
         drive = self._drive(spikes, each)
         lessons = _Lessons(spikes, columns, drive, np.empty(shape), np.empty(shape))
         _settle(lessons, net.power, net.traces, int(net.n_traces))
+        heard = _Heard.nothing(len(spikes), net.n_columns)
         heard.examples[:] = lessons.energies.sum(axis=1)
         synapses = net.weights, net.energies, net.counts
         each(partial(_learn_columns, lessons, net.power, *synapses, heard), net.n_columns)
@@ -188,6 +195,7 @@ class CPUEngine:
             each(partial(_consolidate, net.traces, net.inhibition, n_tiles), n_tiles)
             net.traces[:] = 0
             net.n_traces[...] = 0
+        return heard
 
     def _drive(self, spikes: NDArray[np.float64], each: _Each) -> NDArray[np.float64]:
         """Return each input's own spikes less its inhibition, in steps of 1 / `LATERAL_UNIT`."""
@@ -195,17 +203,17 @@ class CPUEngine:
         each(partial(_inhibit, self.network.inhibition, spikes, drive), self.network.n_places)
         return drive
 
-    def _unheard(self, n: int) -> _Heard:
+    def _unanswered(self, n: int, *, cosines: bool) -> Response:
         shape = n, self.network.n_columns
-        return _Heard(np.empty(shape), np.empty(shape), np.empty(shape, np.int64), np.empty(n))
+        alike = np.empty(shape) if cosines else None
+        return Response(np.empty(shape, np.uint8), np.empty(shape), alike)
 
-    def _answers(self, heard: _Heard, each: _Each, *, cosines: bool) -> Response:
-        shape = heard.potentials.shape
-        spikes, residuals = np.empty(shape, np.uint8), np.empty(shape)
-        alike = np.empty(shape if cosines else (0, 0))
+    def _answer(self, heard: _Heard, answer: Response, part: slice, each: _Each) -> None:
+        """Write the answers to some presentations."""
+        cosines = np.empty((0, 0)) if answer.cosines is None else answer.cosines[part]
+        written = answer.spikes[part], answer.residuals[part], cosines
         factor = self.network.parameters.threshold
-        each(partial(_answer, factor, heard, spikes, residuals, alike), len(spikes))
-        return Response(spikes, residuals, alike if cosines else None)
+        each(partial(_find_answers, factor, heard, *written), len(heard.potentials))
 
     @contextmanager
     def _threads(self, n: int) -> Iterator[_Each]:
@@ -220,16 +228,6 @@ class CPUEngine:
                 list(pool.map(work, cuts[:-1], cuts[1:]))
 
             yield each
-
-
-class _Lessons(NamedTuple):
-    """A block of examples that are learned: [lesson, branch, place]."""
-
-    counts: NDArray[np.float64]
-    columns: NDArray[np.int64]  # [lesson]
-    excitations: NDArray[np.float64]  # first the drive
-    energies: NDArray[np.float64]  # [lesson, branch]
-    rates: NDArray[np.float64]  # likewise
 
 
 @_summing
@@ -395,22 +393,18 @@ def _learn_columns(
             own = lessons.columns[lesson] == column
             heard.energies[lesson, column] = energies[column]
             heard.counts[lesson, column] = counts[column]
-            learned = counts[column] > 0
             count = counts[column] + 1.0
             total = shared = new = 0.0
             for branch in range(n_branches):
-                if not (learned or own):
-                    break
                 weight = weights[column, branch]
                 excited = lessons.excitations[lesson, branch]
                 rate = lessons.rates[lesson, branch]
                 gain = power * rate
                 potential = _product(weight, lessons.counts[lesson, branch])
                 step = rate * potential / UNIT
-                if learned:
-                    for place in range(len(weight)):
-                        weight[place] = rules.depressed(weight[place], excited[place], step)
-                    energies[column] = rules.depressed(energies[column], potential, step)
+                for place in range(len(weight)):
+                    weight[place] = rules.depressed(weight[place], excited[place], step)
+                energies[column] = rules.depressed(energies[column], potential, step)
                 if own:
                     for place in range(len(weight)):
                         target = rules.left(excited[place], gain)
@@ -425,7 +419,7 @@ def _learn_columns(
 
 
 @_compiled
-def _answer(
+def _find_answers(
     factor: float, heard: Any, spikes: Any, residuals: Any, cosines: Any, first: int, last: int
 ) -> None:
     """Find the OUT spikes of each column for some examples, and what is left of its potential."""

@@ -181,15 +181,12 @@ def learn(network: Network, now: Presentation, label: int) -> Lesson:
     if network.n_traces == BLOCK:
         network.consolidate()
 
-    # Anti-Hebbian: every neuron that has learned is depressed by its own potential.
-    before = network.weights.copy()
-    for column in np.flatnonzero(network.counts):
-        steps = rates * now.branches[column] / UNIT
-        network.weights[column] = rules.depressed(
-            network.weights[column], now.excitation, steps[:, None]
-        )
-        for step, potential in zip(steps, now.branches[column], strict=True):
-            network.energies[column] = rules.depressed(network.energies[column], potential, step)
+    # Anti-Hebbian: every neuron is depressed by its own potential, on each branch by that.
+    before = network.weights
+    steps = rates * now.branches / UNIT
+    network.weights = rules.depressed(before, now.excitation, steps[:, :, None])
+    for potential, step in zip(now.branches.T, steps.T, strict=True):
+        network.energies = rules.depressed(network.energies, potential, step)
     depression = before - network.weights
 
     # Dopamine: the labelled neuron moves towards what of the example nothing explains yet.

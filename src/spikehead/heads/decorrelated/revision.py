@@ -22,6 +22,8 @@ from spikehead.heads.decorrelated.parameters import (
     DecorrelatedParameters,
 )
 
+_TOLERANCE = 1e-4  # far above what rounding does to an energy
+
 
 @dataclass(frozen=True)
 class Sums:
@@ -145,7 +147,9 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
     excited = _excitation(network, spikes)
     energies = (excited * spikes).sum(axis=1)
     left, n = network.power - energies / UNIT, float(network.counts[label])
-    if n == 0 or (left <= 0).any():
+    # Before it was learned, no more of it could have been new than there is of it.
+    most = (spikes**2).sum(axis=1) * UNIT * (1 + _TOLERANCE)
+    if n == 0 or (network.power * energies > left * most).any():
         raise ValueError(
             "the example cannot be taken back, since this head cannot have learned it in this class"
         )
@@ -153,13 +157,11 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
     traces = rules.trace(excited, np.sqrt(1 / left)[:, None])
     network.consolidate()
     network.inhibition -= rules.consolidated(0.0, traces[:, :, None] * traces[:, None, :])
-    for column in np.flatnonzero(network.counts):
-        potentials = (network.weights[column] * spikes).sum(axis=1)
-        steps = -potentials / left / UNIT
-        own = rules.depressed(network.weights[column], excited, steps[:, None])
-        network.weights[column] = own
-        for step, potential in zip(steps, potentials, strict=True):
-            network.energies[column] = rules.depressed(network.energies[column], potential, step)
+    potentials = (network.weights * spikes).sum(axis=2)
+    steps = -potentials / left / UNIT
+    network.weights = rules.depressed(network.weights, excited, steps[:, :, None])
+    for potential, step in zip(potentials.T, steps.T, strict=True):
+        network.energies = rules.depressed(network.energies, potential, step)
     # And out of the mean of its own class, of which it was one part in n.
     own, energy = network.weights[label], network.energies[label]
     if n == 1:
