@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 from spikehead.heads.decorrelated.coding import signed_counts
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.network import Network
-from spikehead.heads.decorrelated.parameters import (
-    LATERAL_UNIT,
-    TRACE_UNIT,
-    UNIT,
-    DecorrelatedParameters,
-)
+from spikehead.heads.decorrelated.parameters import UNIT, DecorrelatedParameters
 
 P = DecorrelatedParameters()
 
@@ -47,13 +42,6 @@ class Batch(NamedTuple):
         k = counts.astype(np.float64)
         energies = np.einsum("ni,ij,nj->n", k, self.A, k)
         return np.asarray(k @ self.w.T / np.sqrt(self.q) / np.sqrt(energies)[:, None])
-
-
-def lateral(network: Network) -> NDArray[np.float64]:
-    """Return A of each branch."""
-    traces = network.traces / TRACE_UNIT
-    inhibition = network.inhibition / LATERAL_UNIT + np.einsum("lbi,lbj->bij", traces, traces)
-    return np.asarray(np.eye(network.n_places) - inhibition)
 
 
 def taught(counts: NDArray[np.int8], labels: NDArray[Any], n: int, p: Any = P) -> Network:
@@ -104,7 +92,7 @@ def test_the_state_is_that_of_batch_algebra(
     labels = rng.integers(0, 3, n)
     network = taught(counts, labels, 3, DecorrelatedParameters(lam=lam))
     batch = Batch.of(counts, labels, 3, network.power)
-    assert lateral(network)[0] == pytest.approx(batch.A, abs=3e-7)
+    assert network.lateral()[0] == pytest.approx(batch.A, abs=3e-7)
     assert network.weights[:, 0] / UNIT == pytest.approx(batch.w, abs=1e-5)
     assert network.energies / UNIT == pytest.approx(batch.q, abs=1e-4)
     assert network.counts.tolist() == [(labels == c).sum() for c in range(3)]
@@ -119,7 +107,7 @@ def test_branches_are_networks_of_their_own_that_share_a_neuron() -> None:
     for branch in range(3):
         part = network.arranged(counts)[:, branch]
         batch = Batch.of(part, labels, 4, 6.25 * 8)
-        assert lateral(network)[branch] == pytest.approx(batch.A, abs=3e-7)
+        assert network.lateral()[branch] == pytest.approx(batch.A, abs=3e-7)
         assert network.weights[:, branch] / UNIT == pytest.approx(batch.w, abs=1e-5)
         total += batch.q
     assert network.energies / UNIT == pytest.approx(total, abs=1e-4)
@@ -166,7 +154,7 @@ def test_the_order_does_not_matter() -> None:
     networks = [taught(counts[order], labels[order], 4) for order in orders]
     first = CPUEngine(networks[0], 1).respond(new, cosines=True)
     for network in networks[1:]:
-        assert lateral(network) == pytest.approx(lateral(networks[0]), abs=1e-7)
+        assert network.lateral() == pytest.approx(networks[0].lateral(), abs=1e-7)
         assert network.weights / UNIT == pytest.approx(networks[0].weights / UNIT, abs=1e-6)
         answer = CPUEngine(network, 1).respond(new, cosines=True)
         assert answer.cosines == pytest.approx(first.cosines, abs=1e-6)
@@ -259,9 +247,9 @@ def test_a_late_class_leaves_the_means_of_the_others() -> None:
     counts = signed_counts(X, 4.0)
     early, late = np.flatnonzero(labels < 4), np.flatnonzero(labels == 4)
     network = taught(counts[early], labels[early], 5)
-    means = network.weights[:4, 0] @ np.linalg.inv(lateral(network)[0]) / UNIT
+    means = network.weights[:4, 0] @ np.linalg.inv(network.lateral()[0]) / UNIT
     CPUEngine(network, 1).learn(counts[late], labels[late])
-    after = network.weights[:4, 0] @ np.linalg.inv(lateral(network)[0]) / UNIT
+    after = network.weights[:4, 0] @ np.linalg.inv(network.lateral()[0]) / UNIT
     assert after == pytest.approx(means, abs=1e-4)
     mixed = taught(counts, labels, 5)
     assert network.weights / UNIT == pytest.approx(mixed.weights / UNIT, abs=1e-6)
@@ -296,7 +284,7 @@ def test_a_long_stream_does_not_drift() -> None:
     A = np.linalg.inv(np.eye(24) + (k * times[:, None]).T @ k / network.power)
     weights = times * (labels == np.arange(4)[:, None])
     w = (weights @ k / weights.sum(axis=1)[:, None]) @ A
-    assert lateral(network)[0] == pytest.approx(A, rel=1e-4, abs=1e-8)
+    assert network.lateral()[0] == pytest.approx(A, rel=1e-4, abs=1e-8)
     assert network.weights[:, 0] / UNIT == pytest.approx(w, rel=1e-3, abs=1e-7)
     answer = CPUEngine(network).respond(counts)
     assert (winners(answer) == (k @ w.T / np.sqrt(network.energies)).argmax(axis=1)).all()

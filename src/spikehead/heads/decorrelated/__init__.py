@@ -1,1 +1,5 @@
-"""Decorrelated columns: the head without conditions."""
+"""Decorrelated columns: the head that asks nothing of its features, their number or their order."""
+
+from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
+
+__all__ = ["DecorrelatedParameters"]
