@@ -41,7 +41,7 @@ def borrowed(path):
     origins = {alias.name: node.module for node in imports for alias in node.names}
     for function in tree.body:
         decorators = map(ast.unparse, getattr(function, "decorator_list", []))
-        if {"compiled", "register_jitable"} & {*decorators}:
+        if {"compiled", "summing", "register_jitable"} & {*decorators}:
             for used in ast.walk(function):
                 if isinstance(used, ast.Name) and used.id in origins.keys() - {"compiled"}:
                     module = origins[used.id].removeprefix("spikehead.")

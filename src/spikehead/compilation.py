@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -22,19 +22,24 @@ from spikehead.folders import default_cache_folder, is_private, temporary_folder
 
 _PACKAGE = Path(__file__).parent
 
-INLINED = ("coding.py", "randomness.py", "colanet/parameters.py", "colanet/rules.py")
+INLINED = (
+    *("coding.py", "randomness.py", "colanet/parameters.py", "colanet/rules.py"),
+    *(f"heads/decorrelated/{name}.py" for name in ("coding", "parameters", "rules")),
+)
 """The modules whose functions and constants become part of what is compiled in others."""
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+def compiled(function: Callable[..., Any], *, fastmath: Collection[str] = ()) -> Any:
     """Compile a function with Numba when it is first called, or take the code from an earlier run.
 
     Parameters
     ----------
     function : callable
         It must not need the interpreter: the compiled code runs without its lock.
+    fastmath : collection of str, optional
+        What may be assumed of arithmetic, as LLVM names it. Default: nothing.
     """
-    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath={*fastmath})(function)
     if _folder() is not None:
         dispatcher._cache = _Cache(function)
     return dispatcher

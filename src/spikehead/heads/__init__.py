@@ -1,0 +1,1 @@
+"""The spiking heads. They know nothing of photos, encoders, files or torch."""

@@ -1,0 +1,445 @@
+"""The fast engine for CPUs: the same spikes and synapses as the reference, bit for bit.
+
+All sums are of whole numbers and exact (`rules`), so their order is free: an example is a count for
+each input and not ten steps, only inputs that spike are visited, compilers may reorder sums, and
+threads share places, columns and examples as they like. The lessons of a block are learned
+together: the lateral layer hears all of them in one pass over its weights, settles them one after
+the other by their traces, and is changed in another pass when the block is full. The columns then
+learn each on its own, since none hears another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead.compilation import compiled
+from spikehead.heads.decorrelated import rules
+from spikehead.heads.decorrelated.network import Network
+from spikehead.heads.decorrelated.parameters import BLOCK, DISCHARGE_STEPS, LATERAL_UNIT, UNIT
+
+ROWS = 64
+"""Rows of lateral weights that all examples of a block hear while they are in the cache."""
+
+TILE = 64
+"""Rows and columns of lateral weights that are changed at once; an even number."""
+
+CHUNK = 256
+"""Examples that are answered at once."""
+
+_Each = Callable[[Callable[[int, int], Any], int], None]
+
+# For sums of whole numbers alone, which are exact in any order.
+summing = partial(compiled, fastmath=("reassoc", "contract", "nsz"))
+
+
+class Response(NamedTuple):
+    """What columns answer to a stream.
+
+    Attributes
+    ----------
+    spikes : ndarray of uint8, shape (n_presentations, n_columns)
+        OUT spikes of each column.
+    residuals : ndarray of float64, shape (n_presentations, n_columns)
+        What is left of each potential, above where it started, over the threshold: spikes and it
+        together decide. Minus infinity where the column has learned nothing.
+    cosines : ndarray of float64, shape (n_presentations, n_columns), or None
+        How alike the example and each class are, from -1 to 1, as the lateral layer sees them: the
+        winner's tells how familiar the example is. None where it was not asked for.
+    """
+
+    spikes: NDArray[np.uint8]
+    residuals: NDArray[np.float64]
+    cosines: NDArray[np.float64] | None
+
+
+class _Heard(NamedTuple):
+    """What answers to some presentations follow from: [presentation, column]."""
+
+    potentials: NDArray[np.float64]
+    energies: NDArray[np.float64]  # of the columns, before the presentation is learned
+    counts: NDArray[np.int64]  # likewise
+    examples: NDArray[np.float64]  # energies of the examples: [presentation]
+
+    @classmethod
+    def nothing(cls, n: int, n_columns: int) -> _Heard:
+        """Make room."""
+        shape = n, n_columns
+        return cls(np.empty(shape), np.empty(shape), np.empty(shape, np.int64), np.empty(n))
+
+
+class _Lessons(NamedTuple):
+    """A block of examples that are learned: [lesson, branch, place]."""
+
+    counts: NDArray[np.float64]
+    columns: NDArray[np.int64]  # [lesson]
+    excitations: NDArray[np.float64]  # first the drive
+    energies: NDArray[np.float64]  # [lesson, branch]
+    rates: NDArray[np.float64]  # likewise
+
+
+class CPUEngine:
+    """Runs a network on a CPU.
+
+    Parameters
+    ----------
+    network : Network
+        Its state; learning changes it in place. Columns may be added between calls.
+    n_threads : int, optional
+        Default: as many as this process may use. The result is the same for any number.
+    """
+
+    def __init__(self, network: Network, n_threads: int | None = None) -> None:
+        whole = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
+        if n_threads is not None and not (whole and n_threads >= 1):
+            raise ValueError(
+                f"n_threads must be a whole number from 1, or None for all, not {n_threads!r}"
+            )
+        self.network = network
+        self.n_threads = n_threads or numba.get_num_threads()
+
+    def learn(self, counts: NDArray[np.int8], labels: NDArray[Any]) -> Response:
+        """Present a stream and learn it, each presentation once and in order.
+
+        Parameters
+        ----------
+        counts : ndarray of int8, shape (n_presentations, n_inputs)
+            Signed spike counts.
+        labels : ndarray of int, shape (n_presentations,)
+            The column of each presentation's class.
+
+        Returns
+        -------
+        Response
+            What it answered to each presentation before it learned it, with cosines.
+
+        Raises
+        ------
+        ValueError
+            If the counts or labels are not such as this network takes, or an example has no
+            spikes; nothing is changed.
+        """
+        net = self.network
+        net.check_counts(counts)
+        net.check_lessons(counts, labels)
+        columns = labels.astype(np.int64)
+        answer = self._unanswered(len(counts), cosines=True)
+        with self._threads(len(counts)) as each:
+            start = 0
+            while start < len(counts):
+                part = slice(start, start + BLOCK - int(net.n_traces))
+                spikes = net.arranged(counts[part]).astype(np.float64)
+                heard = self._learn_block(spikes, columns[part], each)
+                self._answer(heard, answer, part, each)
+                start = part.stop
+        return answer
+
+    def respond(self, counts: NDArray[np.int8], *, cosines: bool = False) -> Response:
+        """Present a stream without learning.
+
+        Parameters
+        ----------
+        counts : ndarray of int8, shape (n_presentations, n_inputs)
+            Signed spike counts.
+        cosines : bool, default=False
+            Whether to find the cosines as well, for which the lateral layer has to be asked.
+
+        Raises
+        ------
+        ValueError
+            If the counts are not such as this network takes.
+        """
+        net = self.network
+        net.check_counts(counts)
+        answer = self._unanswered(len(counts), cosines=cosines)
+        traces = net.traces[: net.n_traces]
+        with self._threads(len(counts)) as each:
+            for start in range(0, len(counts), CHUNK):
+                part = slice(start, start + CHUNK)
+                spikes = net.arranged(counts[part]).astype(np.float64)
+                heard = _Heard.nothing(len(spikes), net.n_columns)
+                heard.energies[:], heard.counts[:] = net.energies, net.counts
+                each(partial(_hear, spikes, net.weights, heard.potentials), len(spikes))
+                if cosines:
+                    drive = self._drive(spikes, each)
+                    each(partial(_excite, spikes, traces, drive, heard.examples), len(spikes))
+                self._answer(heard, answer, part, each)
+        return answer
+
+    def _learn_block(
+        self, spikes: NDArray[np.float64], columns: NDArray[np.int64], each: _Each
+    ) -> _Heard:
+        """Learn what still fits into a block of lessons; return what was heard before each."""
+        net = self.network
+        shape = spikes.shape[:2]
+        drive = self._drive(spikes, each)
+        lessons = _Lessons(spikes, columns, drive, np.empty(shape), np.empty(shape))
+        _settle(lessons, net.power, net.traces, int(net.n_traces))
+        heard = _Heard.nothing(len(spikes), net.n_columns)
+        heard.examples[:] = lessons.energies.sum(axis=1)
+        synapses = net.weights, net.energies, net.counts
+        each(partial(_learn_columns, lessons, net.power, *synapses, heard), net.n_columns)
+        net.n_traces += len(columns)
+        if net.n_traces == BLOCK:
+            n_tiles = -(-net.n_places // TILE)
+            each(partial(_consolidate, net.traces, net.inhibition, n_tiles), n_tiles)
+            net.traces[:] = 0
+            net.n_traces[...] = 0
+        return heard
+
+    def _drive(self, spikes: NDArray[np.float64], each: _Each) -> NDArray[np.float64]:
+        """Return each input's own spikes less its inhibition, in steps of 1 / `LATERAL_UNIT`."""
+        drive = spikes * LATERAL_UNIT
+        each(partial(_inhibit, self.network.inhibition, spikes, drive), self.network.n_places)
+        return drive
+
+    def _unanswered(self, n: int, *, cosines: bool) -> Response:
+        shape = n, self.network.n_columns
+        alike = np.empty(shape) if cosines else None
+        return Response(np.empty(shape, np.uint8), np.empty(shape), alike)
+
+    def _answer(self, heard: _Heard, answer: Response, part: slice, each: _Each) -> None:
+        """Write the answers to some presentations."""
+        cosines = np.empty((0, 0)) if answer.cosines is None else answer.cosines[part]
+        written = answer.spikes[part], answer.residuals[part], cosines
+        factor = self.network.parameters.threshold
+        each(partial(_find_answers, factor, heard, *written), len(heard.potentials))
+
+    @contextmanager
+    def _threads(self, n: int) -> Iterator[_Each]:
+        """Give a way to let threads share some work, each from a ``first`` to a ``last``."""
+        if self.n_threads == 1 or n < 8:
+            yield lambda work, length: work(0, length)
+            return
+        with ThreadPoolExecutor(self.n_threads) as pool:
+
+            def each(work: Callable[[int, int], Any], length: int) -> None:
+                cuts = np.linspace(0, length, self.n_threads + 1).astype(int).tolist()
+                list(pool.map(work, cuts[:-1], cuts[1:]))
+
+            yield each
+
+
+@summing
+def _inhibit(inhibition: Any, spikes: Any, drive: Any, first: int, last: int) -> None:
+    """Take from the drive of some places how much they are inhibited by those that spike."""
+    n_examples, n_branches, size = spikes.shape
+    # One example alone goes through all rows at once.
+    n_rows = ROWS if n_examples > 1 else size
+    for branch in range(n_branches):
+        weights = inhibition[branch]
+        for begin in range(0, size, n_rows):
+            for example in range(n_examples):
+                counts = spikes[example, branch]
+                out = drive[example, branch][first:last]
+                active = begin + np.flatnonzero(counts[begin : begin + n_rows])
+                alone = len(active) % 4
+                for i in active[:alone]:
+                    a, p = weights[i][first:last], counts[i]
+                    for place in range(len(out)):
+                        out[place] -= p * a[place]
+                # Four rows at a time, or the loop waits for its own sums.
+                for four in range(alone, len(active), 4):
+                    i, j, k, m = active[four], active[four + 1], active[four + 2], active[four + 3]
+                    a, b = weights[i][first:last], weights[j][first:last]
+                    c, d = weights[k][first:last], weights[m][first:last]
+                    p, q, r, s = counts[i], counts[j], counts[k], counts[m]
+                    for place in range(len(out)):
+                        out[place] -= p * a[place] + q * b[place] + (r * c[place] + s * d[place])
+
+
+@summing
+def _product(one: Any, other: Any) -> float:
+    total = 0.0
+    for place in range(len(one)):
+        total += one[place] * other[place]
+    return total
+
+
+@compiled
+def _settled(counts: Any, traces: Any, n_traces: int, branch: int, drive: Any) -> float:
+    """Turn a branch's drive into its excitation; return its energy."""
+    for earlier in range(n_traces):
+        trace = traces[earlier, branch]
+        overlap = _product(trace, counts)
+        for place in range(len(drive)):
+            drive[place] -= rules.recalled(trace[place], overlap)
+    for place in range(len(drive)):
+        drive[place] = rules.excitation(drive[place])
+    energy: float = _product(drive, counts)
+    return energy
+
+
+@compiled
+def _excite(counts: Any, traces: Any, drive: Any, energies: Any, first: int, last: int) -> None:
+    """Find the energies of some examples."""
+    for example in range(first, last):
+        energies[example] = 0.0
+        for branch in range(counts.shape[1]):
+            energies[example] += _settled(
+                counts[example, branch], traces, len(traces), branch, drive[example, branch]
+            )
+
+
+@compiled
+def _settle(lessons: Any, power: float, traces: Any, n_traces: int) -> None:
+    """Let the lateral layer learn, each lesson after the one before."""
+    for lesson in range(len(lessons.columns)):
+        for branch in range(lessons.counts.shape[1]):
+            excited = lessons.excitations[lesson, branch]
+            counts = lessons.counts[lesson, branch]
+            energy = _settled(counts, traces, n_traces + lesson, branch, excited)
+            rate = rules.rate(power, energy)
+            lessons.energies[lesson, branch] = energy
+            lessons.rates[lesson, branch] = rate
+            trace, root = traces[n_traces + lesson, branch], np.sqrt(rate)
+            for place in range(len(trace)):
+                trace[place] = rules.trace(excited[place], root)
+
+
+@summing
+def _consolidate(traces: Any, inhibition: Any, n_tiles: int, first: int, last: int) -> None:
+    """Change some rows of tiles of lateral weights, from the diagonal on, and their mirror images.
+
+    Traces are copied to where a tile needs them: from afar they would be in each other's way in the
+    cache.
+    """
+    size = inhibition.shape[1]
+    across, down = np.zeros((BLOCK, TILE)), np.zeros((BLOCK, TILE))
+    products = np.zeros((TILE, TILE))
+    for number in range(first, last):
+        # Long rows of the triangle and short ones in turns, so that threads have as much to do.
+        top = TILE * (number // 2 if number % 2 == 0 else n_tiles - 1 - number // 2)
+        height = min(TILE, size - top)
+        for branch in range(len(inhibition)):
+            weights = inhibition[branch]
+            down[:, :height] = traces[:, branch, top : top + height]
+            for left in range(top, size, TILE):
+                width = min(TILE, size - left)
+                across[:, :width] = traces[:, branch, left : left + width]
+                _multiply(down, across, products)
+                for row in range(height):
+                    old, new = weights[top + row][left : left + width], products[row]
+                    for column in range(width):
+                        new[column] = rules.consolidated(old[column], new[column])
+                        old[column] = new[column]
+                if left > top:
+                    for column in range(width):
+                        old = weights[left + column][top : top + height]
+                        for row in range(height):
+                            old[row] = products[row, column]
+
+
+@summing
+def _multiply(down: Any, across: Any, products: Any) -> None:
+    """Sum the products of traces over the lessons, for one tile."""
+    products[:] = 0.0
+    for row in range(0, TILE, 2):
+        upper, lower = products[row], products[row + 1]
+        for lesson in range(0, BLOCK, 4):
+            a, b, c, d = across[lesson], across[lesson + 1], across[lesson + 2], across[lesson + 3]
+            p, q, r, s = (
+                down[lesson, row],
+                down[lesson + 1, row],
+                down[lesson + 2, row],
+                down[lesson + 3, row],
+            )
+            t, u, v, w = (
+                down[lesson, row + 1],
+                down[lesson + 1, row + 1],
+                down[lesson + 2, row + 1],
+                down[lesson + 3, row + 1],
+            )
+            for column in range(TILE):
+                upper[column] += p * a[column] + q * b[column] + (r * c[column] + s * d[column])
+                lower[column] += t * a[column] + u * b[column] + (v * c[column] + w * d[column])
+
+
+@compiled
+def _hear(counts: Any, weights: Any, potentials: Any, first: int, last: int) -> None:
+    """Find the potential of each column at the end of some examples."""
+    for example in range(first, last):
+        for column in range(len(weights)):
+            total = 0.0
+            for branch in range(counts.shape[1]):
+                total += _product(weights[column, branch], counts[example, branch])
+            potentials[example, column] = total
+
+
+@compiled
+def _learn_columns(
+    lessons: Any,
+    power: float,
+    weights: Any,
+    energies: Any,
+    counts: Any,
+    heard: Any,
+    first: int,
+    last: int,
+) -> None:
+    """Let some columns learn, and note what they heard before each lesson."""
+    n_branches = lessons.counts.shape[1]
+    for column in range(first, last):
+        for lesson in range(len(lessons.columns)):
+            own = lessons.columns[lesson] == column
+            heard.energies[lesson, column] = energies[column]
+            heard.counts[lesson, column] = counts[column]
+            count = counts[column] + 1.0
+            total = shared = new = 0.0
+            for branch in range(n_branches):
+                weight = weights[column, branch]
+                excited = lessons.excitations[lesson, branch]
+                rate = lessons.rates[lesson, branch]
+                gain = power * rate
+                potential = _product(weight, lessons.counts[lesson, branch])
+                step = rate * potential / UNIT
+                for place in range(len(weight)):
+                    weight[place] = rules.depressed(weight[place], excited[place], step)
+                energies[column] = rules.depressed(energies[column], potential, step)
+                if own:
+                    for place in range(len(weight)):
+                        target = rules.left(excited[place], gain)
+                        weight[place] = rules.moved(weight[place], target, count)
+                    shared += rules.left(potential, gain)
+                    new += rules.left(lessons.energies[lesson, branch], gain)
+                total += potential
+            heard.potentials[lesson, column] = total
+            if own:
+                energies[column] = rules.moved_energy(energies[column], shared, new, count)
+                counts[column] += 1
+
+
+@compiled
+def _find_answers(
+    factor: float, heard: Any, spikes: Any, residuals: Any, cosines: Any, first: int, last: int
+) -> None:
+    """Find the OUT spikes of each column for some examples, and what is left of its potential."""
+    for example in range(first, last):
+        energies, counts = heard.energies[example], heard.counts[example]
+        tone = rules.tone(energies, counts)
+        for column in range(len(energies)):
+            half = rules.half_threshold(factor, energies[column], tone)
+            potential = heard.potentials[example, column] + half
+            n = 0
+            while n < DISCHARGE_STEPS and potential >= 2.0 * half:
+                potential -= 2.0 * half
+                n += 1
+            spikes[example, column] = n
+            known = counts[column] > 0
+            residuals[example, column] = (potential - half) / (2.0 * half) if known else -np.inf
+            if len(cosines):
+                cosines[example, column] = (
+                    rules.cosine(
+                        heard.potentials[example, column], energies[column], heard.examples[example]
+                    )
+                    if known
+                    else -np.inf
+                )

@@ -1,0 +1,185 @@
+"""What becomes of lessons afterwards: two heads are merged, one lesson is taken back.
+
+A network holds no examples, only what follows from three sums over them. The inverse of the
+specification's A is the identity plus a sum of whole numbers, over a constant; and a column's
+weights are A times the mean of its examples. So the sums can be had back, by rounding as long as
+the network's own rounding stays below that, and those of two networks be added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead.heads.decorrelated import rules
+from spikehead.heads.decorrelated.network import Network
+from spikehead.heads.decorrelated.parameters import (
+    LATERAL_UNIT,
+    UNIT,
+    DecorrelatedParameters,
+)
+
+_TOLERANCE = 1e-4  # far above what rounding does to an energy
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over all examples that a network has learned; whole numbers in float64.
+
+    Attributes
+    ----------
+    products : ndarray of float64, shape (n_branches, n_places, n_places)
+        Of the products of the spike counts of any two inputs of a branch.
+    totals : ndarray of float64, shape (n_columns, n_branches, n_places)
+        Of the spike counts of each input, over the examples of each column.
+    counts : ndarray of int64, shape (n_columns,)
+        Examples of each column.
+    """
+
+    products: NDArray[np.float64]
+    totals: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, network: Network) -> Sums:
+        """Have the sums back from a network.
+
+        They are exact up to some ten thousand examples of a thousand inputs; beyond, they differ
+        by what the network has rounded.
+        """
+        inverse = np.linalg.inv(network.lateral())
+        means = np.einsum("cbi,bij->cbj", network.weights / UNIT, inverse, optimize=True)
+        return cls(
+            np.rint(network.power * (inverse - np.eye(network.n_places))),
+            np.rint(network.counts[:, None, None] * means),
+            network.counts.copy(),
+        )
+
+    def network(self, parameters: DecorrelatedParameters, n_inputs: int) -> Network:
+        """Return the network that has learned examples with these sums."""
+        network = Network(parameters, n_inputs, len(self.counts))
+        identity = np.eye(network.n_places)
+        lateral = np.linalg.inv(identity + self.products / network.power)
+        lateral = (lateral + lateral.transpose(0, 2, 1)) / 2
+        means = self.totals / np.maximum(self.counts, 1)[:, None, None]
+        weights = np.einsum("cbi,bij->cbj", means, lateral, optimize=True)
+        network.inhibition = np.rint((identity - lateral) * LATERAL_UNIT)
+        network.weights = np.rint(weights * UNIT)
+        network.energies = np.rint((means * weights).sum(axis=(1, 2)) * UNIT)
+        network.counts = self.counts.copy()
+        return network
+
+
+def merged(one: Network, other: Network, columns: NDArray[Any]) -> Network:
+    """Return the network that has seen both streams, up to rounding; both stay as they are.
+
+    Parameters
+    ----------
+    one, other : Network
+        With the same inputs and hyperparameters.
+    columns : ndarray of int, shape (other.n_columns,)
+        The column of the result for each of `other`'s; those of `one` keep their number. Numbers
+        from ``one.n_columns`` on are new columns.
+
+    Raises
+    ------
+    ValueError
+        If the networks differ, or two columns of one network would become one.
+    """
+    if one.n_inputs != other.n_inputs:
+        raise ValueError(
+            f"heads of {one.n_inputs} and of {other.n_inputs} inputs cannot be merged: both must "
+            "come from one encoder"
+        )
+    ours, theirs = one.parameters.to_dict(), other.parameters.to_dict()
+    for name, value in ours.items():
+        if value != theirs[name]:
+            raise ValueError(
+                f"heads with {name} {value:g} and {theirs[name]:g} cannot be merged: both must "
+                "have the same hyperparameters"
+            )
+    if (
+        columns.shape != other.counts.shape
+        or len(np.unique(columns)) < len(columns)
+        or columns.min(initial=0) < 0
+    ):
+        raise ValueError(
+            f"columns must be {other.n_columns} different ones, one for each of the other head"
+        )
+    first, second = Sums.of(one), Sums.of(other)
+    n_columns = max(one.n_columns, int(columns.max(initial=-1)) + 1)
+    totals = np.zeros((n_columns, *first.totals.shape[1:]))
+    counts = np.zeros(n_columns, np.int64)
+    totals[: one.n_columns], counts[: one.n_columns] = first.totals, first.counts
+    totals[columns] += second.totals
+    counts[columns] += second.counts
+    whole = Sums(first.products + second.products, totals, counts)
+    return whole.network(one.parameters, one.n_inputs)
+
+
+def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
+    """Take a lesson back: the network becomes, up to rounding, one that has never learned it.
+
+    Nothing tells a network which examples it has learned. Of one that it has not, it would forget
+    what it never knew; only what is plainly impossible is refused.
+
+    Parameters
+    ----------
+    network : Network
+        Changed in place.
+    counts : ndarray of int8, shape (n_inputs,)
+        Signed spike counts of the example.
+    label : int
+        The column in which it was learned.
+
+    Raises
+    ------
+    ValueError
+        If the column has learned nothing, or the example cannot have been learned; nothing is
+        changed.
+    """
+    network.check_counts(counts[None])
+    network.check_lessons(counts[None], np.array([label]))
+    spikes = network.arranged(counts[None])[0].astype(np.float64)
+    excited = _excitation(network, spikes)
+    energies = (excited * spikes).sum(axis=1)
+    left, n = network.power - energies / UNIT, float(network.counts[label])
+    # Before it was learned, no more of it could have been new than there is of it.
+    most = (spikes**2).sum(axis=1) * UNIT * (1 + _TOLERANCE)
+    if n == 0 or (network.power * energies > left * most).any():
+        raise ValueError(
+            "the example cannot be taken back, since this head cannot have learned it in this class"
+        )
+    # As in a lesson, with the opposite sign.
+    traces = rules.trace(excited, np.sqrt(1 / left)[:, None])
+    network.consolidate()
+    network.inhibition -= rules.consolidated(0.0, traces[:, :, None] * traces[:, None, :])
+    potentials = (network.weights * spikes).sum(axis=2)
+    steps = -potentials / left / UNIT
+    network.weights = rules.depressed(network.weights, excited, steps[:, :, None])
+    for potential, step in zip(potentials.T, steps.T, strict=True):
+        network.energies = rules.depressed(network.energies, potential, step)
+    # And out of the mean of its own class, of which it was one part in n.
+    own, energy = network.weights[label], network.energies[label]
+    if n == 1:
+        network.weights[label], network.energies[label] = 0, 0
+    else:
+        gains = network.power / left
+        target = rules.left(excited, gains[:, None])
+        new = rules.left(energies, gains).sum()
+        change = (2 * n - 1) * energy - 2 * n * (own * spikes).sum() + new
+        network.weights[label] = own + rules.nearest((own - target) / (n - 1))
+        network.energies[label] = energy + rules.nearest(change / (n - 1) ** 2)
+    network.counts[label] -= 1
+
+
+def _excitation(network: Network, spikes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what lateral inhibition leaves of an example, as a presentation finds it."""
+    traces = network.traces[: network.n_traces]
+    overlaps = (traces * spikes).sum(axis=2)
+    recalled = rules.recalled(traces, overlaps[:, :, None]).sum(axis=0)
+    inhibited = np.einsum("bij,bj->bi", network.inhibition, spikes)
+    return np.asarray(rules.excitation(LATERAL_UNIT * spikes - inhibited - recalled))

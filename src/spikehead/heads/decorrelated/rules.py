@@ -1,0 +1,225 @@
+"""The equations of decorrelated columns, one small function each.
+
+Plain functions of numbers or NumPy arrays, which Numba can compile as well: the reference and the
+fast engine call the same ones. What they take and give are whole numbers, in the steps of 1 / unit
+that `parameters` lists, held in float64: below 2**53 their sums are exact in any order, so that
+matrices can be multiplied by any number of threads. Whatever is divided is rounded to the nearest
+whole number at once (specification, section 4).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+
+from spikehead.heads.decorrelated.parameters import LATERAL_UNIT, TRACE_UNIT, UNIT
+
+TRACES_TO_LATERAL = TRACE_UNIT * TRACE_UNIT / LATERAL_UNIT
+"""What the product of two traces is divided by to be a lateral weight."""
+
+
+@register_jitable
+def nearest(x: Any) -> Any:
+    """Return the nearest whole number; of two, the even one."""
+    return np.rint(x)
+
+
+# ---------------------------------------------------------------- the lateral layer
+
+
+@register_jitable
+def recalled(trace: Any, overlap: Any) -> Any:
+    """Return how much an earlier lesson of the block inhibits an input, before consolidation.
+
+    Parameters
+    ----------
+    trace : float
+        What the input keeps of that lesson.
+    overlap : float
+        Traces of all inputs of the branch times their spikes of now, summed, in steps of
+        1 / `TRACE_UNIT`: how much what is heard now resembles the lesson.
+
+    Returns
+    -------
+    float
+        In steps of 1 / `LATERAL_UNIT`.
+    """
+    return nearest(trace * overlap / TRACES_TO_LATERAL)
+
+
+@register_jitable
+def excitation(drive: Any) -> Any:
+    """Return what lateral inhibition leaves of an input's spikes.
+
+    Parameters
+    ----------
+    drive : float
+        The input's own spikes less its inhibition, in steps of 1 / `LATERAL_UNIT`.
+    """
+    return nearest(drive / (LATERAL_UNIT / UNIT))
+
+
+@register_jitable
+def rate(power: float, energy: Any) -> Any:
+    """Return the rate at which a branch learns an example: the number that all its synapses hear.
+
+    Parameters
+    ----------
+    power : float
+        That of `DecorrelatedParameters.power` (l0).
+    energy : float
+        Excitation times spikes, summed over the branch (e): how much of the example is new.
+    """
+    return 1.0 / (power + energy / UNIT)
+
+
+@register_jitable
+def trace(excited: Any, root: Any) -> Any:
+    """Return what an input keeps of a lesson.
+
+    Parameters
+    ----------
+    excited : float
+        Its excitation.
+    root : float
+        Square root of the rate: two inputs come to inhibit each other by the product of their
+        traces.
+    """
+    return nearest(excited * root / (UNIT / TRACE_UNIT))
+
+
+@register_jitable
+def consolidated(inhibition: Any, products: Any) -> Any:
+    """Return how much an input inhibits another when a block of lessons is consolidated.
+
+    Parameters
+    ----------
+    inhibition : float
+        Before.
+    products : float
+        Products of the traces of both inputs, summed over the lessons.
+    """
+    return inhibition + nearest(products / TRACES_TO_LATERAL)
+
+
+# ---------------------------------------------------------------- columns
+
+
+@register_jitable
+def depressed(value: Any, heard: Any, step: Any) -> Any:
+    """Return weights, or an energy, after anti-Hebbian depression by the neuron's own potential.
+
+    Parameters
+    ----------
+    value : float
+        Weights, or the neuron's energy, before.
+    heard : float
+        For weights the excitation of their inputs, for the energy the branch's potential.
+    step : float
+        The branch's rate times its potential.
+    """
+    return value - nearest(step * heard)
+
+
+@register_jitable
+def left(heard: Any, gain: Any) -> Any:
+    """Return what is left of an excitation, potential or energy once the example is learned.
+
+    Parameters
+    ----------
+    heard : float
+        What it was before.
+    gain : float
+        The branch's power times its rate (l0 eta).
+    """
+    return nearest(heard * gain)
+
+
+@register_jitable
+def moved(weight: Any, target: Any, count: Any) -> Any:
+    """Return weights that dopamine has moved towards an example, ever more slowly.
+
+    Parameters
+    ----------
+    weight : float
+        Before.
+    target : float
+        What is left of the excitation (`left`).
+    count : float
+        Examples of the class, this one among them.
+    """
+    return weight + nearest((target - weight) / count)
+
+
+@register_jitable
+def moved_energy(energy: Any, shared: Any, own: Any, count: Any) -> Any:
+    """Return the energy of a neuron whose weights were moved: ``w`` times the class's mean.
+
+    Parameters
+    ----------
+    energy : float
+        Before.
+    shared, own : float
+        What is left of the neuron's potential and of the example's energy (`left`).
+    count : float
+        Examples of the class, this one among them.
+    """
+    change = 2.0 * (count - 1.0) * (shared - energy) + (own - energy)
+    return energy + nearest(change / (count * count))
+
+
+# ---------------------------------------------------------------- the answer
+
+
+@register_jitable
+def tone(energies: Any, counts: Any) -> float:
+    """Return what all thresholds share: the mean root of the energy of columns that have learned.
+
+    Parameters
+    ----------
+    energies : ndarray of float64, shape (n_columns,)
+        Their energies.
+    counts : ndarray, shape (n_columns,)
+        Examples that each has learned.
+    """
+    total, known = 0.0, 0
+    for column in range(len(energies)):
+        if counts[column] > 0:
+            total += np.sqrt(max(energies[column], 0.0))
+            known += 1
+    return total / max(known, 1)
+
+
+@register_jitable
+def half_threshold(factor: float, energy: Any, shared: float) -> Any:
+    """Return half of a neuron's threshold, from which its potential starts; at least one step.
+
+    Parameters
+    ----------
+    factor : float
+        `DecorrelatedParameters.threshold`.
+    energy : float
+        The neuron's energy.
+    shared : float
+        That of `tone`.
+    """
+    return max(nearest(factor / 2.0 * np.sqrt(max(energy, 0.0)) * shared), 1.0)
+
+
+@register_jitable
+def cosine(potential: Any, energy: Any, example: Any) -> Any:
+    """Return how alike an example and a class are, from -1 to 1, as the lateral layer sees them.
+
+    Parameters
+    ----------
+    potential : float
+        The neuron's potential at the end of the input, without that from which it started.
+    energy : float
+        The neuron's energy.
+    example : float
+        The example's energy.
+    """
+    size = np.sqrt(max(energy, 0.0)) * np.sqrt(max(example, 0.0))
+    return potential / size if size > 0 else 0.0
