@@ -50,6 +50,13 @@ Photos = Annotated[
 ]
 
 
+def _asker(request: Request) -> tuple[str, str]:
+    return asker_of(request.scope)
+
+
+Asker = Annotated[tuple[str, str], Depends(_asker)]
+
+
 def create_app(
     teacher: Teacher,
     *,
@@ -189,7 +196,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
             raise HTTPException(422, str(error)) from None
 
     @router.get("/api/model", summary="What has it learned so far?")
-    def model() -> schemas.Model:
+    async def model() -> schemas.Model:
         return described()
 
     @router.get(
@@ -199,14 +206,14 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         response_class=FileResponse,
         responses={200: {"content": {"application/zip": {}}}, **_NOT_KEPT},
     )
-    async def download(request: Request) -> FileResponse:
+    async def download(asker: Asker) -> FileResponse:
         if downloads.locked():
             raise busy()
         async with AsyncExitStack() as until_sent:
             await until_sent.enter_async_context(downloads)
             folder = until_sent.enter_context(tempfile.TemporaryDirectory())
             path = Path(folder, "model.zip")
-            await work.long(asker_of(request.scope), teacher.write_archive, path)
+            await work.long(asker, teacher.write_archive, path)
             return _Download(path, until_sent.pop_all(), filename=f"{name}.zip")
 
     @router.post(
@@ -214,8 +221,8 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         summary="What is on these photos?",
         responses={**_BAD_REQUEST, **_errors({409: "It knows no class yet."})},
     )
-    async def predict(request: Request, photos: Photos) -> schemas.Answers:
-        pieces = await work.on_photos(asker_of(request.scope), _contents(photos), teacher.recognise)
+    async def predict(asker: Asker, photos: Photos) -> schemas.Answers:
+        pieces = await work.on_photos(asker, _contents(photos), teacher.recognise)
         skipped = _skipped(photos, {start: problems for start, (_, problems) in pieces})
         recognitions = [recognition for _, (answers, _) in pieces for recognition in answers]
         metrics.recognised.inc(len(recognitions))
@@ -237,15 +244,15 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         responses={**_BAD_REQUEST, **_NOT_KEPT},
     )
     async def teach(
-        request: Request,
+        asker: Asker,
         label: Annotated[schemas.ClassName, Form(alias="class")],
         photos: Photos,
     ) -> schemas.Taught:
         label = named(label.replace("\r\n", "\n"))  # as browsers send the line ends of a field
-        pieces = await work.on_photos(asker_of(request.scope), _contents(photos), teacher.encode)
+        pieces = await work.on_photos(asker, _contents(photos), teacher.encode)
         skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
         batches = [batch for _, batch in pieces]
-        learned = await work.changes(asker_of(request.scope), teacher.teach_encoded, label, batches)
+        learned = await work.changes(asker, teacher.teach_encoded, label, batches)
         metrics.learned.inc(learned)
         return schemas.Taught(
             learned=learned,
@@ -264,8 +271,8 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
             **_NOT_KEPT,
         },
     )
-    async def undo(request: Request) -> schemas.Undone:
-        undone = await work.changes(asker_of(request.scope), teacher.undo)
+    async def undo(asker: Asker) -> schemas.Undone:
+        undone = await work.changes(asker, teacher.undo)
         return schemas.Undone(undone=schemas.Lesson.of(undone), model=described())
 
     @router.post(
@@ -274,12 +281,12 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         status_code=201,
         responses={**_BAD_REQUEST, **_errors({409: "It is known already."}), **_NOT_KEPT},
     )
-    async def add_class(request: Request, new: schemas.NewClass) -> schemas.Model:
-        await work.changes(asker_of(request.scope), teacher.add_class, named(new.name))
+    async def add_class(asker: Asker, new: schemas.NewClass) -> schemas.Model:
+        await work.changes(asker, teacher.add_class, named(new.name))
         return described()
 
     @router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
-    def figures() -> Response:
+    async def figures() -> Response:
         return metrics.response()
 
     return router
@@ -338,8 +345,9 @@ async def _on_refusal(request: Request, error: HTTPException) -> JSONResponse:
     sentences = {404: f"there is no {path}", 405: f"{path} does not take {request.method}"}
     sentence = sentences.get(error.status_code, error.detail)
     headers = dict(error.headers or {})
-    if headers.get("Allow") == "GET":
-        headers["Allow"] = "GET, HEAD"
+    if error.status_code == 405:
+        allowed = set(headers["Allow"].split(", "))
+        headers["Allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
     return _refusal(error.status_code, sentence, headers)
 
 

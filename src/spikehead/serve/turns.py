@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 Result = TypeVar("Result")
@@ -22,12 +22,14 @@ class Turns:
     Parameters
     ----------
     at_once : int, default=1
-        Pieces that are done at the same time, each in a thread.
+        Pieces that are done at the same time, each in a thread. The threads are always the same:
+        memory that one has freed is of use to itself, and hardly to others.
     waiting : int, default=64
         Pieces that wait for a turn at most.
     """
 
     def __init__(self, at_once: int = 1, waiting: int = 64) -> None:
+        self._threads = ThreadPoolExecutor(at_once)
         self._free = at_once
         self._room = waiting
         self._queues: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
@@ -54,7 +56,7 @@ class Turns:
         turn = self._line_up(asker)
         try:
             await turn
-            return await run_in_threadpool(work, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         finally:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._free += 1
