@@ -54,8 +54,10 @@ def assert_same(file, model, pixels):
     activations = model.encoder.encode(pixels).clip(min=0)
     labels, votes, confidences = answers(file, pixels)
     expected = model.head.decision_function(activations)
-    sorted_votes = votes[:, np.argsort(model.classes)]
-    found = sorted_votes[:, 1] - sorted_votes[:, 0] if len(model.classes) == 2 else sorted_votes
+    # Of two classes, the difference of their shares.
+    given = confidences if len(model.classes) == 2 else votes
+    found = given[:, np.argsort(model.classes)]
+    found = found[:, 1] - found[:, 0] if len(model.classes) == 2 else found
     assert (found == expected).all()
     shares = model.vote(activations)
     np.testing.assert_allclose(confidences, shares, rtol=1e-12)
