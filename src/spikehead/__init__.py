@@ -1,11 +1,39 @@
 """A spiking head that learns online, in one pass, on top of any frozen vision encoder."""
 
 import os
+from typing import TYPE_CHECKING
 
 # ONNX Runtime would report its use to its makers, and warn a user whose home cannot be written.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from spikehead.colanet import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
-from spikehead.pipeline import HybridClassifier
+if TYPE_CHECKING:
+    from spikehead.colanet import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
+    from spikehead.pipeline import HybridClassifier
 
-__all__ = ["RECOMMENDED", "CoLaNETClassifier", "CoLaNETParameters", "HybridClassifier"]
+    __version__: str
+else:
+    # What is here is imported when it is first asked for, so that the command line starts at once.
+
+    def __getattr__(name):
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("spikehead")
+        if name in __all__:
+            from importlib import import_module
+
+            module = "pipeline" if name == "HybridClassifier" else "colanet"
+            return getattr(import_module(f"spikehead.{module}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return [*globals(), *__all__]
+
+
+__all__ = [
+    "RECOMMENDED",
+    "CoLaNETClassifier",
+    "CoLaNETParameters",
+    "HybridClassifier",
+    "__version__",
+]

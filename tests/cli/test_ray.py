@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spikehead import HybridClassifier, cli
+from spikehead import HybridClassifier
 
 
 @pytest.fixture
@@ -36,23 +36,6 @@ def test_without_an_address_ray_is_started_and_ended(run, photos, tmp_path, monk
     assert not ray.is_initialized()
     here, cluster = (HybridClassifier.load(model).head.network_ for model in models)
     np.testing.assert_array_equal(here.resources, cluster.resources)
-
-
-@pytest.mark.parametrize(
-    ("given", "understood"),
-    [
-        (["tune", "photos", "--ray"], ["tune", "photos", "--ray=local"]),
-        (["tune", "--ray", "--json", "photos"], ["tune", "--ray=local", "--json", "photos"]),
-        (["tune", "photos", "--ray", "auto"], ["tune", "photos", "--ray", "auto"]),
-        (["tune", "--ray=host:1", "photos"], ["tune", "--ray=host:1", "photos"]),
-    ],
-)
-def test_the_address_may_be_left_out(monkeypatch, given, understood):
-    seen = []
-    monkeypatch.setattr(sys, "argv", ["spikehead", *given])
-    monkeypatch.setattr(cli, "app", lambda arguments, **_: seen.append(arguments))
-    cli.main()
-    assert seen == [understood]
 
 
 @pytest.mark.parametrize("command", ["learn", "tune"])

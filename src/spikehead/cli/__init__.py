@@ -6,50 +6,55 @@ import signal
 import sys
 import warnings
 from io import TextIOWrapper
+from typing import Annotated, Any
 
 import typer
 
-from spikehead.cli import (
-    compare,
-    continual,
-    demo,
-    encoder,
-    evaluate,
-    export,
-    hub,
-    info,
-    learn,
-    predict,
-    serve,
-    tune,
-)
-from spikehead.cli.console import fail, messages, show_warning
+import spikehead
+from spikehead.cli import encoder
+from spikehead.cli.commands import Debug, group
 from spikehead.interrupts import stopping_once
 
-app = typer.Typer(
-    help="A spiking head that learns online, in one pass, on top of any frozen vision encoder.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    epilog="Every command takes --debug, which shows the traceback of an error.",
-)
-for command in (
-    demo.demo,
-    learn.learn,
-    predict.predict,
-    evaluate.evaluate,
-    compare.compare,
-    continual.continual,
-    tune.tune,
-    export.export,
-    serve.serve,
-    hub.push,
-    hub.pull,
-    info.info,
-):
-    app.command()(command)
+COMMANDS = {
+    "demo": "Teach a model handwritten digits, with one more class half-way, and measure it.",
+    "learn": "Learn photos, each once; run it again with more photos or classes to go on.",
+    "predict": "Name the class of each photo, with its share of the ensemble's vote.",
+    "evaluate": "Measure the model on labelled photos that it has not learned; nothing is learned.",
+    "compare": "Compare the spiking head with other classifiers on the same activations, learned "
+    "in one pass.",
+    "continual": "Let a stream change as it goes, and measure what is kept, beside other one-pass "
+    "classifiers.",
+    "tune": "Search for good hyperparameters: a genetic search, then descent from the best.",
+    "export": "Write a model as ONNX, for ONNX Runtime; or its head as NIR, for spiking hardware.",
+    "serve": "Serve a model: a page where anyone can teach it by camera or files, and a REST "
+    "interface.",
+    "push": "Push a model to the Hugging Face Hub, with its card and all that it was taught.",
+    "pull": "Pull a model from the Hugging Face Hub.",
+    "info": "Show what a model knows: classes, encoder, hyperparameters, size.",
+}
 
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"spikehead {spikehead.__version__}")
+        raise typer.Exit
+
+
+def _options(
+    debug: Debug = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Have the options that stand before a command."""
+
+
+app = group(
+    __name__, COMMANDS, options=_options, help=spikehead.__doc__, pretty_exceptions_enable=False
+)
 app.add_typer(encoder.app, name="encoder")
 
 
@@ -61,18 +66,20 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # what it cannot show is written as escapes
             stream.reconfigure(errors="backslashreplace")
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
-    warnings.showwarning = show_warning
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    warnings.showwarning = _show_warning
+    chosen: dict[str, Any] = {}
     try:
         with stopping_once() as signals:
-            app(_with_addresses(arguments), prog_name="spikehead")
+            app(prog_name="spikehead", obj=chosen)
     except (ValueError, OSError, ImportError, MemoryError) as error:
-        if debug:
+        if "debug" in chosen:
             raise
+        from spikehead.cli.console import fail
+
         fail(error)
     except KeyboardInterrupt:
+        from spikehead.cli.console import messages
+
         messages.print("Stopped.")
         sys.exit(130)
     except SystemExit:
@@ -82,10 +89,7 @@ def main() -> None:
         raise
 
 
-def _with_addresses(arguments: list[str]) -> list[str]:
-    """Give --ray an address where it has none: Typer knows no options that may stand alone."""
-    followers = [*arguments[1:], "--"]
-    return [
-        "--ray=local" if argument == "--ray" and follower.startswith("-") else argument
-        for argument, follower in zip(arguments, followers, strict=False)
-    ]
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    from spikehead.cli.console import show_warning
+
+    show_warning(message)

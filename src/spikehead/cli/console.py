@@ -294,6 +294,14 @@ def progress() -> Progress:
     )
 
 
+def show_progress_of_hub() -> None:
+    """Let the Hugging Face Hub's own progress bars be on terminals only."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not messages.is_terminal:
+        disable_progress_bars()
+
+
 @contextmanager
 def download(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show how far a download is."""

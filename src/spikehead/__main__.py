@@ -1,0 +1,5 @@
+"""`python -m spikehead` is `spikehead`."""
+
+from spikehead.cli import main
+
+main()

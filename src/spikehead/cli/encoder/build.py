@@ -1,0 +1,44 @@
+"""spikehead encoder build: pretrained weights as an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spikehead.cli import console
+from spikehead.cli.encoder import backbones
+from spikehead.encoders import PRETRAINED
+
+
+def build(
+    name: Annotated[str, typer.Argument(help=f"{', '.join(PRETRAINED)} or timm:NAME.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Take the weights from this file, and fetch nothing.")
+    ] = None,
+    precision: Annotated[
+        backbones.Precision, typer.Option(help="Of the weights.")
+    ] = backbones.Precision.FLOAT32,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Folder of typical photos, from which int8 takes its ranges."),
+    ] = None,
+) -> None:
+    """Turn an encoder's pretrained weights into an ONNX file, fetching them first."""
+    with console.needs("train"):
+        from spikehead.backbones.build import build as build_file
+    typical = None
+    if calibration is not None:
+        paths = [photo.path for photo in console.photo_folder(calibration, as_classes=True).photos]
+        typical = backbones.typical(paths, backbones.preprocessing(name))
+    with console.download(name) as progress:
+        file = build_file(
+            name,
+            weights=weights,
+            precision=precision.value,
+            calibration=typical,
+            progress=progress,
+            tell=console.tell,
+        )
+    console.out.print(f"{name} is ready: {file}", soft_wrap=True)

@@ -1,0 +1,31 @@
+"""spikehead encoder info: what an encoder takes and gives."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spikehead.cli import console
+from spikehead.encoders import open_encoder
+
+
+def info(
+    name: Annotated[str, typer.Argument(help="An encoder's name, as listed.")],
+    as_json: console.Json = False,
+) -> None:
+    """Show what an encoder takes and gives."""
+    encoder = open_encoder(name)
+    facts = {
+        "name": encoder.name,
+        "activations": encoder.n_activations,
+        "saturation": encoder.saturation,
+        "preprocessing": encoder.preprocessing.to_dict(),
+        "files": {role: str(file) for role, file in encoder.files.items()},
+        "bytes": sum(file.stat().st_size for file in encoder.files.values()),
+        "fingerprint": encoder.fingerprint,
+    }
+    if as_json:
+        console.print_json(facts)
+    else:
+        console.print_facts(facts)

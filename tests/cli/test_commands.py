@@ -1,0 +1,121 @@
+"""How the command line starts: what it imports, and the options that all commands have."""
+
+import inspect
+import os
+import runpy
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from spikehead import cli
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def leaves(group=None, names=()):
+    """Yield all commands, each with what calls it."""
+    for name, command in (group or get_command(cli.app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, (*names, name))
+        else:
+            yield (*names, name), command
+
+
+def started(*arguments, **environment):
+    """Run spikehead in a process of its own; return it, and the modules that it imported."""
+    command = [sys.executable, "-X", "importtime", "-m", "spikehead", *arguments]
+    environment = {**os.environ, **environment}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100)
+    timed = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return done, {line.rpartition("|")[2].strip() for line in timed}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "shown"),
+    [
+        (["--version"], 0, f"spikehead {version('spikehead')}\n"),
+        (["--help"], 0, "\n  learn "),
+        ([], 2, "\n  learn "),
+        (["encoder", "--help"], 0, "\n  scale "),
+        (["--show-completion", "bash"], 0, "_SPIKEHEAD_COMPLETE=complete_bash"),
+    ],
+)
+def test_what_runs_no_command_imports_none(arguments, code, shown):
+    done, modules = started(*arguments, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert done.returncode == code
+    assert shown in done.stdout + done.stderr
+    assert "spikehead.cli.commands" in modules
+    assert not {"numpy", "rich", "spikehead.cli.learn", "spikehead.cli.console"} & modules
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("spikehead pu", ["push", "pull"]), ("spikehead encoder s", ["scale"])],
+)
+def test_completing_a_name_imports_no_command(typed, completed):
+    done, modules = started(
+        _SPIKEHEAD_COMPLETE="complete_bash",
+        COMP_WORDS=typed,
+        COMP_CWORD=str(typed.count(" ")),
+    )
+    assert (done.returncode, done.stdout.split()) == (0, completed)
+    assert "numpy" not in modules
+
+
+def test_completing_an_option():
+    done, _ = started(
+        _SPIKEHEAD_COMPLETE="complete_bash", COMP_WORDS="spikehead learn --ord", COMP_CWORD="2"
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["--order"])
+
+
+def test_the_lists_say_what_the_commands_say():
+    for name, command in leaves():
+        command.load()
+        first, _, _ = inspect.cleandoc(command.help).partition("\n\n")
+        assert command.short_help == " ".join(first.split()), name
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_debug_may_stand_anywhere(monkeypatch, place):
+    arguments = ["encoder", "info", "onnx:none.onnx"]
+    arguments.insert(place, "--debug")
+    monkeypatch.setattr(sys, "argv", ["spikehead", *arguments])
+    with pytest.raises(FileNotFoundError):
+        cli.main()
+
+
+def test_debug_is_no_option_after_two_dashes(run):
+    code, _, err = run("info", "--", "--debug")
+    assert (code, err.startswith("Error: --debug")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        (["tune", "photos", "--ray"], "local"),
+        (["tune", "--ray", "--json", "photos"], "local"),
+        (["tune", "photos", "--ray", "auto"], "auto"),
+        (["tune", "--ray=host:1", "photos"], "host:1"),
+        (["tune", "photos"], None),
+    ],
+)
+def test_the_address_of_ray_may_be_left_out(given, address):
+    commands = get_command(cli.app)
+    name, command, rest = commands.resolve_command(typer.Context(commands), given)
+    context = command.make_context(name, rest)
+    assert (str(context.params["source"]), context.params["ray"]) == ("photos", address)
+
+
+def test_the_reference_is_written_from_the_commands():
+    reference = runpy.run_path(str(DOCS / "commands.py"))["reference"]()
+    for name, command in leaves():
+        assert f"# `spikehead {' '.join(name)}`\n\n" in reference
+        command.load()
+        for parameter in command.params:
+            assert f"* `{parameter.opts[0]}" in reference
