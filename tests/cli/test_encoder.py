@@ -57,6 +57,7 @@ def test_trains_an_encoder_and_goes_on_with_it(run, photos, tmp_path):
     options = ("--backbone", "efficientnet_cifar", "--from-scratch", "--batch-size", "4")
     command = ("encoder", "train", photos, "--output", output, *options, "--epochs", "2")
     code, out, err = run(*command)
+    assert code == 0, err
     assert (code, f"onnx:{output / 'encoder.onnx'}" in out) == (0, True)
     assert "epoch 2 of 2" in err
     names = {"checkpoint.pt", "log.csv", "curves.png", "cam.png", "weights.pt", "encoder.onnx"}
@@ -69,14 +70,18 @@ def test_trains_an_encoder_and_goes_on_with_it(run, photos, tmp_path):
     assert code == 0
 
 
-@pytest.mark.parametrize("kind", ["structured", "unstructured"])
-def test_prunes_a_backbone_and_makes_an_encoder_of_it(run, photos, tmp_path, kind):
+# A network that has hardly learned can be too uneven for integers, so it learns a little first.
+@pytest.mark.parametrize(
+    ("kind", "precision"), [("structured", "int8"), ("unstructured", "float32")]
+)
+def test_prunes_a_backbone_and_makes_an_encoder_of_it(run, photos, tmp_path, kind, precision):
     pytest.importorskip("torch")
     output = tmp_path / "run"
     options = ("--backbone", "efficientnet_cifar", "--batch-size", "4")
-    epochs = ("--epochs", "1", "--fine-tuning-epochs", "2", "--precision", "int8")
+    epochs = ("--epochs", "8", "--fine-tuning-epochs", "2", "--precision", precision)
     command = ("encoder", "prune", photos, "--output", output, "--kind", kind, *options, *epochs)
     code, out, err = run(*command)
+    assert code == 0, err
     assert (code, f"onnx:{output / 'encoder.onnx'}" in out) == (0, True)
     assert "no official weights of efficientnet_cifar: it begins with random ones" in err
     assert "pruned by 50%" in err

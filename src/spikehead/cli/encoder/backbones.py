@@ -102,10 +102,17 @@ def begins_randomly(name: str, weights: Path | None) -> bool:
 
 
 def beginning(name: str, weights: Path | None, from_scratch: bool) -> Backbone:
-    """Return a backbone with random, given or official weights."""
+    """Return a backbone with random, given or official weights.
+
+    What is drawn at random, a new head that it is given afterwards included, is the same each time.
+    """
+    import torch
+
     from spikehead.backbones.catalogue import network
+    from spikehead.backbones.training import Recipe
     from spikehead.backbones.weights import pretrained
 
+    torch.manual_seed(Recipe.seed)
     if from_scratch:
         return network(name).make(0)
     with console.download(name) as progress:
