@@ -24,8 +24,8 @@ from tables import show
 
 from spikehead import CoLaNETParameters
 from spikehead.coding import even_trains
-from spikehead.colanet.cpu import CPUEngine
-from spikehead.colanet.network import Network
+from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.colanet.network import Network
 from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.population import Experiment, RankedActivations
 from spikehead.tuning.space import SearchSpace
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--checked", type=int, default=300, help="presentations to check with")
     options = parser.parse_args()
     try:
-        from spikehead.colanet.cuda import bytes_needed, check_gpu, free_bytes
+        from spikehead.heads.colanet.cuda import bytes_needed, check_gpu, free_bytes
 
         check_gpu()
     except (ImportError, OSError) as error:
@@ -99,7 +99,7 @@ def check(
     n_members: int,
 ) -> None:
     """Stop if a candidate does not learn on the GPU, bit for bit, what it learns on the CPU."""
-    from spikehead.colanet.cuda import CUDAEngine
+    from spikehead.heads.colanet.cuda import CUDAEngine
 
     network = Network(parameters, activations.shape[1], int(labels.max()) + 1, n_members)
     other = copy.deepcopy(network)

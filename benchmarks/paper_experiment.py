@@ -30,8 +30,8 @@ from tables import show
 
 from spikehead import CoLaNETParameters
 from spikehead.coding import STEPS, even_trains
-from spikehead.colanet.cpu import CPUEngine, Response
-from spikehead.colanet.network import Network
+from spikehead.heads.colanet.cpu import CPUEngine, Response
+from spikehead.heads.colanet.network import Network
 
 PARAMETERS = CoLaNETParameters()
 BATCH = 2048  # presentations coded at a time

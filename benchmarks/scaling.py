@@ -19,8 +19,8 @@ from tables import show
 
 from spikehead import CoLaNETParameters
 from spikehead.coding import even_trains
-from spikehead.colanet.cpu import CPUEngine
-from spikehead.colanet.network import Network
+from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.colanet.network import Network
 
 PARAMETERS = CoLaNETParameters()
 FACTORS = {

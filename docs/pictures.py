@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 
 from spikehead import CoLaNETClassifier, CoLaNETParameters, pictures
 from spikehead.coding import even_spread, even_trains
-from spikehead.colanet import reference, rules
-from spikehead.colanet.parameters import (
+from spikehead.heads.colanet import reference, rules
+from spikehead.heads.colanet.parameters import (
     ALL_STEPS,
     BASE_THRESHOLD,
     DOPAMINE_STEP,

@@ -34,6 +34,6 @@ from spikehead import RECOMMENDED, CoLaNETParameters
 assert "onnxruntime" not in sys.modules
 assert isinstance(RECOMMENDED, CoLaNETParameters)
 from spikehead import HybridClassifier
-from spikehead.pipeline import HybridClassifier as same
+from spikehead.models.hybrid import HybridClassifier as same
 assert HybridClassifier is same
 """)

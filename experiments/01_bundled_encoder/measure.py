@@ -22,8 +22,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from spikehead.backbones.data import read_archives
-from spikehead.colanet.classifier import CoLaNETClassifier
 from spikehead.encoders import OnnxEncoder
+from spikehead.heads.classifiers import CoLaNETClassifier
 
 SPLITS = 5
 

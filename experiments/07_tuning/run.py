@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead import CoLaNETClassifier
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.encoders import ActivationCache, encode_photos, open_encoder
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import find_photos, split
 from spikehead.tuning.candidates import Round, draw_new
 from spikehead.tuning.descent import StochasticDescent

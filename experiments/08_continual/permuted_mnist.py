@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import colanet, others
 from spikehead.evaluation.streams import Course, follow, permuted
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 HERE = Path(__file__).parent
 TASKS = 10

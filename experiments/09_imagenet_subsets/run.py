@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from spikehead import CoLaNETParameters, HybridClassifier
-from spikehead.colanet.network import Network
 from spikehead.encoders import ActivationCache, encode_photos
 from spikehead.evaluation.comparison import Result, compare
 from spikehead.evaluation.energy import DenseHead, measure_energy
@@ -28,8 +27,9 @@ from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import colanet, others
 from spikehead.evaluation.metrics import confidence_interval, evaluate_photos
 from spikehead.evaluation.report import write_report
+from spikehead.heads.colanet.network import Network
 from spikehead.images import Photo, find_photos, split
-from spikehead.pipeline import for_encoder, obtain_encoder
+from spikehead.models.hybrid import for_encoder, obtain_encoder
 
 HERE = Path(__file__).parent
 WORDNET_ID = re.compile(r"n\d{8}")

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead import CoLaNETClassifier
-from spikehead.colanet.parameters import RECOMMENDED
 from spikehead.encoders import Encoder, encode_photos, open_encoder
+from spikehead.heads.colanet.parameters import RECOMMENDED
 from spikehead.images import Photo, find_photos
-from spikehead.pipeline import for_encoder
+from spikehead.models.hybrid import for_encoder
 
 MEMORY_PHOTOS = 100
 

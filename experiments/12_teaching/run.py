@@ -15,8 +15,8 @@ from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
 from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.encoders import encode_photos
 from spikehead.images import find_photos
-from spikehead.pipeline import HybridClassifier, for_encoder
-from spikehead.storage import StoredLesson
+from spikehead.models.hybrid import HybridClassifier, for_encoder
+from spikehead.models.storage import StoredLesson
 
 DRAWS = 12
 COUNTS = ((5, 5, 5), (10, 10, 10), (15, 5, 5), (5, 5, 15), (40, 5, 5))

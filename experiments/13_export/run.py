@@ -17,11 +17,11 @@ import numpy as np
 import onnxruntime
 
 from spikehead import HybridClassifier
-from spikehead.colanet.cpu import CPUEngine
 from spikehead.deployment.nir import export as export_nir
 from spikehead.deployment.nir import input_spikes
 from spikehead.deployment.onnx import export as export_onnx
 from spikehead.encoders import ActivationCache, encode_photos
+from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.images import Photo, find_photos, read_photo
 
 CALIBRATION_PHOTOS = 240

@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from spikehead.colanet import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
-    from spikehead.pipeline import HybridClassifier
+    from spikehead.heads.classifiers import CoLaNETClassifier
+    from spikehead.heads.colanet import RECOMMENDED, CoLaNETParameters
+    from spikehead.models.hybrid import HybridClassifier
 
     __version__: str
 else:
+    _HOMES = {
+        "RECOMMENDED": "heads.colanet",
+        "CoLaNETClassifier": "heads.classifiers",
+        "CoLaNETParameters": "heads.colanet",
+        "HybridClassifier": "models.hybrid",
+    }
+
     # What is here is imported when it is first asked for, so that the command line starts at once.
 
     def __getattr__(name):
@@ -19,11 +27,10 @@ else:
             from importlib.metadata import version
 
             return version("spikehead")
-        if name in __all__:
+        if name in _HOMES:
             from importlib import import_module
 
-            module = "pipeline" if name == "HybridClassifier" else "colanet"
-            return getattr(import_module(f"spikehead.{module}"), name)
+            return getattr(import_module(f"spikehead.{_HOMES[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__():

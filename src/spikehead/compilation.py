@@ -23,10 +23,11 @@ from spikehead.folders import default_cache_folder, is_private, temporary_folder
 _PACKAGE = Path(__file__).parent
 
 INLINED = (
-    *("coding.py", "randomness.py", "colanet/parameters.py", "colanet/rules.py"),
-    *(f"heads/decorrelated/{name}.py" for name in ("coding", "parameters", "rules")),
+    *("coding.py", "randomness.py"),
+    *sorted(path.relative_to(_PACKAGE).as_posix() for path in _PACKAGE.glob("heads/*/*.py")),
 )
-"""The modules whose functions and constants become part of what is compiled in others."""
+"""The modules whose functions and constants become part of what is compiled in others, beside
+those of the same folder."""
 
 
 def compiled(function: Callable[..., Any], *, fastmath: Collection[str] = ()) -> Any:
@@ -70,7 +71,8 @@ def _folder() -> Path | None:
 def _stamp(file: str) -> str:
     """Return a hash of all the sources that the compiled code of a module comes from."""
     found = hashlib.sha256()
-    for path in (Path(file), *(_PACKAGE / name for name in INLINED)):
+    neighbours = sorted(Path(file).parent.glob("*.py"))
+    for path in (*neighbours, *(_PACKAGE / name for name in INLINED)):
         found.update(hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()
 

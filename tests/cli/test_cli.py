@@ -315,7 +315,7 @@ def started(photos: Path, model: Path) -> subprocess.Popen:
 import time
 from spikehead import cli
 from spikehead.cli import learn
-from spikehead.pipeline import HybridClassifier
+from spikehead.models.hybrid import HybridClassifier
 learn.SAVE_EVERY = -1
 batch = HybridClassifier._learn_batch
 def slow(*arguments):

@@ -12,8 +12,8 @@ from sklearn.datasets import load_digits
 
 from spikehead import CoLaNETClassifier
 from spikehead.coding import even_trains
-from spikehead.colanet.cpu import CPUEngine
 from spikehead.deployment.nir import export, input_spikes
+from spikehead.heads.colanet.cpu import CPUEngine
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from spikehead import HybridClassifier
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.deployment.onnx import export
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import Preprocessing, read_photo
 
 SIDE = 6

@@ -8,11 +8,11 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from spikehead.coding import spike_counts
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.evaluation.comparison import compare
 from spikehead.evaluation.energy import answering, learning
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import BATCH, Method, colanet, others
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from spikehead.coding import even_trains, spike_counts
-from spikehead.colanet import CoLaNETParameters, reference
-from spikehead.colanet.cpu import CPUEngine
-from spikehead.colanet.network import Network
 from spikehead.evaluation.energy import DenseHead, answering, learning, measure_energy
+from spikehead.heads.colanet import CoLaNETParameters, reference
+from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.colanet.network import Network
 
 
 def test_a_tiny_network_by_hand():

@@ -15,11 +15,11 @@ from sklearn.datasets import load_digits
 
 from spikehead import HybridClassifier
 from spikehead.coding import even_trains
-from spikehead.colanet import reference
 from spikehead.evaluation.firing import activations_of, measure_firing
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos, learning_curve
 from spikehead.evaluation.report import check_report, write_report
-from spikehead.pipeline import Answer
+from spikehead.heads.colanet import reference
+from spikehead.models.hybrid import Answer
 
 HOSTILE = "<script>alert(1)</script>"
 TITLE = f"{HOSTILE} & more \u202e"

@@ -6,8 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
-from spikehead.colanet.classifier import CoLaNETClassifier
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import Method, colanet
 from spikehead.evaluation.streams import (
@@ -19,6 +17,8 @@ from spikehead.evaluation.streams import (
     new_class,
     permuted,
 )
+from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 NAN = np.nan
 

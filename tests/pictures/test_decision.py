@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from spikehead import HybridClassifier, pictures
-from spikehead.colanet import reference
+from spikehead.heads.colanet import reference
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from spikehead import HybridClassifier, storage
+from spikehead import HybridClassifier
 from spikehead.cli.demo import FROM_PIXELS
 from spikehead.coding import even_trains
-from spikehead.colanet import reference
+from spikehead.heads.colanet import reference
+from spikehead.models import storage
 from spikehead.serve import teacher as module
 from spikehead.serve.teacher import Conflict, Teacher
 

@@ -1,4 +1,4 @@
-"""Candidates evaluated together on a GPU; tests/colanet/test_cuda.py runs this in a simulator."""
+"""Candidates evaluated together on a GPU; tests/heads/colanet/test_cuda.py simulates one."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 from spikehead import CoLaNETParameters
 from spikehead.tuning.population import Experiment
 
-engine = pytest.importorskip("spikehead.colanet.cuda")
+engine = pytest.importorskip("spikehead.heads.colanet.cuda")
 
 pytestmark = pytest.mark.skipif(
     not engine.cuda.is_available(), reason="needs a GPU or its simulator"

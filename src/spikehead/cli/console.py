@@ -26,14 +26,14 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from spikehead.colanet.classifier import AUTO
-from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import ActivationCache, Encoder, encode_photos
 from spikehead.evaluation.examples import Examples, read_activations
 from spikehead.evaluation.methods import Method, colanet, others
+from spikehead.heads.classifiers import AUTO
+from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import LeftOut, Photo, PhotoFolder
+from spikehead.models.hybrid import HybridClassifier, none_readable, obtain_encoder
 from spikehead.names import shown
-from spikehead.pipeline import HybridClassifier, none_readable, obtain_encoder
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster

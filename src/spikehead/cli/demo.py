@@ -10,12 +10,13 @@ import typer
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead import pictures, storage
+from spikehead import pictures
 from spikehead.cli import console
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.evaluation.metrics import evaluate_photos
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import Photo, find_photos, split
-from spikehead.pipeline import HybridClassifier
+from spikehead.models import storage
+from spikehead.models.hybrid import HybridClassifier
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from spikehead import storage
 from spikehead.cli import console
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos
 from spikehead.evaluation.report import check_report, write_report
 from spikehead.images import PhotoFolder
-from spikehead.model_card import Measurement
-from spikehead.pipeline import HybridClassifier
+from spikehead.models import storage
+from spikehead.models.card import Measurement
+from spikehead.models.hybrid import HybridClassifier
 
 
 def evaluate(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spikehead.cli import console
 from spikehead.images import Preprocessing, UnreadablePhoto, read_photo
-from spikehead.pipeline import HybridClassifier, none_readable
+from spikehead.models.hybrid import HybridClassifier, none_readable
 
 CALIBRATION_PHOTOS = 256
 """Photos from which the ranges of activations are taken, at most."""

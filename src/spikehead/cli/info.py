@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from spikehead.cli import console
-from spikehead.pipeline import HybridClassifier
+from spikehead.models.hybrid import HybridClassifier
 
 
 def info(

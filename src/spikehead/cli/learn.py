@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikehead import storage
 from spikehead.cli import console, models
 from spikehead.images import PhotoFolder
-from spikehead.pipeline import HybridClassifier, Lesson
+from spikehead.models import storage
+from spikehead.models.hybrid import HybridClassifier, Lesson
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from spikehead import storage
 from spikehead.cli import console
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.models import storage
+from spikehead.models.hybrid import HybridClassifier, for_encoder
 from spikehead.names import shown
-from spikehead.pipeline import HybridClassifier, for_encoder
 
 PAPER = Path("paper")
 """What `--parameters` takes for Table 1."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from spikehead import pictures
 from spikehead.cli import console
 from spikehead.images import named_photos
-from spikehead.pipeline import Answer, HybridClassifier
+from spikehead.models.hybrid import Answer, HybridClassifier
 
 
 def predict(

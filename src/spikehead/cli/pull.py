@@ -33,7 +33,7 @@ def pull(
     Files that were fetched before, by a pull that was stopped for one, are not fetched again.
     """
     with console.needs("hub"):
-        from spikehead import hub
+        from spikehead.models import hub
     console.show_progress_of_hub()
     folder = hub.pull(repository, model, revision=revision, replace=replace)
     console.out.print(f"Pulled {repository} to {folder}.", soft_wrap=True)

@@ -31,7 +31,7 @@ def push(
     Log in with `hf auth login` before, or set HF_TOKEN.
     """
     with console.needs("hub"):
-        from spikehead import hub
+        from spikehead.models import hub
     console.show_progress_of_hub()
     commit = hub.push(model, repository, revision=revision, private=private)
     console.out.print(f"Pushed {model}: {commit}", soft_wrap=True)

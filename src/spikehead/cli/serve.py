@@ -12,9 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import typer
 
-from spikehead import storage
 from spikehead.cli import console, models
 from spikehead.cli.demo import THROUGH_ENCODER
+from spikehead.models import storage
 
 
 def serve(

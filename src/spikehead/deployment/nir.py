@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from spikehead import storage
 from spikehead.coding import STEPS, SpikeTrains
-from spikehead.colanet.classifier import CoLaNETClassifier
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import ALL_STEPS, TAU, UNIT
+from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import ALL_STEPS, TAU, UNIT
+from spikehead.models import storage
 
 DT = 1e-4
 """Length of a step in seconds, which NIR leaves open: the one that most simulators take."""

@@ -29,16 +29,16 @@ from onnx import (
 )
 from PIL import Image
 
-from spikehead import storage
 from spikehead.backbones.precision import quantise
 from spikehead.coding import STEPS, even_spread
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
-from spikehead.colanet.rules import TIE
 from spikehead.encoders import Encoder, OnnxEncoder, Pixels
 from spikehead.encoders.onnx import LAYOUTS
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
+from spikehead.heads.colanet.rules import TIE
 from spikehead.images import Preprocessing
-from spikehead.pipeline import HybridClassifier
+from spikehead.models import storage
+from spikehead.models.hybrid import HybridClassifier
 
 Precision = Literal["float32", "int8"]
 

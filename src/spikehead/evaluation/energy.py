@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import ALL_STEPS
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import ALL_STEPS
 
 # Horowitz (2014), in joules; 32 bits, and the memory 64 bits in 10 pJ.
 _INT_ADD, _INT_MULTIPLY = 0.1e-12, 3.1e-12

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.colanet.cpu import CPUEngine
-from spikehead.colanet.network import Network
 from spikehead.encoders import encode_photos
-from spikehead.pipeline import HybridClassifier
+from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.colanet.network import Network
+from spikehead.models.hybrid import HybridClassifier
 
 STABLE = 1.0
 """Stability from which a neuron learns at half the speed of a new one, or slower."""

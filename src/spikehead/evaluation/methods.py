@@ -15,8 +15,6 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spikehead.colanet.classifier import CoLaNETClassifier
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.evaluation import energy
 from spikehead.evaluation.baselines import (
     NearestClassMean,
@@ -28,6 +26,8 @@ from spikehead.evaluation.baselines import (
     StreamingRidge,
 )
 from spikehead.evaluation.examples import Examples
+from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 BATCH = 32
 """Examples that a stream brings at a time, as `spikehead learn` hands them to the head."""

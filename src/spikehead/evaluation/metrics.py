@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.images import LeftOut, Photo, PhotoFolder
-from spikehead.pipeline import Answer, HybridClassifier, none_readable
+from spikehead.models.hybrid import Answer, HybridClassifier, none_readable
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from spikehead.evaluation.firing import STABLE, Firing, activations_of, measure_
 from spikehead.evaluation.metrics import Evaluation, learning_curve
 from spikehead.files import replace_file
 from spikehead.images import UnreadablePhoto, read_photo
+from spikehead.models.hybrid import Answer, HybridClassifier
 from spikehead.names import shown
-from spikehead.pipeline import Answer, HybridClassifier
 
 __all__ = ["check_report", "write_report"]
 

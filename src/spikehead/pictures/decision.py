@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS
-from spikehead.colanet import reference
 from spikehead.encoders import encode_photos
+from spikehead.heads.colanet import reference
 from spikehead.images import read_photo
 from spikehead.pictures.charts import MAX_VOTED, member_votes
 from spikehead.pictures.maps import weight_maps
@@ -22,7 +22,7 @@ from spikehead.pictures.style import new_figure, one_line, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from spikehead.pipeline import HybridClassifier
+    from spikehead.models.hybrid import HybridClassifier
 
 
 @dataclass(frozen=True)

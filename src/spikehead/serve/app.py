@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from spikehead import storage
+from spikehead.models import storage
+from spikehead.models.storage import ModelChangedError, ModelInUseError
 from spikehead.names import class_name
 from spikehead.serve import schemas
 from spikehead.serve.guard import Guard, asker_of
@@ -27,7 +28,6 @@ from spikehead.serve.metrics import Metrics
 from spikehead.serve.teacher import Conflict, Teacher
 from spikehead.serve.turns import busy
 from spikehead.serve.work import REQUEST_PIXELS, Work
-from spikehead.storage import ModelChangedError, ModelInUseError
 
 MAX_PHOTOS = 64
 """Photos of a request at most."""

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from spikehead.models.storage import StoredLesson
 from spikehead.names import MAX_LENGTH
 from spikehead.serve.teacher import Recognition, State
-from spikehead.storage import StoredLesson
 
 ClassName = Annotated[
     str,

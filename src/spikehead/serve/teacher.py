@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead import storage
 from spikehead.encoders import EncodedBatch, encode_photos
-from spikehead.pipeline import HybridClassifier
-from spikehead.storage import StoredLesson
+from spikehead.models import storage
+from spikehead.models.hybrid import HybridClassifier
+from spikehead.models.storage import StoredLesson
 
 KEPT_PHOTOS = 1000
 """Photos of the last lessons that are kept: what can be undone, and what new classes mix with."""

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikehead.coding import STEPS, SpikeTrains, adapt, even_trains, gains
-from spikehead.colanet.classifier import CoLaNETClassifier
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.compilation import compiled
+from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 FIRST_RUNG = 0.25
 """Share of the stream after which a candidate is measured for the first time."""
@@ -151,7 +151,7 @@ class _OnGPU:
     """Candidates that learn a stream on a GPU, all at once."""
 
     def __init__(self, candidates: Sequence[CoLaNETParameters], network: Network) -> None:
-        from spikehead.colanet.cuda import Population
+        from spikehead.heads.colanet.cuda import Population
 
         self._population = Population(network, candidates)
         self._saturations = [p.saturation for p in candidates]
@@ -311,7 +311,7 @@ class Experiment:
 
     def _parts(self, candidates: Sequence[CoLaNETParameters]) -> list[list[int]]:
         """Cut candidates into parts that share synapses and stream, and fit into a GPU."""
-        from spikehead.colanet.cuda import bytes_needed, free_bytes
+        from spikehead.heads.colanet.cuda import bytes_needed, free_bytes
 
         shape = self._stream.n_inputs, self._n_columns, self._members
         needed = bytes_needed(candidates, *shape, _BATCH)

@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.files import write_file
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.tuning.candidates import ranked
 from spikehead.tuning.study import NamedRound, Study
 

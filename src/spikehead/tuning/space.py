@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 
 Values = dict[str, float]
 """Values of the searched hyperparameters, by name."""

@@ -26,8 +26,8 @@ from uuid import uuid4
 
 import numba
 
-from spikehead.colanet.parameters import CoLaNETParameters
 from spikehead.folders import check_database, check_regular
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.names import shown
 from spikehead.tuning.candidates import Outcome, Round
 from spikehead.tuning.descent import StochasticDescent

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.colanet.classifier import CoLaNETClassifier
-from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import split
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
@@ -169,7 +169,7 @@ def tune(
     if device == "cuda":
         if cluster:
             raise ValueError("a cluster computes on CPUs; give either a cluster or the device cuda")
-        from spikehead.colanet.cuda import check_gpu
+        from spikehead.heads.colanet.cuda import check_gpu
 
         check_gpu()
     folder = Path(folder)

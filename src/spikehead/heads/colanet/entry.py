@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains
-from spikehead.colanet.network import Network
 from spikehead.compilation import compiled
+from spikehead.heads.colanet.network import Network
 
 
 def check_network(network: Network) -> None:

@@ -28,14 +28,14 @@ from spikehead.coding import (
     even_trains,
     event_trains,
 )
-from spikehead.colanet import rules
-from spikehead.colanet.cpu import CPUEngine
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import CoLaNETParameters, whole_number
 from spikehead.compilation import compiled
+from spikehead.heads.colanet import rules
+from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import CoLaNETParameters, whole_number
 
 if TYPE_CHECKING:
-    from spikehead.colanet.cuda import CUDAEngine
+    from spikehead.heads.colanet.cuda import CUDAEngine
 
 CODINGS = ("even", "bernoulli", "events")
 
@@ -623,7 +623,7 @@ class CoLaNETClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.device == "cpu":
             return CPUEngine(self.network_, self.n_threads)
         if self.device == "cuda":
-            from spikehead.colanet.cuda import CUDAEngine
+            from spikehead.heads.colanet.cuda import CUDAEngine
 
             return CUDAEngine(self.network_)
         raise ValueError(f"device must be cpu or cuda, not {self.device!r}")

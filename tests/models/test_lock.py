@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spikehead import HybridClassifier, lock, storage
+from spikehead import HybridClassifier
+from spikehead.models import lock, storage
 from spikehead.serve.teacher import Teacher
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
@@ -25,7 +26,7 @@ IN_USE = r"is in use by .* \(process \d+ on .*\) since \d{4}-\d\d-\d\d \d\d:\d\d
 
 HOLD = """
 import sys, time
-from spikehead import storage
+from spikehead.models import storage
 with storage.writing(sys.argv[1]):
     print("held", flush=True)
     time.sleep(600)
@@ -235,12 +236,13 @@ def test_a_model_that_cannot_be_written_can_be_read(model):
 
 LEARN = """
 import os, signal, sys, threading
-from spikehead import cli, storage
+from spikehead import cli
+from spikehead.models import storage
 sys.argv = ["spikehead", "learn", sys.argv[1], "--model", sys.argv[2], "--encoder", "pixels:8",
             "--members", "2", "--no-cache"]
 first, second = (getattr(signal, name) for name in os.environ["SIGNALS"].split())
 from spikehead.cli import learn
-from spikehead.pipeline import HybridClassifier
+from spikehead.models.hybrid import HybridClassifier
 learned = HybridClassifier._learn_batch
 def learn_batch(*arguments):
     learned(*arguments)

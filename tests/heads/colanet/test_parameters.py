@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikehead.coding import STEPS
-from spikehead.colanet import parameters
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.heads.colanet import parameters
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 
 def test_defaults_are_table_1_of_the_paper() -> None:

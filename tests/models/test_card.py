@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from spikehead import CoLaNETParameters
-from spikehead.model_card import Measurement, ModelCard
+from spikehead.models.card import Measurement, ModelCard
 
 CARD = {
     "name": "my-model",

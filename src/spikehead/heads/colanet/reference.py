@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains
-from spikehead.colanet import rules
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import (
+from spikehead.heads.colanet import rules
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import (
     ALL_STEPS,
     DOPAMINE_STEP,
     LABEL_STEP,

@@ -23,15 +23,15 @@ from numba.np.numpy_support import from_dtype
 
 from spikehead import CoLaNETClassifier
 from spikehead.coding import STEPS, SpikeTrains, bernoulli_trains, even_trains, event_trains
-from spikehead.colanet import reference
-from spikehead.colanet.cpu import CPUEngine, Response
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.colanet import reference
+from spikehead.heads.colanet.cpu import CPUEngine, Response
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.tuning.population import RankedActivations
 
-engine = pytest.importorskip("spikehead.colanet.cuda")
+engine = pytest.importorskip("spikehead.heads.colanet.cuda")
 
-TUNING = Path(__file__).parents[1] / "tuning" / "test_gpu.py"
+TUNING = Path(__file__).parents[2] / "tuning" / "test_gpu.py"
 SIMULATED = bool(config.ENABLE_CUDASIM)
 AVAILABLE = engine.cuda.is_available()
 

@@ -47,7 +47,7 @@ from spikehead.files import (
     sha256,
     write_file,
 )
-from spikehead.lock import LOCK, ModelChangedError, ModelInUseError, changing, held
+from spikehead.models.lock import LOCK, ModelChangedError, ModelInUseError, changing, held
 from spikehead.names import MAX_LENGTH
 
 __all__ = [
@@ -601,7 +601,7 @@ def _load_lessons(folder: Path, manifest: dict[str, Any]) -> list[StoredLesson]:
         path, number = folder / _LESSONS / entry["name"], _number(entry)
         remedy = (
             "restore it from a copy, or let the model go on without it by "
-            f"spikehead.storage.remove_lesson({str(folder)!r}, {number})"
+            f"spikehead.models.storage.remove_lesson({str(folder)!r}, {number})"
         )
         arrays = _deserialised(path, _whole(path, entry, remedy, keep=True))
         if wrong := _wrong_in_lesson(arrays):

@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead import storage
 from spikehead.coding import CodedShares, coded_shares
-from spikehead.colanet.classifier import AUTO, CoLaNETClassifier
-from spikehead.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.encoders import (
     ActivationCache,
     EncodedBatch,
@@ -31,11 +28,14 @@ from spikehead.encoders import (
     restore_encoder,
 )
 from spikehead.files import chunks, sha256
+from spikehead.heads.classifiers import AUTO, CoLaNETClassifier
+from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
 from spikehead.interrupts import uninterrupted
-from spikehead.model_card import Measurement, ModelCard
+from spikehead.models import storage
+from spikehead.models.card import Measurement, ModelCard
+from spikehead.models.storage import Revision, StoredLesson
 from spikehead.names import class_names
-from spikehead.storage import Revision, StoredLesson
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
@@ -431,8 +431,8 @@ class HybridClassifier:
             If another program is at work on the model there.
         ModelChangedError
             If the model was loaded from there, or saved there, and another has changed it since.
-            To keep others out, hold `spikehead.storage.writing` from before loading until after
-            saving.
+            To keep others out, hold `spikehead.models.storage.writing` from before loading
+            until after saving.
         ValueError
             If there are lessons that the model has not learned, of another encoder.
         OSError

@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from spikehead import files, storage
+from spikehead import files
+from spikehead.models import storage
 
 DESCRIPTION = {"classes": ["cat", "dög", "\udce9"], "parameters": {"DWPOS": 0.0986409}}
 ARRAYS = {"weights": np.arange(12, dtype=np.int16).reshape(3, 4), "step": np.array(7)}
@@ -461,7 +462,7 @@ def test_a_file_that_cannot_be_written_whole(model: Path) -> None:
         """
         import resource, signal, sys
         import numpy as np
-        from spikehead import storage
+        from spikehead.models import storage
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
@@ -485,7 +486,7 @@ def test_a_crash_at_every_step(tmp_path: Path, encoder: Path, first: bool) -> No
         import os, shutil, sys
         from pathlib import Path
         import numpy as np
-        from spikehead import storage
+        from spikehead.models import storage
 
         folder, encoder, first = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "True"
         touching = {"open", "os.rename", "os.remove", "os.mkdir", "os.listdir", "os.scandir"}
@@ -546,7 +547,7 @@ CRASH = """
     import os, shutil, sys
     from pathlib import Path
     import numpy as np
-    from spikehead import storage
+    from spikehead.models import storage
 
     # A base has learned photos 0 to n - 1; each lesson is one photo more.
     folder, other = Path(sys.argv[1], "m"), Path(sys.argv[1], "other")
@@ -630,7 +631,7 @@ def test_a_crash_at_every_step_of_whatever_changes_a_model(tmp_path: Path, opera
 SAVE_FOR_EVER = """
     import itertools, sys
     import numpy as np
-    from spikehead import storage
+    from spikehead.models import storage
     folder, encoder, writer = sys.argv[1:]
     print("ready", flush=True)
     for n in itertools.count():
@@ -646,7 +647,7 @@ def test_kill_at_random_moments(tmp_path: Path, encoder: Path) -> None:
         """
         import itertools, os, random, signal, sys, time
         import numpy as np
-        from spikehead import storage
+        from spikehead.models import storage
 
         folder, encoder = sys.argv[1:]
         chance = random.Random(0)
@@ -901,7 +902,7 @@ def test_a_hostile_lesson_gets_one_sentence(model: Path, wrong: Any, reason: str
     path = model / "lessons" / entry["name"]
     assert str(error.value) == (
         f"{path} is no lesson ({reason}): restore it from a copy, or let the model go on without "
-        f"it by spikehead.storage.remove_lesson({str(model)!r}, 1)"
+        f"it by spikehead.models.storage.remove_lesson({str(model)!r}, 1)"
     )
     storage.remove_lesson(model, 1)
     assert storage.load(model).lessons == []

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains, bernoulli_trains, even_trains, event_trains
-from spikehead.colanet import reference
-from spikehead.colanet.cpu import BLOCK, CPUEngine, Response
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import ALL_STEPS, CoLaNETParameters
+from spikehead.heads.colanet import reference
+from spikehead.heads.colanet.cpu import BLOCK, CPUEngine, Response
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import ALL_STEPS, CoLaNETParameters
 
 CODINGS = ("even", "bernoulli", "events")
 

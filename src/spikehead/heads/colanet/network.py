@@ -17,14 +17,14 @@ from spikehead.coding import (
     gains,
     spike_counts,
 )
-from spikehead.colanet.parameters import (
+from spikehead.heads.colanet.parameters import (
     ALL_STEPS,
     MOST_DEPRESSIONS,
     UNIT,
     CoLaNETParameters,
     whole_number,
 )
-from spikehead.colanet.rules import initial_resource, noise, threshold, weight
+from spikehead.heads.colanet.rules import initial_resource, noise, threshold, weight
 from spikehead.randomness import keys, mix
 
 _NOISE, _SYNAPSES = 1, 2  # what a random key is for

@@ -29,10 +29,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from spikehead import CoLaNETClassifier
 from spikehead.coding import STEPS, bernoulli_trains, even_trains
-from spikehead.colanet import classifier, reference
-from spikehead.colanet.classifier import AUTO_PERCENTILE
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.heads import classifiers
+from spikehead.heads.classifiers import AUTO_PERCENTILE
+from spikehead.heads.colanet import reference
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 X_DIGITS, Y_DIGITS = load_digits(return_X_y=True)
 NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])[
@@ -148,7 +149,7 @@ def test_workers_learn_on_from_memory_that_they_share() -> None:
 def test_a_pickle_of_another_version_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     found = head().fit(X_DIGITS[:20], NAMES[:20])
     with monkeypatch.context() as patched:
-        patched.setattr(classifier, "_version", lambda: "0.0.7")
+        patched.setattr(classifiers, "_version", lambda: "0.0.7")
         pickled = pickle.dumps(found)
     with pytest.warns(
         InconsistentVersionWarning,

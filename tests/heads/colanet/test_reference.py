@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains, even_trains, event_trains
-from spikehead.colanet import reference
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import CoLaNETParameters
-from spikehead.colanet.reference import Presentation
+from spikehead.heads.colanet import reference
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.colanet.reference import Presentation
 
 GAIN, LOSS, RATE = 0.1, 0.05, 0.25
 THETA = 34943  # 8.531 in steps of 2**-12

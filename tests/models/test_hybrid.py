@@ -17,13 +17,13 @@ from spikehead import (
     CoLaNETClassifier,
     CoLaNETParameters,
     HybridClassifier,
-    storage,
 )
 from spikehead.coding import STEPS, even_trains
-from spikehead.colanet import reference
 from spikehead.encoders import ActivationCache, Pixels, open_encoder
 from spikehead.encoders.registry import BUNDLED
+from spikehead.heads.colanet import reference
 from spikehead.images import find_photos
+from spikehead.models import storage
 
 PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
 

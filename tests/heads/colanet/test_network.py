@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 
 def resource_of(weight: float, max_weight: float, min_weight: float) -> float:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikehead.colanet import rules
+from spikehead.heads.colanet import rules
 from spikehead.randomness import keys
 
 max_weights, min_weights = st.floats(1e-3, 7.99), st.floats(0, 7.99)

@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sklearn.exceptions import NotFittedError
 
 from spikehead import CoLaNETClassifier
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import CoLaNETParameters
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 N_INPUTS = 6
 ARRAYS = ("resources", "stability", "depressions", "power", "synapses", "phases")

@@ -18,16 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains
-from spikehead.colanet import rules
-from spikehead.colanet.entry import (
+from spikehead.compilation import compiled
+from spikehead.heads.colanet import rules
+from spikehead.heads.colanet.entry import (
     check_draws,
     check_network,
     check_trains,
     checked_columns,
     read_only,
 )
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import (
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import (
     ALL_STEPS,
     BASE_THRESHOLD,
     DOPAMINE_STEP,
@@ -37,7 +38,6 @@ from spikehead.colanet.parameters import (
     TAU,
     UNIT,
 )
-from spikehead.compilation import compiled
 from spikehead.randomness import counted, keys
 
 BLOCK = 112

@@ -19,10 +19,10 @@ from spikehead.coding import (
     event_trains,
     spike_counts,
 )
-from spikehead.colanet import reference
-from spikehead.colanet.cpu import CPUEngine
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import MOST_DEPRESSIONS, CoLaNETParameters
+from spikehead.heads.colanet import reference
+from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import MOST_DEPRESSIONS, CoLaNETParameters
 
 P = CoLaNETParameters(max_weight=3.0, potentiation=1.0, max_synapses=5)
 STATE = ("resources", "stability", "depressions")

@@ -24,8 +24,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from spikehead import storage
-from spikehead.pipeline import HybridClassifier
+from spikehead.models import storage
+from spikehead.models.hybrid import HybridClassifier
 
 _LIBRARY = "spikehead"
 _MADE_BY_THE_HUB = {".gitattributes", "README.md"}

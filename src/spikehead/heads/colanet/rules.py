@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from spikehead.colanet.parameters import BASE_THRESHOLD, MEMORY, TAU, UNIT
+from spikehead.heads.colanet.parameters import BASE_THRESHOLD, MEMORY, TAU, UNIT
 from spikehead.randomness import mix
 
 TIE = 1e-9
@@ -26,8 +26,8 @@ TIE = 1e-9
 def product(a: Any, b: Any) -> Any:
     """Return a product that is rounded before anything is added to it.
 
-    Compilers for GPUs fuse multiplication and addition; `spikehead.colanet.cuda` has another form
-    of this function for them.
+    Compilers for GPUs fuse multiplication and addition; `spikehead.heads.colanet.cuda` has
+    another form of this function for them.
     """
     return a * b
 

@@ -21,17 +21,17 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains
-from spikehead.colanet import rules
-from spikehead.colanet.cpu import Response
-from spikehead.colanet.entry import (
+from spikehead.heads.colanet import rules
+from spikehead.heads.colanet.cpu import Response
+from spikehead.heads.colanet.entry import (
     check_draws,
     check_inputs,
     check_network,
     check_trains,
     checked_columns,
 )
-from spikehead.colanet.network import Network
-from spikehead.colanet.parameters import (
+from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.parameters import (
     ALL_STEPS,
     DOPAMINE_STEP,
     LABEL_STEP,

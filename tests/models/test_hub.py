@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spikehead import HybridClassifier, storage
+from spikehead import HybridClassifier
+from spikehead.models import storage
 
 pytest.importorskip("huggingface_hub")
 
 from huggingface_hub import ModelCard, constants
 
-from spikehead import hub
+from spikehead.models import hub
 
 # huggingface_hub passes files to its HTTP client in a way that the latter is to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -604,8 +605,8 @@ def test_the_commands(model, tmp_path, monkeypatch, stand_in, run):
 
 def test_the_extra_is_missing(monkeypatch, run):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    monkeypatch.delitem(sys.modules, "spikehead.hub")
-    monkeypatch.delattr("spikehead.hub")
+    monkeypatch.delitem(sys.modules, "spikehead.models.hub")
+    monkeypatch.delattr("spikehead.models.hub")
     for command in ("push", "pull"):
         code, _, err = run(command, "a", "b")
         assert (code, 'pip install "spikehead[hub]"' in err) == (1, True)

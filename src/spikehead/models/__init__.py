@@ -1,0 +1,1 @@
+"""What a user keeps: the model, its folder, its card, its way to the Hub."""
