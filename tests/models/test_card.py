@@ -8,7 +8,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from spikehead import CoLaNETParameters
-from spikehead.models.card import Measurement, ModelCard
+from spikehead.models.card import ModelCard
+from spikehead.models.schema import Measurement
 
 CARD = {
     "name": "my-model",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders import provenance
+from spikehead.models.schema import Measurement
 from spikehead.names import shown
 
 # The licence is left out: only the model's maker can give one.
@@ -25,26 +26,6 @@ tags:
 - continual-learning
 ---
 """
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """An accuracy that was measured on photos that the model had not learned.
-
-    Attributes
-    ----------
-    data : str
-        The name of their folder.
-    n_photos, n_right : int
-        How many photos there were, and how many of the answers were right.
-    photos_learned : int
-        How many photos the model had learned then.
-    """
-
-    data: str
-    n_photos: int
-    n_right: int
-    photos_learned: int
 
 
 @dataclass(frozen=True)
