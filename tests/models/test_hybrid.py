@@ -20,7 +20,7 @@ from spikehead import (
 )
 from spikehead.coding import STEPS, even_trains
 from spikehead.encoders import ActivationCache, Pixels, open_encoder
-from spikehead.encoders.registry import BUNDLED
+from spikehead.encoders.pretrained import BUNDLED
 from spikehead.heads.colanet import reference
 from spikehead.images import find_photos
 from spikehead.models import storage

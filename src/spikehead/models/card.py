@@ -121,7 +121,7 @@ learns more, and `spikehead pull USER/NAME MODEL` fetches it from the Hugging Fa
 ## Licence
 
 The model's maker has not stated one. (Edit this card to do so; spikehead then leaves it alone.)
-Of the encoder is known: {_plain(provenance(self.encoder))}.
+The licence of the encoder: {_plain(provenance(self.encoder).licence)}.
 """
 
     def _prequential(self) -> str:
@@ -151,9 +151,11 @@ Of the encoder is known: {_plain(provenance(self.encoder))}.
 
     def _encoder(self) -> dict[str, Any]:
         kind, _, path = self.encoder.partition(":")
+        known = provenance(self.encoder)
         return {
             "name": f"{kind}:{Path(path).name}" if kind == "onnx" else self.encoder,
-            "origin and licence": provenance(self.encoder),
+            "origin": known.origin,
+            "licence": known.licence,
             "activations": self.n_activations,
             "fingerprint": self.fingerprint,
         }

@@ -19,10 +19,8 @@ from spikehead.encoders import (
     ActivationCache,
     EncodedBatch,
     Encoder,
-    built_file,
+    check_restorable,
     encode_photos,
-    is_buildable,
-    open_encoder,
     restore_encoder,
 )
 from spikehead.files import chunks, sha256
@@ -33,6 +31,7 @@ from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
 from spikehead.models.card import ModelCard
 from spikehead.models.lessons import StoredLesson
+from spikehead.models.obtain import obtain_encoder
 from spikehead.models.photos import LearnedPhotos, lesson_keys, photo_key
 from spikehead.models.schema import Description, Head, Measurement
 from spikehead.models.storage import Revision, StoredModel
@@ -130,45 +129,6 @@ class Answer:
     learned_as: list[str] = field(default_factory=list)
 
 
-def obtain_encoder(
-    name: str,
-    *,
-    n_threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Encoder:
-    """Open an encoder by name; fetch and build a pretrained one that is not there yet.
-
-    Parameters
-    ----------
-    name : str
-        As `spikehead.encoders.open_encoder` takes it.
-    n_threads : int, optional
-        Threads to compute with. Default: as many as this process may use CPUs.
-    progress : callable, optional
-        Called with the bytes downloaded and the bytes in all.
-
-    Raises
-    ------
-    ImportError
-        If it has to be built and torch, or timm, is missing.
-    OSError
-        If its weights cannot be fetched, or its file cannot be read.
-    ValueError
-        If there is no such encoder, or its file is not one.
-    """
-    if is_buildable(name) and not built_file(name).exists():
-        try:
-            # Where encoders are made needs torch; where they work does not.
-            from spikehead.backbones.build import build
-        except ImportError as error:
-            raise ImportError(
-                f"the encoder {name} has to be built once, which needs torch ({error}): "
-                'pip install "spikehead[train]"'
-            ) from error
-        build(name, progress=progress)
-    return open_encoder(name, n_threads=n_threads)
-
-
 def for_encoder(parameters: CoLaNETParameters, encoder: Encoder) -> CoLaNETParameters:
     """Return the parameters with the saturation that the encoder knows, if any."""
     return replace(parameters, saturation=encoder.saturation or parameters.saturation)
@@ -180,7 +140,7 @@ class HybridClassifier:
     Parameters
     ----------
     encoder : str or Encoder, default="bundled"
-        As `obtain_encoder` takes it, or an encoder of your own.
+        As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     parameters : CoLaNETParameters, optional
         Default: `RECOMMENDED`, with the saturation that the encoder knows, or else with one that
         fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``.
@@ -435,10 +395,13 @@ class HybridClassifier:
             To keep others out, hold `spikehead.models.storage.writing` from before loading
             until after saving.
         ValueError
-            If there are lessons that the model has not learned, of another encoder.
+            If there are lessons that the model has not learned, of another encoder; or if the
+            encoder is of a kind that is not registered (`spikehead.encoders.register`), so that
+            `load` could not open it again.
         OSError
             If the folder holds other things, or cannot be written; the sentence says what to do.
         """
+        check_restorable(self.encoder)
         with uninterrupted(), storage.writing(folder):
             lessons = storage.read_lessons(folder) if storage.is_model(folder) else []
             learned = [lesson.number for lesson in lessons if self._has_learned_all(lesson)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,10 @@ class LearnedPhotos:
     def add(self, keys: Iterable[bytes], columns: Iterable[int]) -> None:
         """Take in photos that were learned, and the columns of their classes."""
         self._columns.update(zip(keys, columns, strict=True))
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Iterate over the keys, in the order of learning."""
+        return iter(self._columns)
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._columns
