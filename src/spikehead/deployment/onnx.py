@@ -39,6 +39,7 @@ from spikehead.heads.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
 from spikehead.heads.colanet.rules import TIE
 from spikehead.images import Preprocessing
 from spikehead.models.hybrid import HybridClassifier
+from spikehead.names import first_line
 
 Precision = Literal["float32", "int8"]
 
@@ -388,7 +389,7 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise ValueError(f"{what}: {str(error).strip().splitlines()[0]}") from error
+        raise ValueError(f"{what}: {first_line(error)}") from error
 
 
 def _noise(preprocessing: Preprocessing) -> NDArray[np.float32]:

@@ -26,9 +26,9 @@ from uuid import uuid4
 
 import numba
 
-from spikehead.folders import check_database, check_regular
+from spikehead.files import check_database, check_regular
 from spikehead.heads.colanet.parameters import CoLaNETParameters
-from spikehead.names import shown
+from spikehead.names import first_line, shown
 from spikehead.tuning.candidates import Outcome, Round
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
@@ -678,7 +678,7 @@ def _usable_storage() -> Iterator[None]:
         raise
     except Exception as error:  # what is damaged raises whatever comes to Optuna and its drivers
         cause = _origin(error)
-        reason = shown((str(cause) or type(cause).__name__).splitlines()[0])
+        reason = shown(first_line(cause))
         raise OSError(
             f"cannot use the study's storage: {reason}; check that it can be reached and written, "
             "is whole and has room, and give the same command again, or begin another study"
