@@ -47,11 +47,7 @@ def _document(folder: Path) -> dict[str, Any]:
         "encoder": description.encoder,
         "activations": encoder.n_activations,
         "head": head.kind,
-        **{
-            name: hyperparameters.pop(name)
-            for name in ("members", "seed")
-            if name in hyperparameters
-        },
+        "members": hyperparameters.pop("members", 1),
         **{what: stored.arrays[name].size for what, name in SIZES.items() if name in stored.arrays},
         "hyperparameters": hyperparameters,
         "bytes_on_disk": sum(path.stat().st_size for path in folder.iterdir()),
