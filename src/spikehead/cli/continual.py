@@ -13,7 +13,7 @@ import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
-from spikehead.cli import console
+from spikehead.cli import console, options, progress, rivalry
 from spikehead.evaluation.examples import Examples, check_parts
 from spikehead.evaluation.methods import Method
 from spikehead.evaluation.streams import (
@@ -65,16 +65,16 @@ def continual(
     wrong_labels: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the training labels that are wrong.")
     ] = 0.0,
-    encoder: console.EncoderName = None,
-    parameters: console.MoreParameters = None,
-    against: console.Against = None,
-    members: console.Members = 15,
-    seeds: console.Seeds = 5,
-    as_classes: console.AsClasses = False,
-    threads: console.Threads = None,
-    cache: console.CacheFolder = None,
-    no_cache: console.NoCache = False,
-    as_json: console.Json = False,
+    encoder: options.EncoderName = None,
+    parameters: rivalry.MoreParameters = None,
+    against: rivalry.Against = None,
+    members: rivalry.Members = 15,
+    seeds: rivalry.Seeds = 5,
+    as_classes: options.AsClasses = False,
+    threads: options.Threads = None,
+    cache: options.CacheFolder = None,
+    no_cache: options.NoCache = False,
+    as_json: options.Json = False,
 ) -> None:
     """Let a stream change as it goes, and measure what is kept, beside other one-pass classifiers.
 
@@ -85,8 +85,8 @@ def continual(
             "several sources come one after the other; leave it out, or give one source.",
             param_hint="--stream",
         )
-    rivals = [method for method in console.rivals(against) if not method.offline]
-    more = {parameters.stem: console.read_parameters(parameters)} if parameters else {}
+    rivals = [method for method in rivalry.rivals(against) if not method.offline]
+    more = rivalry.named_parameters(parameters)
     parts, saturation = _read(photos, test or [], encoder, threads, cache, no_cache, as_classes)
     train, measured = (Examples.joined(side) for side in zip(*parts, strict=True))
     check_parts(train, measured)
@@ -99,7 +99,7 @@ def continual(
             return starmap(Task, ((name, *both) for name, both in zip(names, noisy, strict=True)))
         return _tasks(stream or Stream.CLASSES, *noisy[0], tasks, examples, seed)
 
-    methods = console.spiking_heads(more, members, threads, saturation) + rivals
+    methods = rivalry.spiking_heads(more, members, threads, saturation) + rivals
     courses = _followed(methods, tasks_of, classes, seeds)
     if as_json:
         console.print_json(
@@ -134,7 +134,7 @@ def _read(
             f"give it once for each source, {len(photos)} times, or leave it out.",
             param_hint="--test",
         )
-    found, saturation = console.read_examples(
+    found, saturation = rivalry.read_examples(
         [*photos, *test], encoder, threads, cache, no_cache, as_classes
     )
     if not test:
@@ -161,12 +161,12 @@ def _followed(
 ) -> dict[str, list[Course]]:
     """Let each method follow the stream, once for each seed."""
     courses: dict[str, list[Course]] = {method.name: [] for method in methods}
-    with console.progress() as progress:
-        shown = progress.add_task("Learning", total=seeds * len(methods))
+    with progress.bar() as shown:
+        task = shown.add_task("Learning", total=seeds * len(methods))
         for method, seed in product(methods, range(seeds)):
-            progress.update(shown, description=method.name)
+            shown.update(task, description=method.name)
             courses[method.name].append(follow(method, tasks_of(seed), classes, seed))
-            progress.advance(shown)
+            shown.advance(task)
     return courses
 
 

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from spikehead import pictures
-from spikehead.cli import console
+from spikehead.cli import console, options, sources
 from spikehead.images import named_photos
 from spikehead.models.hybrid import Answer, HybridClassifier
 
@@ -27,10 +26,10 @@ def predict(
         Path | None,
         typer.Option(help="Also draw why: this .png, .pdf or .svg file, for one photo."),
     ] = None,
-    threads: console.Threads = None,
-    cache: console.CacheFolder = None,
-    no_cache: console.NoCache = False,
-    as_json: console.Json = False,
+    threads: options.Threads = None,
+    cache: options.CacheFolder = None,
+    no_cache: options.NoCache = False,
+    as_json: options.Json = False,
 ) -> None:
     """Name the class of each photo, with its share of the ensemble's vote.
 
@@ -38,11 +37,13 @@ def predict(
     """
     found, left_out = named_photos(photos)
     if explain:
+        from spikehead import pictures
+
         if len(found) > 1:
             raise typer.BadParameter("one photo is explained at a time.", param_hint="--explain")
         pictures.check_file(explain)
     classifier = HybridClassifier.load(model, n_threads=threads)
-    with console.at_work(classifier, cache, no_cache):
+    with sources.at_work(classifier, cache, no_cache):
         answers = list(classifier.classify(found))
         if explain and answers and not answers[0].problem:
             pictures.save(pictures.explain(classifier, found[0]), explain)

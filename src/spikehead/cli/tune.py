@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikehead.cli import console
+from spikehead.cli import console, options, progress, sources
 from spikehead.evaluation.examples import read_labels
 from spikehead.evaluation.npz import read_arrays
 from spikehead.names import shown
@@ -49,7 +49,7 @@ def tune(
     test: Annotated[
         Path | None, typer.Option(help="Folder of test photos, measured once, at the end.")
     ] = None,
-    encoder: console.EncoderName = None,
+    encoder: options.EncoderName = None,
     protocol: Annotated[
         Protocol,
         typer.Option(
@@ -94,15 +94,15 @@ def tune(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "spikehead",
-    as_classes: console.AsClasses = False,
-    threads: console.Threads = None,
-    ray: console.Ray = None,
+    as_classes: options.AsClasses = False,
+    threads: options.Threads = None,
+    ray: options.Ray = None,
     device: Annotated[
         Device, typer.Option(help="Compute on the CPU, or on an NVIDIA GPU, with the same result.")
     ] = Device.CPU,
-    cache: console.CacheFolder = None,
-    no_cache: console.NoCache = False,
-    as_json: console.Json = False,
+    cache: options.CacheFolder = None,
+    no_cache: options.NoCache = False,
+    as_json: options.Json = False,
 ) -> None:
     """Search for good hyperparameters: a genetic search, then descent from the best.
 
@@ -119,15 +119,15 @@ def tune(
     planned = genetic.n_candidates + rounds.rounds * rounds.neighbours
     done = 0
     try:
-        with console.cluster(ray) as cluster:
+        with sources.cluster(ray) as cluster:
             task = _task(source, test, encoder, threads, cache, no_cache, as_classes, cluster)
-            with console.progress() as progress:
-                bar = progress.add_task("Tuning", total=min(planned, experiments or planned))
+            with progress.bar() as shown:
+                bar = shown.add_task("Tuning", total=min(planned, experiments or planned))
 
                 def on_outcome(finished: int, best: float) -> None:
                     nonlocal done
                     done = finished
-                    progress.update(bar, completed=finished, description=f"Tuning, best {best:.2%}")
+                    shown.update(bar, completed=finished, description=f"Tuning, best {best:.2%}")
 
                 report = run(
                     task,
@@ -179,13 +179,13 @@ def _task(
             )
         return _read_activations(source)
     found = [
-        console.photo_folder(folder, as_classes=as_classes).photos
+        sources.photo_folder(folder, as_classes=as_classes).photos
         for folder in (source, test)
         if folder
     ]
-    opened = console.encoder(encoder, threads)
-    with console.open_cache(opened, cache, no_cache) as kept:
-        sets = [console.encode(photos, opened, kept, cluster) for photos in found]
+    opened = sources.encoder(encoder, threads)
+    with sources.cache(opened, cache, no_cache) as kept:
+        sets = [sources.encode(photos, opened, kept, cluster) for photos in found]
     return Task(*(array for one in sets for array in one))
 
 

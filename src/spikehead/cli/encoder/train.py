@@ -11,6 +11,7 @@ import typer
 from PIL import Image
 
 from spikehead.cli import console
+from spikehead.cli.commands import needs
 from spikehead.cli.encoder import backbones
 from spikehead.files import write_file
 from spikehead.images import Preprocessing, read_photo
@@ -50,7 +51,7 @@ def train(
     photos held out), weights.pt, and encoder.onnx, for
     `spikehead learn --encoder onnx:.../encoder.onnx`.
     """
-    with console.needs("train"):
+    with needs("train"):
         from spikehead.backbones import data, training
         from spikehead.backbones.export import export
     from_scratch = from_scratch or backbones.begins_randomly(backbone, weights)
