@@ -67,7 +67,7 @@ def test_learn_takes_what_tune_finds_in_photos(run, tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on(run, digits, tmp_path, monkeypatch):
-    from spikehead.tuning.population import Experiment
+    from spikehead.tuning.experiment import Experiment
 
     def interrupt(*_):
         raise KeyboardInterrupt

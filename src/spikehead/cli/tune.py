@@ -17,8 +17,8 @@ from spikehead.tuning.genetic import GeneticSearch
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
-    from spikehead.tuning.report import Report
-    from spikehead.tuning.tune import Task
+    from spikehead.tuning.findings import Findings
+    from spikehead.tuning.tune import Dataset
 
 
 class Device(str, Enum):
@@ -168,9 +168,9 @@ def _task(
     no_cache: bool,
     as_classes: bool,
     cluster: Cluster | None,
-) -> Task:
+) -> Dataset:
     """Read what to tune on."""
-    from spikehead.tuning.tune import Task
+    from spikehead.tuning.tune import Dataset
 
     if source.suffix == ".npz":
         if test is not None:
@@ -186,17 +186,17 @@ def _task(
     opened = console.encoder(encoder, threads)
     with console.open_cache(opened, cache, no_cache) as kept:
         sets = [console.encode(photos, opened, kept, cluster) for photos in found]
-    return Task(*(array for one in sets for array in one))
+    return Dataset(*(array for one in sets for array in one))
 
 
-def _read_activations(path: Path) -> Task:
-    from spikehead.tuning.tune import Task
+def _read_activations(path: Path) -> Dataset:
+    from spikehead.tuning.tune import Dataset
 
     found = read_arrays(path)
     try:
         for name in found.keys() & {"y", "y_test"}:
             found[name] = read_labels(found[name], name)
-        return Task(found["X"], found["y"], found.get("X_test"), found.get("y_test"))
+        return Dataset(found["X"], found["y"], found.get("X_test"), found.get("y_test"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -223,7 +223,7 @@ def _value(text: str) -> tuple[str, float]:
         ) from None
 
 
-def _print(report: Report, folder: Path) -> None:
+def _print(findings: Findings, folder: Path) -> None:
     table = console.table("hyperparameter", "value", "importance")
     for hyperparameter, value in report.parameters.to_dict().items():
         share = report.importance.get(hyperparameter)
