@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from enum import Enum
 from itertools import product, starmap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -27,12 +26,8 @@ from spikehead.evaluation.streams import (
 )
 
 
-class Stream(str, Enum):
-    """How the examples of one source come."""
-
-    CLASSES = "classes"
-    PERMUTED = "permuted"
-    NEW_CLASS = "new-class"
+Stream = Literal["classes", "permuted", "new-class"]
+"""How the examples of one source come."""
 
 
 def continual(
@@ -97,7 +92,7 @@ def continual(
         noisy = [(mislabelled(part, classes, wrong_labels, seed), test) for part, test in parts]
         if len(parts) > 1:
             return starmap(Task, ((name, *both) for name, both in zip(names, noisy, strict=True)))
-        return _tasks(stream or Stream.CLASSES, *noisy[0], tasks, examples, seed)
+        return _tasks(stream or "classes", *noisy[0], tasks, examples, seed)
 
     methods = console.spiking_heads(more, members, threads, saturation) + rivals
     courses = _followed(methods, tasks_of, classes, seeds)
@@ -145,9 +140,9 @@ def _read(
 def _tasks(
     stream: Stream, train: Examples, test: Examples, n_tasks: int, n_examples: int, seed: int
 ) -> Iterator[Task]:
-    if stream is Stream.CLASSES:
+    if stream == "classes":
         return class_incremental(train, test, n_tasks, seed)
-    if stream is Stream.PERMUTED:
+    if stream == "permuted":
         return permuted(train, test, n_tasks, seed)
     classes = np.unique(test.y)
     return new_class(train, test, str(classes[seed % len(classes)]), n_examples, seed)

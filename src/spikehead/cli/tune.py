@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,20 +18,6 @@ if TYPE_CHECKING:
     from spikehead.cluster import Cluster
     from spikehead.tuning.findings import Findings
     from spikehead.tuning.tune import Dataset
-
-
-class Device(str, Enum):
-    """Where to compute."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-class Protocol(str, Enum):
-    """What ranks the candidates."""
-
-    VALIDATION = "validation"
-    PAPER = "paper"
 
 
 def tune(
@@ -51,12 +36,12 @@ def tune(
     ] = None,
     encoder: console.EncoderName = None,
     protocol: Annotated[
-        Protocol,
+        Literal["validation", "paper"],
         typer.Option(
             help="Rank candidates on a validation part of the training set, or do as the hybrid "
             "paper: rank on the test set, without the rules beyond the paper."
         ),
-    ] = Protocol.VALIDATION,
+    ] = "validation",
     experiments: Annotated[
         int | None, typer.Option(min=1, help="Candidates at most, those of earlier runs included.")
     ] = None,
@@ -98,8 +83,9 @@ def tune(
     threads: console.Threads = None,
     ray: console.Ray = None,
     device: Annotated[
-        Device, typer.Option(help="Compute on the CPU, or on an NVIDIA GPU, with the same result.")
-    ] = Device.CPU,
+        Literal["cpu", "cuda"],
+        typer.Option(help="Compute on the CPU, or on an NVIDIA GPU, with the same result."),
+    ] = "cpu",
     cache: console.CacheFolder = None,
     no_cache: console.NoCache = False,
     as_json: console.Json = False,
@@ -132,7 +118,7 @@ def tune(
                 report = run(
                     task,
                     study,
-                    protocol=protocol.value,
+                    protocol=protocol,
                     ranges=ranges,
                     fixed=fixed,
                     genetic=genetic,
@@ -145,7 +131,7 @@ def tune(
                     name=name,
                     n_threads=threads,
                     cluster=cluster,
-                    device=device.value,
+                    device=device,
                     on_outcome=on_outcome,
                 )
     except KeyboardInterrupt:

@@ -17,9 +17,7 @@ def build(
     weights: Annotated[
         Path | None, typer.Option(help="Take the weights from this file, and fetch nothing.")
     ] = None,
-    precision: Annotated[
-        backbones.Precision, typer.Option(help="Of the weights.")
-    ] = backbones.Precision.FLOAT32,
+    precision: backbones.WeightPrecision = "float32",
     calibration: Annotated[
         Path | None,
         typer.Option(help="Folder of typical photos, from which int8 takes its ranges."),
@@ -36,7 +34,7 @@ def build(
         file = build_file(
             name,
             weights=weights,
-            precision=precision.value,
+            precision=precision,
             calibration=typical,
             progress=progress,
             tell=console.tell,
