@@ -23,8 +23,8 @@ from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import find_photos, split
 from spikehead.tuning.candidates import Round, draw_new
 from spikehead.tuning.descent import StochasticDescent
-from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.experiment import shuffled
+from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.space import SearchSpace, Values
 from spikehead.tuning.study import Budget
 from spikehead.tuning.tune import Dataset, tune

@@ -9,7 +9,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from spikehead.cli import console
+from spikehead.cli import console, sources
+from spikehead.cli.commands import needs
 from spikehead.images import Preprocessing, UnreadablePhoto, read_photo
 from spikehead.models.hybrid import HybridClassifier, none_readable
 
@@ -47,7 +48,7 @@ def export(
             "int8 needs photos for calibration, and nothing else does.",
             param_hint="--precision, --calibration",
         )
-    with console.needs("export"):
+    with needs("export"):
         from spikehead.deployment.nir import export as export_nir
         from spikehead.deployment.onnx import export as export_onnx
     classifier = HybridClassifier.load(model)
@@ -69,7 +70,7 @@ def export(
 
 def _preprocessed(folder: Path, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Return some photos of a folder as the encoder takes them, of all classes alike."""
-    found = [photo.path for photo in console.photo_folder(folder, as_classes=True).photos]
+    found = [photo.path for photo in sources.photo_folder(folder, as_classes=True).photos]
     chosen = found[:: -(-len(found) // CALIBRATION_PHOTOS)]
     photos, skipped = [], []
     for path in chosen:

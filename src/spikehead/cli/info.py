@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from spikehead.cli import console
+from spikehead.cli import console, options
 from spikehead.models.hybrid import HybridClassifier
 
 
 def info(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
-    as_json: console.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show what a model knows: classes, encoder, hyperparameters, size."""
     document = _document(model, HybridClassifier.load(model))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
-from spikehead.heads.hyperparameters import Hyperparameters
+from spikehead.heads.parameters import Hyperparameters
 
 Values = dict[str, float]
 """Values of the searched hyperparameters, by name."""
@@ -79,7 +79,7 @@ def default_ranges(head: type[Hyperparameters] = CoLaNETParameters) -> dict[str,
     Those of CoLaNET are, with `saturation_range`, the nine of the hybrid paper.
     """
     return {
-        name: Range(*about.searched, about.log, about.whole)
+        name: _range(head, name, *about.searched)
         for name, about in head.about().items()
         if about.searched
     }
@@ -146,9 +146,8 @@ class SearchSpace:
         searched = {**default_ranges(), "saturation": saturation_range(activations)}
         for name, (low, high) in ranges.items():
             CoLaNETParameters.from_dict({name: low})
-            about = CoLaNETParameters.about()[name]
             try:
-                searched[name] = Range(low, high, about.log, about.whole)
+                searched[name] = _range(CoLaNETParameters, name, low, high)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
         rest = {name: value for name, value in base.to_dict().items() if name not in searched}
@@ -196,3 +195,8 @@ def saturation_range(activations: ArrayLike) -> Range:
     low, high = np.percentile(positive.astype(np.float64), SATURATION_PERCENTILES)
     # Activations of one value only, as of binary features, give a range around it.
     return Range(float(low), float(high) if high > low else 2 * float(low), log=True)
+
+
+def _range(head: type[Hyperparameters], name: str, low: float, high: float) -> Range:
+    """Return a range on the scale of a hyperparameter."""
+    return Range(low, high, head.about()[name].log, isinstance(head.defaults()[name], int))

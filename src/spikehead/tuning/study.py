@@ -104,7 +104,9 @@ class Study:
         If a database's driver is not installed.
     """
 
-    def __init__(self, storage: str, name: str, search: Search, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, storage: str, name: str, search: Search, settings: Mapping[str, Any]
+    ) -> None:
         self.search = search
         self._distributions = _distributions(search.space)
         self._mine: dict[int, Trial] = {}

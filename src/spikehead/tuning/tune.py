@@ -15,10 +15,10 @@ from spikehead.heads.classifiers import CoLaNETClassifier
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import split
 from spikehead.tuning.descent import StochasticDescent
-from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.executors import Executor, Local, OnCluster, OnGPU
 from spikehead.tuning.experiment import Device, Experiment, shuffled
 from spikehead.tuning.findings import Findings, add_test, find, tests_of, write
+from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.search import Search
 from spikehead.tuning.space import SearchSpace
 from spikehead.tuning.study import Budget, Study
@@ -161,7 +161,9 @@ def tune(
         If the folder or the storage cannot be used.
     """
     if protocol not in get_args(Protocol):
-        raise ValueError(f"protocol must be one of {', '.join(get_args(Protocol))}, not {protocol!r}")
+        raise ValueError(
+            f"protocol must be one of {', '.join(get_args(Protocol))}, not {protocol!r}"
+        )
     if n_seeds < 1:
         raise ValueError(f"n_seeds must be at least 1, not {n_seeds}")
     if not 0 <= seed <= 2**32 - n_seeds:
@@ -205,7 +207,11 @@ def tune(
 
 
 def _ranking(
-    dataset: Dataset, protocol: Protocol, validation_fraction: float, members: int, seeds: Sequence[int]
+    dataset: Dataset,
+    protocol: Protocol,
+    validation_fraction: float,
+    members: int,
+    seeds: Sequence[int],
 ) -> Experiment:
     """Return the experiment that ranks the candidates."""
     X, y = dataset.activations, dataset.labels
@@ -218,7 +224,9 @@ def _ranking(
         )
     if dataset.test_activations is None or dataset.test_labels is None:
         raise ValueError("the paper's protocol ranks by accuracy on the test set; give one")
-    return Experiment(X, y, dataset.test_activations, dataset.test_labels, members=members, seeds=seeds)
+    return Experiment(
+        X, y, dataset.test_activations, dataset.test_labels, members=members, seeds=seeds
+    )
 
 
 def _executor(

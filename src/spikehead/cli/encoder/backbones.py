@@ -13,7 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from spikehead import pictures
-from spikehead.cli import console
+from spikehead.cli import console, progress
 from spikehead.encoders import PRETRAINED
 from spikehead.images import Preprocessing, read_photo
 
@@ -110,8 +110,8 @@ def beginning(name: str, weights: Path | None, from_scratch: bool) -> Backbone:
     torch.manual_seed(Recipe.seed)
     if from_scratch:
         return network(name).make(0)
-    with console.download(name) as progress:
-        return pretrained(name, weights=weights, progress=progress, tell=console.tell)
+    with progress.download(name) as shown:
+        return pretrained(name, weights=weights, progress=shown, tell=console.tell)
 
 
 def preprocessing(backbone: str) -> Preprocessing:

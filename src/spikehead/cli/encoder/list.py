@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from spikehead.cli import console
+from spikehead.cli import console, options
 from spikehead.encoders import PRETRAINED, built_file
 from spikehead.encoders.registry import BUNDLED
 
 
-def list(as_json: console.Json = False) -> None:  # noqa: A001 - as the command is called
+def list(as_json: options.Json = False) -> None:  # noqa: A001 - as the command is called
     """List the encoders that there are, and those that can be built."""
     files = {"bundled": BUNDLED, **{name: built_file(name) for name in PRETRAINED}}
     if as_json:

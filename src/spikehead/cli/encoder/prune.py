@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from spikehead.cli import console
+from spikehead.cli.commands import needs
 from spikehead.cli.encoder import backbones
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def prune(
     it. The output folder gets checkpoints and a log of the trainings, grid.csv of the search,
     report.json, and encoder.onnx, for `spikehead learn --encoder onnx:.../encoder.onnx`.
     """
-    with console.needs("train"):
+    with needs("train"):
         from spikehead.backbones import data, pruning, training
         from spikehead.backbones.export import export
     from_scratch = from_scratch or backbones.begins_randomly(backbone, weights)

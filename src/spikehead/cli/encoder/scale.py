@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from spikehead.cli import console
+from spikehead.cli import console, options
+from spikehead.cli.commands import needs
 
 
 def scale(
@@ -28,10 +29,10 @@ def scale(
         tuple[float, float, float],
         typer.Option(help="alpha, beta, gamma: how depth, width and resolution grow."),
     ] = (1.2, 1.1, 1.15),
-    as_json: console.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Scale a baseline in depth, width and resolution together (EfficientNet paper, section 3)."""
-    with console.needs("train"):
+    with needs("train"):
         from spikehead.backbones import scaling
     if baseline not in scaling.BASELINES:
         names = ", ".join(scaling.BASELINES)

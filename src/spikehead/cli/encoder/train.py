@@ -10,6 +10,7 @@ import typer
 from PIL import Image
 
 from spikehead.cli import console
+from spikehead.cli.commands import needs
 from spikehead.cli.encoder import backbones
 from spikehead.images import Preprocessing, read_photo
 
@@ -48,7 +49,7 @@ def train(
     photos held out), weights.pt, and encoder.onnx, for
     `spikehead learn --encoder onnx:.../encoder.onnx`.
     """
-    with console.needs("train"):
+    with needs("train"):
         from spikehead.backbones import data, training
         from spikehead.backbones.export import export
     from_scratch = from_scratch or backbones.begins_randomly(backbone, weights)

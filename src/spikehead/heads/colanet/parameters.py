@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
 
 from spikehead.coding import STEPS
-from spikehead.heads.hyperparameters import Hyperparameters, hyperparameter
+from spikehead.heads.parameters import Hyperparameters, number
 
 SILENT_STEPS = 5
 """Steps without input at the end of a presentation."""
@@ -85,36 +83,28 @@ class CoLaNETParameters(Hyperparameters):
         If a value is outside its range; the sentence names it.
     """
 
-    potentiation: float = hyperparameter(
-        0.0986409, 0, 1e3, searched=(0.003, 1), log=True, paper="DWPOS"
-    )
-    relative_depression: float = hyperparameter(
-        0.504279665, 0, 1e3, searched=(0.3, 1.3), paper="RELDWNEG"
-    )
-    stability_rate: float = hyperparameter(
+    potentiation: float = number(0.0986409, 0, 1e3, searched=(0.003, 1), log=True, paper="DWPOS")
+    relative_depression: float = number(0.504279665, 0, 1e3, searched=(0.3, 1.3), paper="RELDWNEG")
+    stability_rate: float = number(
         0.0644199, 0, 1e3, searched=(0.0003, 1), log=True, paper="STABILITYRESOURCECHANGERATIO"
     )
     # Weights are below 8 = 2**15 / UNIT, so that they fit into 16 bits.
-    max_weight: float = hyperparameter(
-        1.18684, 1e-3, 7.99, searched=(0.03, 3), log=True, paper="MAXWEIGHT"
-    )
-    min_weight: float = hyperparameter(
-        1.65234, 0, 7.99, searched=(0.003, 3), log=True, paper="MINWEIGHT"
-    )
-    microcolumns: int = hyperparameter(1, 1, 1000, searched=(1, 30), paper="NLEARNINGGROUPS")
-    threshold_excess: float = hyperparameter(
+    max_weight: float = number(1.18684, 1e-3, 7.99, searched=(0.03, 3), log=True, paper="MAXWEIGHT")
+    min_weight: float = number(1.65234, 0, 7.99, searched=(0.003, 3), log=True, paper="MINWEIGHT")
+    microcolumns: int = number(1, 1, 1000, searched=(1, 30), paper="NLEARNINGGROUPS")
+    threshold_excess: float = number(
         0.0019573, 0, 1, searched=(0.001, 0.3), log=True, paper="WTHREXCESS"
     )
-    silent_synapses: int = hyperparameter(
+    silent_synapses: int = number(
         1222, -1, 10**6, searched=(1, 3000), log=True, paper="NSILENTSYNAPSES"
     )
     # Searched, too, but between percentiles of the activations.
-    saturation: float = hyperparameter(2.07474, 1e-9, 1e9, log=True, paper="SATURATION")
-    stochastic_stimulation: float = hyperparameter(0.016, 0, 8, log=True)
-    max_synapses: int = hyperparameter(1000, 1, 10**6, log=True)
-    per_spike: bool = hyperparameter(False)
-    max_depressions: int = hyperparameter(-1, -1, 10**6)
-    homeostasis: bool = hyperparameter(False)
+    saturation: float = number(2.07474, 1e-9, 1e9, log=True, paper="SATURATION")
+    stochastic_stimulation: float = number(0.016, 0, 8, log=True)
+    max_synapses: int = number(1000, 1, 10**6, log=True)
+    per_spike: bool = False
+    max_depressions: int = number(-1, -1, 10**6)
+    homeostasis: bool = False
 
     def __post_init__(self) -> None:
         """Check every value against its range."""
@@ -150,15 +140,6 @@ class CoLaNETParameters(Hyperparameters):
                 f"max_synapses: {n_synapses} synapses of weights up to {strongest:g} could "
                 f"overflow a 32-bit membrane; with these weights it can be at most {most}"
             )
-
-
-def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return a whole number within bounds; of anything else, say that `name` must be one."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        bounds = f"from {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be a whole number {bounds}, not {value!r}")
-    return int(value)
 
 
 RECOMMENDED = CoLaNETParameters(

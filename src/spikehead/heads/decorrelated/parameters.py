@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spikehead.coding import STEPS
-from spikehead.heads.hyperparameters import Hyperparameters, hyperparameter
+from spikehead.heads.parameters import Hyperparameters, number
 
 DISCHARGE_STEPS = 10
 """Steps after the input in which columns answer: a column spikes this often at most."""
@@ -49,10 +49,10 @@ class DecorrelatedParameters(Hyperparameters):
         If a value is outside its range; the sentence names it.
     """
 
-    lam: float = hyperparameter(1.0, 1e-3, 1e3, searched=(0.1, 10), log=True)
-    scale: float = hyperparameter(4.0, 0.1, 100, searched=(2, 8), log=True, paper="s")
-    threshold: float = hyperparameter(0.2, 1e-3, 1, searched=(0.05, 0.8), log=True, paper="f")
-    width: int = hyperparameter(2048, 1, MAX_INPUTS, log=True)
+    lam: float = number(1.0, 1e-3, 1e3, searched=(0.1, 10), log=True)
+    scale: float = number(4.0, 0.1, 100, searched=(2, 8), log=True, paper="s")
+    threshold: float = number(0.2, 1e-3, 1, searched=(0.05, 0.8), log=True, paper="f")
+    width: int = number(2048, 1, MAX_INPUTS, log=True)
 
     def power(self, width: int) -> float:
         """Return what a branch's own energy is measured against (l0).
