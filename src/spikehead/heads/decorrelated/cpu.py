@@ -25,6 +25,7 @@ from spikehead.compilation import compiled
 from spikehead.heads.decorrelated import rules
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import BLOCK, DISCHARGE_STEPS, LATERAL_UNIT, UNIT
+from spikehead.interrupts import uninterrupted
 
 ROWS = 64
 """Rows of lateral weights that all examples of a block hear while they are in the cache."""
@@ -109,6 +110,8 @@ class CPUEngine:
     def learn(self, counts: NDArray[np.int8], labels: NDArray[Any]) -> Response:
         """Present a stream and learn it, each presentation once and in order.
 
+        Ctrl-C comes between two blocks of lessons: what was learned until then is whole.
+
         Parameters
         ----------
         counts : ndarray of int8, shape (n_presentations, n_inputs)
@@ -137,7 +140,8 @@ class CPUEngine:
             while start < len(counts):
                 part = slice(start, start + BLOCK - int(net.n_traces))
                 spikes = net.arranged(counts[part]).astype(np.float64)
-                heard = self._learn_block(spikes, columns[part], each)
+                with uninterrupted():
+                    heard = self._learn_block(spikes, columns[part], each)
                 self._answer(heard, answer, part, each)
                 start = part.stop
         return answer

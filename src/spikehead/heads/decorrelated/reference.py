@@ -179,7 +179,7 @@ def learn(network: Network, now: Presentation, label: int) -> Lesson:
     network.traces[network.n_traces] = traces
     network.n_traces += 1
     if network.n_traces == BLOCK:
-        network.consolidate()
+        network.hold(network.consolidated())
 
     # Anti-Hebbian: every neuron is depressed by its own potential, on each branch by that.
     before = network.weights
