@@ -23,6 +23,7 @@ parameters = st.builds(
     lam=st.sampled_from([0.001, 0.3, 1.0, 30.0]),
     threshold=st.sampled_from([0.001, 0.05, 0.2, 1.0]),
     width=st.integers(1, 40),
+    horizon=st.sampled_from([0, 0, 1, 20]),
 )
 
 
@@ -62,7 +63,7 @@ def assert_recorded(response: Response, happened: list[reference.Presentation]) 
 )
 @settings(max_examples=40, deadline=None)
 @example(DecorrelatedParameters(), "saturated", 1, 1, BLOCK, 2, 0)
-@example(DecorrelatedParameters(width=130), "signed", 300, 2, BLOCK + 1, 2, 0)
+@example(DecorrelatedParameters(width=130, horizon=9), "signed", 300, 2, BLOCK + 1, 2, 0)
 def test_it_learns_and_answers_as_the_reference(
     p: DecorrelatedParameters,
     kind: str,

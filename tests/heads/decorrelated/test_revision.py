@@ -232,3 +232,16 @@ def test_the_only_example_of_a_class_is_known() -> None:
     assert_same(network, before)
     unlearn(network, counts[0] // 2, 4)
     assert network.counts[4] == 0
+
+
+def test_a_head_that_forgets_is_neither_merged_nor_does_it_take_back() -> None:
+    counts, labels = stream(0, 50)
+    network = taught(counts, labels, p=DecorrelatedParameters(horizon=5))
+    before = copy.deepcopy(network)
+    for attempt in (
+        lambda: merged(network, before, np.arange(4)),
+        lambda: unlearn(network, counts[0], int(labels[0])),
+    ):
+        with pytest.raises(ValueError, match="a head with a horizon, here 5, has forgotten"):
+            attempt()
+    assert_same(network, before)

@@ -189,12 +189,14 @@ class CPUEngine:
         _settle(lessons, net.power, net.traces, int(net.n_traces))
         heard = _Heard.nothing(len(spikes), net.n_columns)
         heard.examples[:] = lessons.energies.sum(axis=1)
+        constants = net.power, net.parameters.horizon
         synapses = net.weights, net.energies, net.counts
-        each(partial(_learn_columns, lessons, net.power, *synapses, heard), net.n_columns)
+        each(partial(_learn_columns, lessons, *constants, *synapses, heard), net.n_columns)
         net.n_traces += len(columns)
         if net.n_traces == BLOCK:
             n_tiles = -(-net.n_places // TILE)
-            each(partial(_consolidate, net.traces, net.inhibition, n_tiles), n_tiles)
+            inhibition = net.inhibition, net.fading
+            each(partial(_consolidate, net.traces, *inhibition, n_tiles), n_tiles)
             net.traces[:] = 0
             net.n_traces[...] = 0
         return heard
@@ -310,7 +312,9 @@ def _settle(lessons: Any, power: float, traces: Any, n_traces: int) -> None:
 
 
 @summing
-def _consolidate(traces: Any, inhibition: Any, n_tiles: int, first: int, last: int) -> None:
+def _consolidate(
+    traces: Any, inhibition: Any, fading: float, n_tiles: int, first: int, last: int
+) -> None:
     """Change some rows of tiles of lateral weights, from the diagonal on, and their mirror images.
 
     Traces are copied to where a tile needs them: from afar they would be in each other's way in the
@@ -334,6 +338,7 @@ def _consolidate(traces: Any, inhibition: Any, n_tiles: int, first: int, last: i
                     old, new = weights[top + row][left : left + width], products[row]
                     for column in range(width):
                         new[column] = rules.consolidated(old[column], new[column])
+                        new[column] = rules.faded(new[column], fading)
                         old[column] = new[column]
                 if left > top:
                     for column in range(width):
@@ -382,6 +387,7 @@ def _hear(counts: Any, weights: Any, potentials: Any, first: int, last: int) -> 
 def _learn_columns(
     lessons: Any,
     power: float,
+    horizon: int,
     weights: Any,
     energies: Any,
     counts: Any,
@@ -396,7 +402,7 @@ def _learn_columns(
             own = lessons.columns[lesson] == column
             heard.energies[lesson, column] = energies[column]
             heard.counts[lesson, column] = counts[column]
-            count = counts[column] + 1.0
+            count = rules.remembered(counts[column] + 1.0, horizon)
             total = shared = new = 0.0
             for branch in range(n_branches):
                 weight = weights[column, branch]

@@ -157,6 +157,12 @@ class Network:
         """What a branch's energy is measured against (l0)."""
         return self.parameters.power(self.n_places)
 
+    @property
+    def fading(self) -> float:
+        """What a block of lessons leaves of earlier inhibition; 1 where there is no horizon."""
+        horizon = self.parameters.horizon * int(np.count_nonzero(self.counts))
+        return float((1 - 1 / horizon) ** BLOCK) if horizon else 1.0
+
     def add_columns(self, n_columns: int) -> None:
         """Add columns that know nothing yet; what was learned stays as it is."""
         self.n_columns += n_columns

@@ -51,6 +51,11 @@ class DecorrelatedParameters:
     width : int, default=2048
         Inputs that can inhibit each other at most: where there are more, they lie on as many
         dendritic branches as are needed, drawn at random, and inhibit those of their branch only.
+    horizon : int, default=0
+        Examples of a class after which older ones are forgotten: a column's mean moves by no less
+        than 1 / `horizon`, and lateral inhibition fades as fast as that many examples of every
+        class come. For streams whose labels change their meaning; classes that stay away are
+        forgotten with the rest, and such a head can neither be merged nor unlearn. 0: never.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class DecorrelatedParameters:
     scale: float = _number(4.0, 0.1, 100.0, "log")
     threshold: float = _number(0.2, 1e-3, 1.0, "log")
     width: int = _number(2048, 1, MAX_INPUTS, "no")
+    horizon: int = _number(0, 0, 2**31, "no")
 
     def __post_init__(self) -> None:
         """Check every value against its range."""

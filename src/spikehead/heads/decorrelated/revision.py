@@ -54,7 +54,13 @@ class Sums:
 
         They are exact up to some ten thousand examples of a thousand inputs; beyond, they differ
         by what the network has rounded.
+
+        Raises
+        ------
+        ValueError
+            If the network has a horizon.
         """
+        _check_horizon(network)
         inverse = np.linalg.inv(network.lateral())
         means = np.einsum("cbi,bij->cbj", network.weights / UNIT, inverse, optimize=True)
         return cls(
@@ -92,7 +98,7 @@ def merged(one: Network, other: Network, columns: NDArray[Any]) -> Network:
     Raises
     ------
     ValueError
-        If the networks differ, or two columns of one network would become one.
+        If the networks differ or have a horizon, or two columns of one network would become one.
     """
     if one.n_inputs != other.n_inputs:
         raise ValueError(
@@ -146,9 +152,10 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
     Raises
     ------
     ValueError
-        If the column has learned nothing, or the example cannot have been learned; nothing is
-        changed.
+        If the column has learned nothing, the example cannot have been learned, or the network has
+        a horizon; nothing is changed.
     """
+    _check_horizon(network)
     network.check_counts(counts[None])
     network.check_lessons(counts[None], np.array([label]))
     spikes = network.arranged(counts[None])[0].astype(np.float64)
@@ -184,6 +191,15 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
         network.hold(inhibition)
         network.weights, network.energies = weights, energy
         network.counts[label] -= 1
+
+
+def _check_horizon(network: Network) -> None:
+    """Refuse a network that forgets."""
+    if network.parameters.horizon:
+        raise ValueError(
+            f"a head with a horizon, here {network.parameters.horizon}, has forgotten a part of "
+            "its lessons: it can neither be merged nor take one back"
+        )
 
 
 def _inhibits(inhibition: NDArray[np.float64]) -> bool:
