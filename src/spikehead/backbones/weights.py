@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -20,7 +19,7 @@ from spikehead.backbones.catalogue import network
 from spikehead.backbones.efficientnet import from_timm
 from spikehead.backbones.se_resnet import from_torchvision
 from spikehead.encoders.registry import PRETRAINED
-from spikehead.files import no_link, open_regular
+from spikehead.files import chunks, no_link, open_regular, sha256
 from spikehead.folders import default_cache_folder
 
 __all__ = ["OFFICIAL_WEIGHTS", "PREPROCESSING", "fetch", "fill", "load_state", "pretrained"]
@@ -102,7 +101,7 @@ def fetch(
             f"into {folder}"
         ) from error
     expected = file.stem.rpartition("-")[2]
-    digest = _sha256(part)[: len(expected)]
+    digest = sha256(chunks(part))[: len(expected)]
     if digest != expected:
         part.unlink()
         raise ValueError(
@@ -110,14 +109,6 @@ def fetch(
         )
     part.replace(file)
     return file
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while chunk := opened.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _download(url: str, part: Path, progress: Callable[[int, int], None] | None) -> None:
