@@ -41,4 +41,4 @@ def count_multiply_adds(model: nn.Module, resolution: int) -> int:
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model.eval()(torch.empty(1, 3, resolution, resolution, device=device))
     model.train(training)
-    return counter.get_total_flops() // 2  # it counts multiplications and additions apart
+    return int(counter.get_total_flops()) // 2  # it counts multiplications and additions apart
