@@ -34,7 +34,7 @@ def opened(storage: str) -> BaseStorage:
         return JournalStorage(JournalFileBackend(path))
     if storage.startswith("sqlite:"):
         check_database(Path(make_url(storage).database or ""))
-        return _database(storage, {"connect_args": {"factory": _Connection, "timeout": 60.0}})
+        return _database(storage, {"connect_args": {"factory": _SQLite, "timeout": 60.0}})
     return _database(storage, {})
 
 
@@ -54,7 +54,7 @@ def usable() -> Iterator[None]:
         ) from error
 
 
-class _Connection(sqlite3.Connection):
+class _SQLite(sqlite3.Connection):
     """One to a database that a killed process leaves whole, and that does not wait for the disk."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
