@@ -17,7 +17,8 @@ from spikehead.encoders import ActivationCache, Encoder, encode_photos
 from spikehead.evaluation.examples import Examples
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import LeftOut, Photo, PhotoFolder
-from spikehead.models.hybrid import HybridClassifier, none_readable, obtain_encoder
+from spikehead.models.hybrid import HybridClassifier, none_readable
+from spikehead.models.obtain import obtain_encoder
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster

@@ -18,8 +18,8 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from spikehead.folders import check_database, check_regular
-from spikehead.names import shown
+from spikehead.files import check_database, check_regular
+from spikehead.names import first_line, shown
 
 _TRIES = 50  # to open a database whose tables another process is making
 _PAUSE = 0.1  # seconds between them
@@ -47,7 +47,7 @@ def usable() -> Iterator[None]:
         raise
     except Exception as error:  # what is damaged raises whatever comes to Optuna and its drivers
         cause = _origin(error)
-        reason = shown((str(cause) or type(cause).__name__).splitlines()[0])
+        reason = shown(first_line(cause))
         raise OSError(
             f"cannot use the study's storage: {reason}; check that it can be reached and written, "
             "is whole and has room, and give the same command again, or begin another study"

@@ -12,6 +12,7 @@ from rich.table import Table
 from spikehead.cli import console
 from spikehead.cli.commands import needs
 from spikehead.cli.encoder import backbones
+from spikehead.files import write_file
 
 if TYPE_CHECKING:
     from spikehead.backbones.backbone import Backbone
@@ -101,7 +102,7 @@ def prune(
     file = output / "encoder.onnx"
     typical = backbones.typical([photo.path for photo in shown.photos], preprocessing)
     export(pruned, file, preprocessing, precision=precision, calibration=typical)
-    (output / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
+    write_file(output / "report.json", json.dumps(facts, indent=2).encode() + b"\n")
     table = Table("", *facts, box=None)
     for name in facts["dense"]:
         table.add_row(name, *(f"{row[name]:,}" for row in facts.values()))

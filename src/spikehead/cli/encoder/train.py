@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from PIL import Image
 from spikehead.cli import console
 from spikehead.cli.commands import needs
 from spikehead.cli.encoder import backbones
+from spikehead.files import write_file
 from spikehead.images import Preprocessing, read_photo
 
 if TYPE_CHECKING:
@@ -93,4 +95,6 @@ def _draw_activation_maps(
         seen = preprocessing.frame(photo).resize((TILE, TILE))
         picture.paste(seen, (place * TILE, 0))
         picture.paste(overlay(seen, places), (place * TILE, TILE))
-    picture.save(file)
+    content = BytesIO()
+    picture.save(content, "PNG")
+    write_file(file, content.getvalue())
