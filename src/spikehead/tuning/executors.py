@@ -72,14 +72,18 @@ class Local(Executor):
         Default: as many as this process may use.
     """
 
-    size = 0
     device: Device = "cpu"
 
     def __init__(self, experiment: Experiment, n_threads: int | None = None) -> None:
         super().__init__(experiment)
-        self.size = n_threads or cpu_count()
-        self._threads = ThreadPoolExecutor(self.size)
+        self._n_threads = n_threads or cpu_count()
+        self._threads = ThreadPoolExecutor(self._n_threads)
         self._stopped = threading.Event()
+
+    @property
+    def size(self) -> int:
+        """Its threads."""
+        return self._n_threads
 
     def submit(
         self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
