@@ -46,8 +46,7 @@ def usable() -> Iterator[None]:
     except (ImportError, MemoryError):
         raise
     except Exception as error:  # what is damaged raises whatever comes to Optuna and its drivers
-        cause = _origin(error)
-        reason = shown(first_line(cause))
+        reason = shown(first_line(_origin(error)))
         raise OSError(
             f"cannot use the study's storage: {reason}; check that it can be reached and written, "
             "is whole and has room, and give the same command again, or begin another study"

@@ -157,6 +157,12 @@ class Network:
         """What a branch's energy is measured against (l0)."""
         return self.parameters.power(self.n_places)
 
+    @property
+    def fading(self) -> float:
+        """What a block of lessons leaves of earlier inhibition; 1 where there is no horizon."""
+        horizon = self.parameters.horizon * int(np.count_nonzero(self.counts))
+        return float((1 - 1 / horizon) ** BLOCK) if horizon else 1.0
+
     def add_columns(self, n_columns: int) -> None:
         """Add columns that know nothing yet; what was learned stays as it is."""
         self.n_columns += n_columns
@@ -277,13 +283,16 @@ class Network:
         weights[self.places] = self.weights[column] / UNIT
         return weights[:-1]
 
-    def consolidate(self) -> None:
-        """Let the traces of the lessons since the last time become lateral inhibition."""
+    def consolidated(self) -> NDArray[np.float64]:
+        """Return the lateral inhibition, that of the traces included, as an array of its own."""
         traces = self.traces[: self.n_traces]
-        for branch in range(self.n_branches):
-            products = traces[:, branch].T @ traces[:, branch]
-            self.inhibition[branch] = rules.consolidated(self.inhibition[branch], products)
-        traces[:] = 0
+        products = traces.transpose(1, 2, 0) @ traces.transpose(1, 0, 2)
+        return np.asarray(rules.consolidated(self.inhibition, products))
+
+    def hold(self, inhibition: NDArray[np.float64]) -> None:
+        """Take lateral inhibition in which no trace is missing."""
+        self.inhibition = inhibition
+        self.traces[:] = 0
         self.n_traces[...] = 0
 
     def _shape(self, variable: Variable) -> tuple[int, ...]:

@@ -42,6 +42,11 @@ class DecorrelatedParameters(Hyperparameters):
     width : int, default=2048
         Inputs that can inhibit each other at most: where there are more, they lie on as many
         dendritic branches as are needed, drawn at random, and inhibit those of their branch only.
+    horizon : int, default=0
+        Examples of a class after which older ones are forgotten: a column's mean moves by no less
+        than 1 / `horizon`, and lateral inhibition fades as fast as that many examples of every
+        class come. For streams whose labels change their meaning; classes that stay away are
+        forgotten with the rest, and such a head can neither be merged nor unlearn. 0: never.
 
     Raises
     ------
@@ -53,6 +58,7 @@ class DecorrelatedParameters(Hyperparameters):
     scale: float = number(4.0, 0.1, 100, searched=(2, 8), log=True, paper="s")
     threshold: float = number(0.2, 1e-3, 1, searched=(0.05, 0.8), log=True, paper="f")
     width: int = number(2048, 1, MAX_INPUTS, log=True)
+    horizon: int = number(0, 0, 2**31)
 
     def power(self, width: int) -> float:
         """Return what a branch's own energy is measured against (l0).
