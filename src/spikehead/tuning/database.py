@@ -1,7 +1,4 @@
-"""Where a study is kept: the storages of Optuna, opened so that a killed process leaves them whole.
-
-It is imported by who has Optuna.
-"""
+"""Where a study is kept: the storages of Optuna, opened so that a killed process leaves them whole."""
 
 from __future__ import annotations
 
