@@ -1,4 +1,4 @@
-"""Where a study is kept: the storages of Optuna, opened so that a killed process leaves them whole."""
+"""Where a study is kept: Optuna's storages, opened so that a killed process leaves them whole."""
 
 from __future__ import annotations
 
