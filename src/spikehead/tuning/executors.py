@@ -48,17 +48,13 @@ class Executor(ABC):
     ) -> Future[list[Rungs]]:
         """Begin to evaluate a group, as `Experiment.evaluate` does."""
 
-    @abstractmethod
-    def stop(self) -> None:
-        """Stop what still runs."""
-
     def __enter__(self) -> Executor:
         """Return itself."""
         return self
 
+    @abstractmethod
     def __exit__(self, *_: object) -> None:
         """Stop what still runs."""
-        self.stop()
 
 
 class Local(Executor):
@@ -92,7 +88,7 @@ class Local(Executor):
         evaluate = self.experiment.evaluate
         return self._threads.submit(evaluate, candidates, bars, self._stopped, self.device)
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop what still runs, at once."""
         self._stopped.set()
         self._threads.shutdown(cancel_futures=True)
@@ -138,7 +134,7 @@ class OnCluster(Executor):
         self._submitted.append(future)
         return future
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the tasks that still run."""
         for future in self._submitted:
             future.cancel()
