@@ -27,9 +27,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
-from spikehead.evaluation.baselines import NearestClassMean, StreamingLDA, StreamingRidge
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import accuracy, learn_stream
+from spikehead.evaluation.rivals import NearestClassMean, StreamingLDA, StreamingRidge
 from spikehead.evaluation.streams import mislabelled
 from spikehead.files import write_file
 from spikehead.heads.decorrelated.coding import signed_counts

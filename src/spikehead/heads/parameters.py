@@ -104,6 +104,5 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
 
 
 def _is_within(value: Any, about: About, *, whole: bool) -> bool:
-    if not isinstance(value, Real) or isinstance(value, bool):
-        return False
-    return (not whole or float(value).is_integer()) and about.low <= float(value) <= about.high
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    return real and about.low <= value <= about.high and (not whole or float(value).is_integer())
