@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spikehead.coding import CodedShares, coded_shares
 from spikehead.encoders import (
+    DEFAULT,
     ActivationCache,
     EncodedBatch,
     Encoder,
@@ -139,7 +140,7 @@ class HybridClassifier:
 
     Parameters
     ----------
-    encoder : str or Encoder, default="bundled"
+    encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     parameters : CoLaNETParameters, optional
         Default: `RECOMMENDED`, with the saturation that the encoder knows, or else with one that
@@ -176,7 +177,7 @@ class HybridClassifier:
 
     def __init__(
         self,
-        encoder: str | Encoder = "bundled",
+        encoder: str | Encoder = DEFAULT,
         *,
         parameters: CoLaNETParameters | None = None,
         members: int = 15,
