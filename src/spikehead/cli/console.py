@@ -29,7 +29,7 @@ from rich.text import Text
 from spikehead.encoders import ActivationCache, Encoder, encode_photos
 from spikehead.evaluation.examples import Examples, read_activations
 from spikehead.evaluation.methods import Method, colanet, others
-from spikehead.heads.classifiers import AUTO
+from spikehead.heads.colanet.classifier import AUTO
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.models.hybrid import HybridClassifier, none_readable, obtain_encoder

@@ -28,7 +28,7 @@ from spikehead.encoders import (
     restore_encoder,
 )
 from spikehead.files import chunks, sha256
-from spikehead.heads.classifiers import AUTO, CoLaNETClassifier
+from spikehead.heads.colanet.classifier import AUTO, CoLaNETClassifier
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
 from spikehead.interrupts import uninterrupted
