@@ -15,7 +15,7 @@ from PIL import Image
 
 from spikehead import HybridClassifier
 from spikehead.encoders import ActivationCache, Pixels, encode_photos, open_encoder
-from spikehead.encoders.registry import BUNDLED
+from spikehead.encoders.pretrained import BUNDLED
 
 ray = pytest.importorskip("ray")
 

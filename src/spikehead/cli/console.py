@@ -32,7 +32,8 @@ from spikehead.evaluation.methods import Method, colanet, others
 from spikehead.heads.colanet.classifier import AUTO
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import LeftOut, Photo, PhotoFolder
-from spikehead.models.hybrid import HybridClassifier, none_readable, obtain_encoder
+from spikehead.models.hybrid import HybridClassifier, none_readable
+from spikehead.models.obtain import obtain_encoder
 from spikehead.names import shown
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from spikehead.evaluation.metrics import Evaluation, evaluate_photos
 from spikehead.evaluation.report import check_report, write_report
 from spikehead.images import PhotoFolder
 from spikehead.models import storage
-from spikehead.models.card import Measurement
 from spikehead.models.hybrid import HybridClassifier
+from spikehead.models.schema import Measurement
 
 
 def evaluate(

@@ -25,16 +25,13 @@ def info(
 
 def _document(folder: Path, model: HybridClassifier) -> dict[str, Any]:
     network = model.head.network_
-    neurons = network.n_members * network.n_neurons
     return {
         "model": str(folder),
         "classes": model.classes,
         "photos_learned": network.presentations,
         "encoder": model.encoder.to_dict(),
         "activations": network.n_inputs,
-        "members": network.n_members,
-        "neurons": neurons,
-        "synapses": neurons * network.n_synapses,
+        **network.sizes(),
         "hyperparameters": network.parameters.to_dict(),
         "bytes_on_disk": sum(path.stat().st_size for path in folder.iterdir()),
     }

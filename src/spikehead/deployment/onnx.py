@@ -33,11 +33,11 @@ from spikehead.backbones.precision import quantise
 from spikehead.coding import STEPS, even_spread
 from spikehead.encoders import Encoder, OnnxEncoder, Pixels
 from spikehead.encoders.onnx import LAYOUTS
+from spikehead.files import write_file
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
 from spikehead.heads.colanet.rules import TIE
 from spikehead.images import Preprocessing
-from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
 
 Precision = Literal["float32", "int8"]
@@ -221,7 +221,7 @@ def export(
             f"the ONNX file does not give what the model gives: make the encoder "
             f"{model.encoder.name} anew, with opset {_OPSETS[1]} or newer"
         )
-    storage.write_file(file, joined.SerializeToString())
+    write_file(file, joined.SerializeToString())
     return agreement
 
 

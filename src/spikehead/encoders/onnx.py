@@ -14,6 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import fingerprint, usable_cpus
+from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.files import read_file
 from spikehead.images import Preprocessing
 
@@ -321,3 +322,17 @@ def _shown(shape: Sequence[int | str | None]) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0].rstrip(".")
+
+
+def _open(path: str, *, n_threads: int | None) -> OnnxEncoder:
+    return OnnxEncoder(path, n_threads=n_threads)
+
+
+KIND = EncoderKind(
+    about="any ONNX file",
+    provenance=Provenance("a file of the model's maker", "not known"),
+    open=_open,
+    restore=OnnxEncoder.from_dict,
+    arguments=("PATH",),
+)
+"""ONNX files, and whatever is saved as one."""

@@ -195,16 +195,23 @@ class ColumnarNetwork(Stateful):
         Its hyperparameters.
     presentations : int
         Presentations learned so far.
+    n_members : int
+        Networks that see the same stream and learn independently; one, where nothing is said.
     """
 
     parameters: Any
     presentations: int
+    n_members: int = 1
 
     def __init__(self, n_inputs: int, n_columns: int) -> None:
         self.n_inputs = n_inputs
         self.n_columns = 0
         self._start()
         self.add_columns(n_columns)
+
+    def sizes(self) -> dict[str, int]:
+        """Return how much there is of what, by name."""
+        return {"neurons": self.n_columns}
 
     def add_columns(self, n_columns: int) -> None:
         """Add columns that know nothing yet; what was learned stays as it is."""

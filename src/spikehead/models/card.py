@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders import provenance
+from spikehead.models.schema import Measurement
 from spikehead.names import shown
 
 # The licence is left out: only the model's maker can give one.
@@ -20,31 +21,11 @@ library_name: spikehead
 pipeline_tag: image-classification
 tags:
 - spiking-neural-network
-- colanet
+- {kind}
 - online-learning
 - continual-learning
 ---
 """
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """An accuracy that was measured on photos that the model had not learned.
-
-    Attributes
-    ----------
-    data : str
-        The name of their folder.
-    n_photos, n_right : int
-        How many photos there were, and how many of the answers were right.
-    photos_learned : int
-        How many photos the model had learned then.
-    """
-
-    data: str
-    n_photos: int
-    n_right: int
-    photos_learned: int
 
 
 @dataclass(frozen=True)
@@ -63,12 +44,12 @@ class ModelCard:
         SHA-256 of all that decides the encoder's activations.
     n_activations : int
         What the encoder gives.
+    head : str
+        What the head is called.
+    kind : str
+        The name of its kind.
     hyperparameters : dict
-        Of the head.
-    members : int
-        Networks in the head.
-    seed : int
-        Of the head.
+        Of the head, with its other settings.
     prequential : ndarray of bool
         Whether each photo was answered right just before it was learned, in that order.
     measurement : Measurement or None
@@ -80,9 +61,9 @@ class ModelCard:
     encoder: str
     fingerprint: str
     n_activations: int
+    head: str
+    kind: str
     hyperparameters: Mapping[str, Any]
-    members: int
-    seed: int
     prequential: NDArray[np.bool_]
     measurement: Measurement | None
 
@@ -90,12 +71,12 @@ class ModelCard:
         """Return the card in Markdown, with the metadata that the Hugging Face Hub reads."""
         name = _plain(self.name)
         n_photos = sum(self.photos.values())
-        return f"""{_METADATA}
+        return f"""{_METADATA.format(kind=self.kind)}
 # {name}
 
-An image classifier: a frozen encoder, and a spiking head (CoLaNET) that learned {n_photos:,} photos
-of {len(self.photos)} classes, each photo once, by local plasticity. It goes on learning where it is
-used.
+An image classifier: a frozen encoder, and a spiking head ({_plain(self.head)}) that learned
+{n_photos:,} photos of {len(self.photos)} classes, each photo once, by local plasticity. It goes on
+learning where it is used.
 
 ## Use
 
@@ -125,8 +106,6 @@ learns more, and `spikehead pull USER/NAME MODEL` fetches it from the Hugging Fa
 
 ## Head
 
-{self.members} networks, seed {self.seed}.
-
 {_table(("hyperparameter", "value"), self.hyperparameters)}
 
 ## Limits
@@ -140,7 +119,7 @@ learns more, and `spikehead pull USER/NAME MODEL` fetches it from the Hugging Fa
 ## Licence
 
 The model's maker has not stated one. (Edit this card to do so; spikehead then leaves it alone.)
-Of the encoder is known: {_plain(provenance(self.encoder))}.
+The licence of the encoder: {_plain(provenance(self.encoder).licence)}.
 """
 
     def _prequential(self) -> str:
@@ -170,9 +149,11 @@ Of the encoder is known: {_plain(provenance(self.encoder))}.
 
     def _encoder(self) -> dict[str, Any]:
         kind, _, path = self.encoder.partition(":")
+        known = provenance(self.encoder)
         return {
             "name": f"{kind}:{Path(path).name}" if kind == "onnx" else self.encoder,
-            "origin and licence": provenance(self.encoder),
+            "origin": known.origin,
+            "licence": known.licence,
             "activations": self.n_activations,
             "fingerprint": self.fingerprint,
         }

@@ -92,10 +92,9 @@ def typical(
 def begins_randomly(name: str, weights: Path | None) -> bool:
     """Return whether a backbone can begin with random weights only, and say so."""
     from spikehead.backbones.catalogue import network
-    from spikehead.backbones.weights import OFFICIAL_WEIGHTS
 
     network(name)
-    if weights or name in OFFICIAL_WEIGHTS:
+    if weights or name in PRETRAINED:
         return False
     console.messages.print(f"There are no official weights of {name}: it begins with random ones.")
     return True
@@ -124,4 +123,6 @@ def preprocessing(backbone: str) -> Preprocessing:
     from spikehead.backbones.catalogue import network
 
     side = network(backbone).resolution
-    return PRETRAINED.get(backbone, Preprocessing(resize=side, crop=side))
+    if known := PRETRAINED.get(backbone):
+        return known.preprocessing
+    return Preprocessing(resize=side, crop=side)

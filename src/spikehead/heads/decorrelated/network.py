@@ -141,6 +141,14 @@ class Network(ColumnarNetwork):
         """What a branch's energy is measured against (l0)."""
         return self.parameters.power(self.n_places)
 
+    def sizes(self) -> dict[str, int]:
+        """Return how much there is of what, by name."""
+        return {
+            "neurons": self.n_columns,
+            "synapses": self.n_columns * self.n_inputs,
+            "lateral_synapses": self.n_branches * self.n_places**2,
+        }
+
     def arranged(self, counts: NDArray[Any]) -> NDArray[Any]:
         """Return values of inputs in the places where the inputs lie.
 
