@@ -30,8 +30,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from spikehead import CoLaNETClassifier
 from spikehead.coding import STEPS, bernoulli_trains, even_trains
 from spikehead.heads import classifiers
-from spikehead.heads.classifiers import AUTO_PERCENTILE
 from spikehead.heads.colanet import reference
+from spikehead.heads.colanet.classifier import AUTO_PERCENTILE
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
@@ -192,18 +192,13 @@ def test_a_state_is_taken_up_bit_for_bit(order: Any, coding: str) -> None:
     rules = {"per_spike": True, "max_depressions": 1, "homeostasis": True}
     one = head(coding=coding, **rules).fit(X_DIGITS[:160], NAMES[:160])
     assert one.network_.depressions.max() == 1
-    net, more = one.network_, (X_DIGITS[160:], NAMES[160:])
-    arrays = (net.resources, net.stability, net.depressions, net.power)
-    state = [np.array(array, order=order) for array in arrays]
-    for array in state:
-        array.setflags(write=False)
-    other = head(coding=coding, **rules).resume(
-        one.classes_,
-        *state,
-        n_inputs=64,
-        presentations=net.presentations,
-        resource_updates=net.resource_updates,
-    )
+    more = X_DIGITS[160:], NAMES[160:]
+    state = one.network_.state()
+    for name, value in state.items():
+        if isinstance(value, np.ndarray):
+            state[name] = np.array(value, order=order)
+            state[name].setflags(write=False)
+    other = head(coding=coding, **rules).resume(one.classes_, state, n_features=64)
     assert (other.predict_proba(X_DIGITS) == one.predict_proba(X_DIGITS)).all()
     assert_same(other.partial_fit(*more), one.partial_fit(*more))
 

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from spikehead.coding import STEPS, SpikeTrains
 from spikehead.files import write_file
-from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import ALL_STEPS, TAU, UNIT
 

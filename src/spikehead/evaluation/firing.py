@@ -63,7 +63,7 @@ class Firing:
 def activations_of(model: HybridClassifier, photos: Sequence[Path]) -> NDArray[np.float32]:
     """Return the activations of the photos that can be read, shape (n_read, n_activations)."""
     batches = encode_photos(photos, model.encoder, model.cache)
-    return np.concatenate([batch.activations for batch in batches])
+    return np.concatenate([model.heard(batch) for batch in batches])
 
 
 def measure_firing(

@@ -26,7 +26,7 @@ from spikehead.evaluation.baselines import (
     StreamingRidge,
 )
 from spikehead.evaluation.examples import Examples
-from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 BATCH = 32

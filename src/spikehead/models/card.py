@@ -21,7 +21,7 @@ library_name: spikehead
 pipeline_tag: image-classification
 tags:
 - spiking-neural-network
-- colanet
+- {kind}
 - online-learning
 - continual-learning
 ---
@@ -44,12 +44,12 @@ class ModelCard:
         SHA-256 of all that decides the encoder's activations.
     n_activations : int
         What the encoder gives.
+    head : str
+        What the head is called.
+    kind : str
+        The name of its kind.
     hyperparameters : dict
-        Of the head.
-    members : int
-        Networks in the head.
-    seed : int
-        Of the head.
+        Of the head, with its other settings.
     prequential : ndarray of bool
         Whether each photo was answered right just before it was learned, in that order.
     measurement : Measurement or None
@@ -61,9 +61,9 @@ class ModelCard:
     encoder: str
     fingerprint: str
     n_activations: int
+    head: str
+    kind: str
     hyperparameters: Mapping[str, Any]
-    members: int
-    seed: int
     prequential: NDArray[np.bool_]
     measurement: Measurement | None
 
@@ -71,12 +71,12 @@ class ModelCard:
         """Return the card in Markdown, with the metadata that the Hugging Face Hub reads."""
         name = _plain(self.name)
         n_photos = sum(self.photos.values())
-        return f"""{_METADATA}
+        return f"""{_METADATA.format(kind=self.kind)}
 # {name}
 
-An image classifier: a frozen encoder, and a spiking head (CoLaNET) that learned {n_photos:,} photos
-of {len(self.photos)} classes, each photo once, by local plasticity. It goes on learning where it is
-used.
+An image classifier: a frozen encoder, and a spiking head ({_plain(self.head)}) that learned
+{n_photos:,} photos of {len(self.photos)} classes, each photo once, by local plasticity. It goes on
+learning where it is used.
 
 ## Use
 
@@ -105,8 +105,6 @@ learns more, and `spikehead pull USER/NAME MODEL` fetches it from the Hugging Fa
 {_table(("", ""), self._encoder())}
 
 ## Head
-
-{self.members} networks, seed {self.seed}.
 
 {_table(("hyperparameter", "value"), self.hyperparameters)}
 

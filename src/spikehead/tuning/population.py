@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikehead.coding import STEPS, SpikeTrains, adapt, even_trains, gains
 from spikehead.compilation import compiled
-from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 

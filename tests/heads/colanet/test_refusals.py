@@ -127,7 +127,7 @@ class Twins(RuleBasedStateMachine):
 
     @rule(
         change=st.sampled_from([0, 1, 2**31, 2**63 - 1, -1, 1.5, np.nan, 10**30]),
-        name=st.sampled_from(["presentations", "resource_updates", "n_inputs"]),
+        name=st.sampled_from(["presentations", "resource_updates", "n_features"]),
         spoiled=st.sampled_from(["", "", "", "resources", "stability", "depressions", "power"]),
         value=st.sampled_from([np.nan, np.inf, -1, 1e38, 2**31 - 1]),
         classes=st.sampled_from(["same", "same", "twice", "one more"]),
@@ -137,21 +137,19 @@ class Twins(RuleBasedStateMachine):
             return
         net = copy.deepcopy(self.twin.network_)
         names = self.twin.classes_[np.argsort(self.twin.columns_)].tolist()
-        options: dict[str, Any] = {
-            "n_inputs": net.n_inputs,
-            "presentations": net.presentations,
-            "resource_updates": net.resource_updates,
-        }
-        options[name] = change
-        arrays = {name: getattr(net, name) for name in ARRAYS[:4]}
-        if spoiled and arrays[spoiled].size:
+        state, n_features = net.state(), N_INPUTS
+        if name == "n_features":
+            n_features = change
+        else:
+            state[name] = change
+        if spoiled and state[spoiled].size:
             with np.errstate(all="ignore"):
-                arrays[spoiled].flat[-1] = np.asarray(value).astype(arrays[spoiled].dtype)
+                state[spoiled].flat[-1] = np.asarray(value).astype(state[spoiled].dtype)
         names += {"same": [], "twice": names[:1], "one more": ["more"]}[classes]
         saturation = self.twin.parameters_.saturation
         for head in (self.one, self.twin):
             head.set_params(saturation=saturation)
-        self.call("resume", names, *arrays.values(), **options)
+        self.call("resume", names, state, n_features=n_features)
 
     @rule(
         method=st.sampled_from(ASKING),
@@ -233,11 +231,11 @@ class Networks(RuleBasedStateMachine):
         presentations=st.sampled_from([0, 2**32, 2**63 - 1, 10**40, -1, 0.5, np.nan, None]),
     )
     def restore(self, name: str, value: Any, presentations: Any) -> None:
-        state = {name: getattr(self.twin, name).copy() for name in ARRAYS[:4]}
+        state = self.twin.state() | {"presentations": presentations, "resource_updates": 7}
         if name:
             spoiled = np.full(state[name].shape, value)
             state[name] = spoiled.astype(state[name].dtype) if value == 0.5 else spoiled
-        self.call("restore", *state.values(), presentations, 7)
+        self.call("restore", state)
 
     @rule(column=st.integers(-1, 3), member=st.integers(-1, 3))
     def look(self, column: int, member: int) -> None:
