@@ -107,7 +107,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         cls: type[_Own],
         parameters: Hyperparameters | None = None,
         *,
-        saturation: float | None = None,  # noqa: ARG003
+        encoder_saturation: float | None = None,  # noqa: ARG003
         seed: int = 0,  # noqa: ARG003
         n_threads: int | None = None,
         **options: Any,
@@ -118,7 +118,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         ----------
         parameters : Hyperparameters, optional
             Default: what is recommended.
-        saturation : float, optional
+        encoder_saturation : float, optional
             What the encoder knows of the strength of its activations.
         seed : int, default=0
             Decides what is drawn by lot.

@@ -49,7 +49,11 @@ class ModelCard:
     kind : str
         The name of its kind.
     hyperparameters : dict
-        Of the head, with its other settings.
+        Of the head.
+    members : int
+        Networks in the head.
+    seed : int
+        Of the head.
     prequential : ndarray of bool
         Whether each photo was answered right just before it was learned, in that order.
     measurement : Measurement or None
@@ -64,19 +68,21 @@ class ModelCard:
     head: str
     kind: str
     hyperparameters: Mapping[str, Any]
+    members: int
+    seed: int
     prequential: NDArray[np.bool_]
     measurement: Measurement | None
 
     def text(self) -> str:
         """Return the card in Markdown, with the metadata that the Hugging Face Hub reads."""
         name = _plain(self.name)
-        n_photos = sum(self.photos.values())
+        head, n_photos = _plain(self.head), sum(self.photos.values())
         return f"""{_METADATA.format(kind=self.kind)}
 # {name}
 
-An image classifier: a frozen encoder, and a spiking head ({_plain(self.head)}) that learned
-{n_photos:,} photos of {len(self.photos)} classes, each photo once, by local plasticity. It goes on
-learning where it is used.
+An image classifier: a frozen encoder, and a spiking head ({head}) that learned {n_photos:,} photos
+of {len(self.photos)} classes, each photo once, by local plasticity. It goes on learning where it is
+used.
 
 ## Use
 
@@ -105,6 +111,8 @@ learns more, and `spikehead pull USER/NAME MODEL` fetches it from the Hugging Fa
 {_table(("", ""), self._encoder())}
 
 ## Head
+
+{self.members} network{"s" * (self.members != 1)}, seed {self.seed}.
 
 {_table(("hyperparameter", "value"), self.hyperparameters)}
 

@@ -196,7 +196,7 @@ class HybridClassifier:
         self.cache = cache
         self.head = head_class(head).for_features(
             parameters,
-            saturation=self.encoder.saturation,
+            encoder_saturation=self.encoder.saturation,
             seed=seed,
             n_threads=n_threads,
             **options,
@@ -495,7 +495,9 @@ class HybridClassifier:
             n_activations=self.encoder.n_activations,
             head=self.head.title,
             kind=self._kind,
-            hyperparameters=self.head.settings() | {"seed": self._seed},
+            hyperparameters=self.head.parameters_.to_dict(),
+            members=self.head.network_.n_members,
+            seed=self._seed,
             prequential=self.prequential,
             measurement=self.measurement,
         )

@@ -191,7 +191,7 @@ class CoLaNETClassifier(SpikingClassifier):
         cls,
         parameters: Hyperparameters | None = None,
         *,
-        saturation: float | None = None,
+        encoder_saturation: float | None = None,
         seed: int = 0,
         n_threads: int | None = None,
         **options: Any,
@@ -202,8 +202,8 @@ class CoLaNETClassifier(SpikingClassifier):
         ----------
         parameters : CoLaNETParameters, optional
             Default: `RECOMMENDED`, with the saturation of the encoder.
-        saturation : float, optional
-            That which the encoder knows. Default: one that fits the first photos.
+        encoder_saturation : float, optional
+            The saturation that the encoder knows. Default: one that fits the first photos.
         seed : int, default=0
             The `random_state`.
         n_threads : int, optional
@@ -213,7 +213,7 @@ class CoLaNETClassifier(SpikingClassifier):
         """
         values = (parameters or RECOMMENDED).to_dict()
         if parameters is None:
-            values["saturation"] = saturation or AUTO
+            values["saturation"] = encoder_saturation or AUTO
         return cls(**(values | options), random_state=seed, n_threads=n_threads, grow=True)
 
     def settings(self) -> dict[str, Any]:
