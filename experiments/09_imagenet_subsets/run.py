@@ -84,9 +84,12 @@ def encoded(photos: list[Photo], model: HybridClassifier) -> Examples:
     return Examples(np.concatenate([batch.activations for batch in batches]), np.array(labels))
 
 
-def table(results: list[Result], network: Network, test: Examples) -> Iterator[str]:
+def table(
+    results: list[Result], head: CoLaNETClassifier, test: Examples
+) -> Iterator[str]:
     """Return the lines of the table: accuracies, and the estimated energy of each head."""
-    head = measure_energy(network, network.spike_counts(test.X))
+    network = head.network_
+    energy = measure_energy(network, head.coding_.spike_counts(test.X))
     ann = DenseHead((network.n_inputs, ANN_NEURONS, network.n_columns))
     joules = [
         (head.answering.joules, head.learning.joules),

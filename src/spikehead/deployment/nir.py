@@ -144,7 +144,7 @@ def _metadata(head: CoLaNETClassifier, thresholds: NDArray[np.int32]) -> dict[st
         "classes": json.dumps(head.classes_[np.argsort(head.columns_)].tolist()),
         "members": network.n_members,
         "saturation": network.parameters.saturation,
-        "gains": network.amplified(np.ones(network.n_inputs)),
+        "gains": head.coding_.constants().get("gains", np.ones(network.n_inputs)),
         "phases": np.unique(network.phases),
         "thresholds": thresholds,
         "coding": head.coding,

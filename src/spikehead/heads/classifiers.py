@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -17,9 +18,11 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from spikehead.coding import Coding
 from spikehead.heads.head import ColumnarNetwork
 from spikehead.heads.labels import distinct, joined, labels_of, missing, names
-from spikehead.heads.parameters import Hyperparameters, whole_number
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.state import whole_number
 
 _BATCH = 2048  # presentations coded at a time, which bounds memory
 
@@ -30,6 +33,7 @@ _LEARNED = (
     "n_features_in_",
     "feature_names_in_",
     "network_",
+    "coding_",
     "classes_",
     "columns_",
     "prequential_predictions_",
@@ -54,9 +58,9 @@ class PickledByAnotherVersion(InconsistentVersionWarning):  # type: ignore[misc]
 class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """A spiking head as an estimator: it learns a stream, each example once and in order.
 
-    A head derives from it and says how its network is made (`_new_network`), and how a batch of
-    examples is learned (`_teach`) and answered (`_ask`, `_spikes`). Whatever may be refused is
-    refused before anything changes.
+    A head derives from it and says how its network and its coding are made (`_new_network`,
+    `_new_coding`), and how coded examples are learned (`_teach`) and answered (`_ask`, `_spikes`).
+    Whatever may be refused is refused before anything changes.
 
     Attributes
     ----------
@@ -78,6 +82,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
     columns_: NDArray[np.intp]
     n_features_in_: int
     network_: Any
+    coding_: Any
     prequential_predictions_: NDArray[Any]
 
     # ------------------------------------------------------------ what a head is
@@ -87,20 +92,20 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         """Return a network of the options that knows nothing yet, or refuse an option."""
 
     @abstractmethod
-    def _teach(self, X: Any, columns: NDArray[np.int32]) -> NDArray[np.float64]:
+    def _new_coding(self, network: Any) -> Coding:
+        """Return the coding of a new network's examples, which has not adapted to any yet."""
+
+    @abstractmethod
+    def _teach(self, coded: Any, columns: NDArray[np.int32]) -> NDArray[np.float64]:
         """Learn examples; return the score that each column had before, not negative."""
 
     @abstractmethod
-    def _ask(self, X: Any) -> NDArray[np.float64]:
+    def _ask(self, coded: Any) -> NDArray[np.float64]:
         """Return the score of each column for some examples, not negative."""
 
     @abstractmethod
-    def _spikes(self, X: Any) -> NDArray[np.intp]:
+    def _spikes(self, coded: Any) -> NDArray[np.intp]:
         """Return how many neurons of each column spike, shape (n_samples, n_steps, n_columns)."""
-
-    @abstractmethod
-    def spike_counts(self, X: Any) -> NDArray[Any]:
-        """Return how often each input spikes for examples that are to be answered."""
 
     @classmethod
     def for_features(
@@ -133,6 +138,16 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
     def settings(self) -> dict[str, Any]:
         """Return the options that a saved head needs to be made again, as JSON values."""
         return dict(self.parameters_.to_dict())
+
+    def state(self) -> dict[str, Any]:
+        """Return copies of all that learning changes, in network and coding, by name.
+
+        Returns
+        -------
+        dict of ndarray or int
+            As `resume` takes them.
+        """
+        return {**self.network_.state(), **self.coding_.state()}
 
     # ------------------------------------------------------------ learning
 
@@ -268,7 +283,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         classes : array of shape (n_classes,)
             Its classes, in the order of its columns.
         state : mapping
-            That of its `network_` (`spikehead.heads.head.Stateful.state`).
+            That of its `state`.
         n_features : int
             Its `n_features_in_`.
 
@@ -289,6 +304,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft.n_features_in_ = whole_number("n_features", n_features, 1)
         draft._make_network(known)
         draft.network_.restore(state)
+        draft.coding_.restore(state)
         return self._become(draft)
 
     # ------------------------------------------------------------ answering
@@ -369,7 +385,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
             Classes in the order of `classes_`.
         """
         self._check_taught()
-        spikes = self._spikes(self._checked(X, reset=False))
+        spikes = self._spikes(self.coding_.to_answer(self._checked(X, reset=False)))
         return np.asarray(spikes[:, :, self.columns_])
 
     def __getstate__(self) -> dict[str, Any]:
@@ -453,7 +469,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         """Give new classes columns that know nothing yet."""
         if len(new):
             self._name_columns(joined(self._by_column(), new))
-            self.network_ = self.network_.grown(len(new))
+            # The old ones stay as they are.
+            self.network_, self.coding_ = self.network_.grown(len(new)), copy.deepcopy(self.coding_)
 
     def _name_columns(self, classes: NDArray[Any]) -> None:
         self.columns_ = np.argsort(classes, kind="stable")
@@ -476,6 +493,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
 
     def _make_network(self, classes: NDArray[Any]) -> None:
         self.network_ = self._new_network(self.n_features_in_, len(classes))
+        self.coding_ = self._new_coding(self.network_)
         self._name_columns(classes)
 
     def _learn(self, X: Any, labels: NDArray[Any]) -> None:
@@ -483,7 +501,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         answers = np.empty(len(columns), np.intp)
         self.network_.make_writable()
         for batch in _batches(X):
-            answers[batch] = self._teach(X[batch], columns[batch]).argmax(axis=1)
+            coded = self.coding_.to_learn(X[batch], self.network_.presentations + 1)
+            answers[batch] = self._teach(coded, columns[batch]).argmax(axis=1)
         self.prequential_predictions_ = self._by_column()[answers]
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
@@ -492,7 +511,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         X = self._checked(X, reset=False)
         scores = np.empty((X.shape[0], len(self.classes_)))
         for batch in _batches(X):
-            scores[batch] = self._ask(X[batch])
+            scores[batch] = self._ask(self.coding_.to_answer(X[batch]))
         return scores
 
     # ------------------------------------------------------------ checks
@@ -551,11 +570,6 @@ def _repeated(
         raise ValueError("sample_weight is 0 for every example: there is nothing to learn")
     places = np.repeat(np.arange(len(weights)), weights.astype(np.intp))
     return X[places], labels[places]
-
-
-def dense(X: Any) -> NDArray[Any]:
-    """Return examples as an array, sparse or not."""
-    return np.asarray(X.toarray() if sparse.issparse(X) else X)
 
 
 @cache

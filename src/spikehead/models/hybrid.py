@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import CodedShares, coded_shares
+from spikehead.coding import CodedShares
 from spikehead.encoders import (
     ActivationCache,
     EncodedBatch,
@@ -42,13 +42,6 @@ if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
 ORDERS = ("shuffled", "as-given")
-
-MAX_CLIPPED = 0.25
-"""Share of what an encoder gives (`CodedShares.clipped`) above which `learn` warns that it is lost:
-networks that end in SiLU lose a tenth, embeddings of either sign half."""
-
-ALMOST_ALL = 0.98
-"""Share of the inputs that never spike, or spike at every step, above which `learn` warns."""
 
 
 @dataclass
@@ -274,7 +267,7 @@ class HybridClassifier:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
             raise ValueError(none_readable(lesson.skipped))
-        lesson.warning = self._losses(lesson.shares)
+        lesson.warning = self.head.coding_.losses(lesson.shares, f"the encoder {self.encoder.name}")
         if lesson.warning:
             warnings.warn(lesson.warning, stacklevel=2)
         return lesson
@@ -445,7 +438,7 @@ class HybridClassifier:
                 )
 
     def _description(self) -> Description:
-        state = self.head.network_.state().items()
+        state = self.head.state().items()
         return Description(
             encoder=self.encoder.to_dict(),
             fingerprint=self.encoder.fingerprint,
@@ -459,7 +452,7 @@ class HybridClassifier:
         )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        state = self.head.network_.state().items()
+        state = self.head.state().items()
         return {
             **{name: value for name, value in state if not isinstance(value, int)},
             **self._learned.packed(),
@@ -661,32 +654,7 @@ class HybridClassifier:
             self._learn(list(new), labels, activations, classes)
             lesson.new_classes += classes
             # Once it has learned them, since gains and perhaps the saturation come from them.
-            counts = self.head.spike_counts(activations)
-            lesson.add(len(new), coded_shares(batch.given[places], counts))
-
-    def _losses(self, shares: CodedShares) -> str:
-        """Return a sentence about what the head does not hear of the encoder, or nothing."""
-        if self.head.signed:
-            return ""
-        name, saturation = self.encoder.name, self.head.parameters_.saturation
-        if shares.clipped > MAX_CLIPPED:
-            return (
-                f"{shares.clipped:.0%} of what the encoder {name} gives (of its sum of squares) is "
-                "negative and counts as zero: take its activations before the layer that centres "
-                "them, or an encoder that ends in ReLU"
-            )
-        if shares.silent > ALMOST_ALL:
-            return (
-                f"{shares.silent:.1%} of what the encoder {name} gives is too weak for a single "
-                f"spike: make the model anew with a saturation far below {saturation:.4g}, or see "
-                "that the encoder gives activations above zero"
-            )
-        if shares.full > ALMOST_ALL:
-            return (
-                f"{shares.full:.1%} of what the encoder {name} gives is above the saturation, and "
-                f"so all alike: make the model anew with a saturation far above {saturation:.4g}"
-            )
-        return ""
+            lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
 
     def _in_columns(self) -> NDArray[np.intp]:
         """Return the place of each column's class among the head's, which are sorted."""

@@ -151,7 +151,7 @@ def _decide(model: HybridClassifier, photo: Path) -> _Decision:
     size = network.parameters.microcolumns
     activations = model.heard(batch)
     (shares,) = model.head.predict_proba(activations)
-    (members,) = reference.run(network, network.even_trains(activations))
+    (members,) = reference.run(network, model.head.coding_.to_answer(activations))
     spikes = np.array([member.out(size) for member in members])
     votes = spikes.sum(axis=1) / np.maximum(1, spikes.sum(axis=(1, 2)))[:, None]
     others = np.delete(votes, shares.argmax(), axis=1).max(axis=1, initial=0)

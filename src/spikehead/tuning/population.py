@@ -20,7 +20,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikehead.coding import STEPS, SpikeTrains, adapt, even_trains, gains
+from spikehead.coding import STEPS, Coding, Even, SpikeTrains, adapt, even_trains, gains, rounded
 from spikehead.compilation import compiled
 from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.network import Network
@@ -99,8 +99,7 @@ def _count_bounds(values: Any, starts: Any, ends: Any, scale: float) -> Any:
             high = ends[p]
             while low < high:
                 middle = (low + high) // 2
-                scaled = min(np.float64(values[middle]) * scale, float(STEPS))
-                if np.uint8(scaled + 0.5) >= count:
+                if rounded(np.float64(values[middle]) * scale) >= count:
                     high = middle
                 else:
                     low = middle + 1
@@ -117,6 +116,16 @@ class _Stretch(NamedTuple):
     tests: RankedActivations
 
 
+class _Ranked(Even):
+    """The even coding of activations that are ranked, and were amplified before."""
+
+    def to_answer(self, X: RankedActivations) -> SpikeTrains:
+        return X.trains(self.saturation)
+
+    def to_learn(self, X: RankedActivations, first: int) -> SpikeTrains:  # noqa: ARG002
+        return X.trains(self.saturation)
+
+
 class _Candidate(CoLaNETClassifier):
     """A classifier that reads ranked activations, of which all candidates share one copy."""
 
@@ -125,8 +134,8 @@ class _Candidate(CoLaNETClassifier):
             self.n_features_in_ = X.n_inputs
         return X
 
-    def _coded(self, X: RankedActivations, first: int, *, advance: bool) -> SpikeTrains:  # noqa: ARG002
-        return X.trains(self.parameters_.saturation)
+    def _new_coding(self, network: Network) -> Coding:
+        return _Ranked(network.n_inputs, network.parameters.saturation)
 
 
 class _OnCPU:

@@ -18,8 +18,8 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from spikehead import DecorrelatedColumns
+from spikehead.coding import signed_counts
 from spikehead.heads.decorrelated import reference
-from spikehead.heads.decorrelated.coding import signed_counts
 
 X, Y = load_digits(return_X_y=True)
 X = X - X[:1000].mean(axis=0)  # of either sign
@@ -173,6 +173,6 @@ def test_state_in_the_memory_of_a_file_learns_on(tmp_path: Any) -> None:
 
 def test_a_state_is_taken_up_bit_for_bit() -> None:
     one = head(width=20).fit(X[:160], NAMES[:160])
-    other = head(width=20).resume(one.classes_, one.network_.state(), n_features=64)
+    other = head(width=20).resume(one.classes_, one.state(), n_features=64)
     assert (other.decision_function(X) == one.decision_function(X)).all()
     assert_same(other.partial_fit(X[160:N], NAMES[160:N]), one.partial_fit(X[160:N], NAMES[160:N]))

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikehead.heads.classifiers import SpikingClassifier, dense
-from spikehead.heads.head import ColumnarNetwork, Variable
+from spikehead.coding import Coding, dense
+from spikehead.heads.classifiers import SpikingClassifier
+from spikehead.heads.head import ColumnarNetwork
 from spikehead.heads.parameters import Hyperparameters, number
+from spikehead.state import Variable
 
 UNIT = 2**16
 LARGEST = 2**24 - 1  # weights of 24 bits
@@ -55,6 +57,14 @@ class Network(ColumnarNetwork):
         return np.maximum(X @ self.weights.T, 0) / np.maximum(self.energies, 1)
 
 
+class AsItIs(Coding):
+    def spike_counts(self, X):
+        return (dense(X) > 0).astype(np.uint8)
+
+    def to_answer(self, X):
+        return dense(X)
+
+
 class Skeleton(SpikingClassifier):
     title = "a walking skeleton"
     hyperparameters = SkeletonParameters
@@ -64,18 +74,18 @@ class Skeleton(SpikingClassifier):
         self.rate = rate
         self.n_threads = n_threads
 
-    def spike_counts(self, X):
-        return (dense(X) > 0).astype(np.uint8)
-
     def _new_network(self, n_inputs, n_columns):
         return Network(SkeletonParameters(rate=self.rate), n_inputs, n_columns)
 
-    def _teach(self, X, columns):
-        return self.network_.learn(dense(X), columns)
+    def _new_coding(self, network):
+        return AsItIs(network.n_inputs)
 
-    def _ask(self, X):
-        return self.network_.respond(dense(X))
+    def _teach(self, coded, columns):
+        return self.network_.learn(coded, columns)
 
-    def _spikes(self, X):
-        scores = self._ask(X)
+    def _ask(self, coded):
+        return self.network_.respond(coded)
+
+    def _spikes(self, coded):
+        scores = self._ask(coded)
         return (scores == scores.max(axis=1, keepdims=True))[:, None].astype(int)

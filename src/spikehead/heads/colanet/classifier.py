@@ -7,36 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
-from spikehead.coding import (
-    STEPS,
-    SpikeTrains,
-    adapt,
-    bernoulli_trains,
-    even_trains,
-    event_trains,
-)
+from spikehead.coding import CODINGS, STEPS, Coding, SpikeTrains
 from spikehead.compilation import compiled
-from spikehead.heads.classifiers import SpikingClassifier, dense
+from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.heads.colanet import rules
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
-from spikehead.heads.parameters import Hyperparameters, whole_number
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.state import whole_number
 
 if TYPE_CHECKING:
     from spikehead.heads.colanet.cuda import CUDAEngine
 
-CODINGS = ("even", "bernoulli", "events")
-
 AUTO = "auto"
 """The `saturation` that is settled by the first batch that is learned."""
-
-AUTO_PERCENTILE = 99.5
-"""Percentile of the first batch's positive activations that it is then."""
 
 
 class CoLaNETClassifier(SpikingClassifier):
@@ -218,14 +206,11 @@ class CoLaNETClassifier(SpikingClassifier):
 
     def settings(self) -> dict[str, Any]:
         """Return the options that a saved head needs to be made again, as JSON values."""
-        values = self.parameters_.to_dict() | {"members": self.network_.n_members}
+        values = self.parameters_.to_dict()
+        values |= {"members": self.network_.n_members, "coding": self.coding}
         if self.saturation == AUTO and not self.network_.presentations:
             values["saturation"] = AUTO
         return dict(values)
-
-    def spike_counts(self, X: Any) -> NDArray[np.uint8]:
-        """Return how often each input spikes for activations that are to be answered."""
-        return self.network_.spike_counts(dense(X))
 
     # ------------------------------------------------------------ what a head is
 
@@ -244,32 +229,28 @@ class CoLaNETClassifier(SpikingClassifier):
             raise ValueError(f"random_state must be from 0 to 4294967295, not {seed}")
         return Network(parameters, n_inputs, n_columns, members, int(seed))
 
+    def _new_coding(self, network: Network) -> Coding:
+        p = network.parameters
+        coding = CODINGS[self.coding]
+        return coding(network.n_inputs, p.saturation, homeostasis=p.homeostasis, seed=network.seed)
+
     def _learn(self, X: Any, labels: NDArray[Any]) -> None:
         if self.saturation == AUTO and not self.network_.presentations:
-            settled = replace(self.parameters_, saturation=self._auto_saturation(X))
+            saturation = self.coding_.fitting_saturation(X)
             self.network_ = self.network_.grown(0)  # the old one stays as it is
-            self.network_.parameters = settled
+            self.network_.parameters = replace(self.parameters_, saturation=saturation)
+            self.coding_ = self._new_coding(self.network_)
         super()._learn(X, labels)
 
-    def _teach(self, X: Any, columns: NDArray[np.int32]) -> NDArray[np.float64]:
-        trains = self._coded(X, self.network_.presentations + 1, advance=True)
-        return np.asarray(_votes(*self._running_engine().learn(trains, columns)))
+    def _teach(self, coded: SpikeTrains, columns: NDArray[np.int32]) -> NDArray[np.float64]:
+        return np.asarray(_votes(*self._running_engine().learn(coded, columns)))
 
-    def _ask(self, X: Any) -> NDArray[np.float64]:
-        response = self._running_engine().respond(self._coded(X, 0, advance=False))
-        return np.asarray(_votes(*response))
+    def _ask(self, coded: SpikeTrains) -> NDArray[np.float64]:
+        return np.asarray(_votes(*self._running_engine().respond(coded)))
 
-    def _spikes(self, X: Any) -> NDArray[np.intp]:
-        spikes = self._running_engine().out_spikes(self._coded(X, 0, advance=False))
+    def _spikes(self, coded: SpikeTrains) -> NDArray[np.intp]:
+        spikes = self._running_engine().out_spikes(coded)
         return np.asarray(spikes.sum(axis=1).transpose(0, 2, 1))
-
-    def _auto_saturation(self, X: Any) -> float:
-        if self.homeostasis and self.coding != "events":
-            values = adapt(dense(X), np.zeros(self.n_features_in_))
-        else:
-            values = X.data if sparse.issparse(X) else X
-        positive = values[values > 0].astype(np.float64)
-        return float(np.percentile(positive, AUTO_PERCENTILE)) if positive.size else 1.0
 
     def _running_engine(self) -> CPUEngine | CUDAEngine:
         engine: CPUEngine | CUDAEngine | None = getattr(self, "_engine", None)
@@ -286,23 +267,12 @@ class CoLaNETClassifier(SpikingClassifier):
             return CUDAEngine(self.network_)
         raise ValueError(f"device must be cpu or cuda, not {self.device!r}")
 
-    def _coded(self, X: Any, first: int, *, advance: bool) -> SpikeTrains:
-        if self.coding == "events":
-            return event_trains(X)
-        network, given = self.network_, dense(X)
-        activations = network.adapt(given) if advance else network.amplified(given)
-        saturation = self.parameters_.saturation
-        if self.coding == "even":
-            return even_trains(activations, saturation)
-        return bernoulli_trains(
-            activations, saturation, seed=network.seed, first=first, advance=advance
-        )
-
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """Return the data in a form to compute with, or say in one sentence what is wrong."""
         if self.coding not in CODINGS:
             raise ValueError(f"coding must be one of {', '.join(CODINGS)}, not {self.coding!r}")
-        if self.coding == "events":
+        coding = CODINGS[self.coding] if reset else type(self.coding_)
+        if coding.events:
             return self._checked_events(X, reset=reset)
         return super()._checked(X, reset=reset)
 
@@ -310,8 +280,8 @@ class CoLaNETClassifier(SpikingClassifier):
         X = check_array(X, dtype=None, allow_nd=True, ensure_all_finite=False, estimator=self)
         if X.ndim != 3 or X.shape[1] != STEPS or not X.size or not np.isin(X, (0, 1)).all():
             raise ValueError(
-                f'with coding="events", X must hold 0 and 1 in the shape (n_samples, {STEPS}, '
-                f"n_features), not {X.dtype} in the shape {X.shape}"
+                f'with coding="{self.coding}", X must hold 0 and 1 in the shape (n_samples, '
+                f"{STEPS}, n_features), not {X.dtype} in the shape {X.shape}"
             )
         if reset:
             self.n_features_in_ = X.shape[2]

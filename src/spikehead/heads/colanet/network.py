@@ -7,15 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import (
-    STEPS,
-    STRONGEST,
-    SpikeTrains,
-    adapt,
-    even_trains,
-    gains,
-    spike_counts,
-)
+from spikehead.coding import STEPS
 from spikehead.heads.colanet.parameters import (
     ALL_STEPS,
     MOST_DEPRESSIONS,
@@ -23,16 +15,16 @@ from spikehead.heads.colanet.parameters import (
     CoLaNETParameters,
 )
 from spikehead.heads.colanet.rules import initial_resource, noise, threshold, weight
-from spikehead.heads.head import ColumnarNetwork, Variable
-from spikehead.heads.parameters import whole_number
+from spikehead.heads.head import ColumnarNetwork
 from spikehead.randomness import keys, mix
+from spikehead.state import Variable, whole_number
 
 _NOISE, _SYNAPSES = 1, 2  # what a random key is for
 
 _NEURONS = "n_members", "n_neurons"
 
 STATE = (
-    # Weights and gains are finite within these limits.
+    # Weights are finite within these limits.
     Variable(
         "resources",
         np.float32,
@@ -42,7 +34,6 @@ STATE = (
     ),
     Variable("stability", np.float32, _NEURONS),
     Variable("depressions", np.int32, _NEURONS, (0, MOST_DEPRESSIONS), optional=True),
-    Variable("power", np.float64, ("n_inputs",), (0, STRONGEST), optional=True),
     Variable("presentations", int),
     Variable("resource_updates", int),
     Variable(
@@ -95,8 +86,6 @@ class Network(ColumnarNetwork):
         Stability of each L neuron.
     depressions : ndarray of int32, shape (n_members, n_neurons)
         Anti-Hebbian changes of each L neuron since dopamine last reached it.
-    power : ndarray of float64, shape (n_inputs,)
-        Sum of the squares of each input's activations so far; zero without `homeostasis`.
     synapses : ndarray of int32, shape (n_members, n_neurons, n_synapses)
         Input of each synapse, ascending.
     phases : ndarray of int64, shape (n_members,)
@@ -114,7 +103,6 @@ class Network(ColumnarNetwork):
     resources: NDArray[np.float32]
     stability: NDArray[np.float32]
     depressions: NDArray[np.int32]
-    power: NDArray[np.float64]
     synapses: NDArray[np.int32]
     phases: NDArray[np.int64]
     resource_updates: int
@@ -156,38 +144,6 @@ class Network(ColumnarNetwork):
             for variable in self.variables
             if variable.axes[:2] == _NEURONS and (shape := self._shape(variable))
         }
-
-    def adapt(self, activations: NDArray[Any]) -> NDArray[Any]:
-        """Return activations as inputs hear them that are to be learned; gains adapt to them.
-
-        Parameters
-        ----------
-        activations : ndarray of float, shape (n_presentations, n_inputs)
-            Not negative, in the order in which they are learned.
-        """
-        if not self.parameters.homeostasis:
-            return activations
-        self.make_writable()
-        return adapt(activations, self.power)
-
-    def amplified(self, activations: NDArray[Any]) -> NDArray[Any]:
-        """Return activations as inputs hear them that are to be answered."""
-        if not self.parameters.homeostasis:
-            return activations
-        if activations.shape[-1:] != (self.n_inputs,) or not np.isfinite(activations).all():
-            raise ValueError(
-                f"activations must be finite, and of {self.n_inputs} inputs, not in the shape "
-                f"{activations.shape}"
-            )
-        return activations * gains(self.power)
-
-    def spike_counts(self, activations: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return how often each input spikes for activations that are to be answered."""
-        return spike_counts(self.amplified(activations), self.parameters.saturation)
-
-    def even_trains(self, activations: NDArray[Any]) -> SpikeTrains:
-        """Return the even spike trains of activations that are to be answered."""
-        return even_trains(self.amplified(activations), self.parameters.saturation)
 
     def noise_keys(self) -> NDArray[np.uint32]:
         """Return the key of each neuron's noise, shape (n_members, n_neurons)."""

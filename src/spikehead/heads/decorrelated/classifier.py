@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import STEPS
-from spikehead.heads.classifiers import SpikingClassifier, dense
-from spikehead.heads.decorrelated.coding import signed_counts
+from spikehead.coding import STEPS, Signed
+from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, DecorrelatedParameters
@@ -92,10 +89,6 @@ class DecorrelatedColumns(SpikingClassifier):
         self.width = width
         self.n_threads = n_threads
 
-    def spike_counts(self, X: Any) -> NDArray[np.int8]:
-        """Return how often each input spikes, with the sign of its activation."""
-        return signed_counts(dense(X), self.parameters_.scale)
-
     # ------------------------------------------------------------ what a head is
 
     def _new_network(self, n_inputs: int, n_columns: int) -> Network:
@@ -103,20 +96,22 @@ class DecorrelatedColumns(SpikingClassifier):
         parameters = DecorrelatedParameters(**{name: getattr(self, name) for name in names})
         return Network(parameters, n_inputs, n_columns)
 
-    def _teach(self, X: Any, columns: NDArray[np.int32]) -> NDArray[np.float64]:
-        counts = self.spike_counts(X)
-        heard = counts.any(axis=1)
-        scores = np.empty((len(counts), self.network_.n_columns))
-        scores[~heard] = _scores(self._engine().respond(counts[~heard]))
-        scores[heard] = _scores(self._engine().learn(counts[heard], columns[heard]))
+    def _new_coding(self, network: Network) -> Signed:
+        return Signed(network.n_inputs, network.parameters.scale)
+
+    def _teach(self, coded: NDArray[np.int8], columns: NDArray[np.int32]) -> NDArray[np.float64]:
+        heard = coded.any(axis=1)
+        scores = np.empty((len(coded), self.network_.n_columns))
+        scores[~heard] = _scores(self._engine().respond(coded[~heard]))
+        scores[heard] = _scores(self._engine().learn(coded[heard], columns[heard]))
         return scores
 
-    def _ask(self, X: Any) -> NDArray[np.float64]:
-        return _scores(self._engine().respond(self.spike_counts(X)))
+    def _ask(self, coded: NDArray[np.int8]) -> NDArray[np.float64]:
+        return _scores(self._engine().respond(coded))
 
-    def _spikes(self, X: Any) -> NDArray[np.intp]:
+    def _spikes(self, coded: NDArray[np.int8]) -> NDArray[np.intp]:
         # Each neuron fires off its potential after the input, a spike a step.
-        spikes = self._engine().respond(self.spike_counts(X)).spikes[:, None]
+        spikes = self._engine().respond(coded).spikes[:, None]
         steps = np.arange(STEPS + DISCHARGE_STEPS)[:, None] - STEPS
         return np.asarray((steps >= 0) & (steps < spikes), np.intp)
 

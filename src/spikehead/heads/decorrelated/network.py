@@ -18,8 +18,9 @@ from spikehead.heads.decorrelated.parameters import (
     UNIT,
     DecorrelatedParameters,
 )
-from spikehead.heads.head import ColumnarNetwork, Variable
+from spikehead.heads.head import ColumnarNetwork
 from spikehead.randomness import keys
+from spikehead.state import Variable
 
 _BRANCHES = 4  # what the random key is for
 
