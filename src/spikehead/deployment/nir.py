@@ -66,9 +66,11 @@ def to_graph(head: CoLaNETClassifier) -> nir.NIRGraph:
     Raises
     ------
     ValueError
-        If it has learned nothing, or has several microcolumns.
+        If it has learned nothing, has several microcolumns, or is of another kind.
     """
     check_is_fitted(head)
+    if not isinstance(head, CoLaNETClassifier):
+        raise ValueError(f"a head of {head.title} cannot be exported as NIR")
     network = head.network_
     if not network.n_columns:
         raise ValueError("the head has learned nothing yet: teach it before it is exported")
