@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import io
 import os
 import urllib.error
 import urllib.request
@@ -20,10 +21,10 @@ from spikehead.backbones.catalogue import network
 from spikehead.backbones.efficientnet import from_timm
 from spikehead.backbones.se_resnet import from_torchvision
 from spikehead.encoders.pretrained import PRETRAINED
-from spikehead.files import chunks, no_link, open_regular, sha256
+from spikehead.files import chunks, no_link, open_regular, sha256, write_file
 from spikehead.folders import default_cache_folder
 
-__all__ = ["fetch", "fill", "load_state", "pretrained"]
+__all__ = ["fetch", "fill", "load_state", "pretrained", "save_tensors"]
 
 _WRAPPERS = (
     *("state_dict_ema", "model_ema", "ema_state_dict"),
@@ -143,6 +144,21 @@ def load_state(file: str | Path, *, tell: Callable[[str], None] | None = None) -
     """
     file = Path(file)
     return _state(file, _content(file), tell)
+
+
+def save_tensors(file: str | Path, content: Any) -> None:
+    """Write what `torch.save` takes; a crash leaves the file that was there whole.
+
+    Parameters
+    ----------
+    file : path
+        Its folder must exist.
+    content : object
+        A state dict, or what else holds tensors.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_file(file, buffer.getvalue())
 
 
 def pretrained(

@@ -39,8 +39,7 @@ from spikehead.heads.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
 from spikehead.heads.colanet.rules import TIE
 from spikehead.images import Preprocessing
 from spikehead.models.hybrid import HybridClassifier
-
-Precision = Literal["float32", "int8"]
+from spikehead.names import first_line
 
 _OPSETS = 13, 17  # the oldest that the head can do with, and what older encoders are converted to
 _IR_VERSION = 8
@@ -158,7 +157,7 @@ def export(
     model: HybridClassifier,
     file: str | Path,
     *,
-    precision: Precision = "float32",
+    precision: Literal["float32", "int8"] = "float32",
     calibration: NDArray[np.float32] | None = None,
 ) -> float:
     """Write a model as one ONNX file that ONNX Runtime runs by itself.
@@ -383,7 +382,7 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise ValueError(f"{what}: {str(error).strip().splitlines()[0]}") from error
+        raise ValueError(f"{what}: {first_line(error)}") from error
 
 
 def _noise(preprocessing: Preprocessing) -> NDArray[np.float32]:

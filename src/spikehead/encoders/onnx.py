@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from joblib import cpu_count
 from numpy.typing import NDArray
 
-from spikehead.encoders.encoder import fingerprint, usable_cpus
+from spikehead.encoders.encoder import fingerprint
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.files import read_file
 from spikehead.images import Preprocessing
+from spikehead.names import first_line
 
 _FILE = "encoder"
 _OUTPUT = "activations"
@@ -89,7 +91,7 @@ class OnnxEncoder:
         self.name = name or f"onnx:{path}"
         self.files = {_FILE: path}
         model = _read(path)
-        self._n_threads = n_threads or usable_cpus()
+        self._n_threads = n_threads or cpu_count()
         self._session = _session(path, model, self._n_threads)
         self.input, self._type, shape = _input(path, self._session)
         self.output = _output(path, self._session)
@@ -207,7 +209,7 @@ class OnnxEncoder:
                 reasons.append(error)
                 continue
             return layout, _n_activations(path, outputs.shape, self._batch)
-        raise ValueError(f"{path} cannot be run: {_first_line(reasons[0])}") from reasons[0]
+        raise ValueError(f"{path} cannot be run: {first_line(reasons[0])}") from reasons[0]
 
 
 def _n_activations(path: Path, shape: tuple[int, ...], batch: int) -> int:
@@ -239,7 +241,7 @@ def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceS
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no base of their own
-        reason = _first_line(error)
+        reason = first_line(error)
         if "external" in reason.lower():
             raise ValueError(
                 f"{path} keeps its weights in another file: export it as one file, or make it one "
@@ -318,10 +320,6 @@ def _usual_preprocessing(path: Path, shape: Sequence[int | None]) -> Preprocessi
 
 def _shown(shape: Sequence[int | str | None]) -> str:
     return f"({', '.join('any' if size is None else str(size) for size in shape)})"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
 
 
 def _open(path: str, *, n_threads: int | None) -> OnnxEncoder:

@@ -11,6 +11,7 @@ from typing import Any
 from spikehead.encoders import onnx, pixels, pretrained
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
+from spikehead.names import first_line
 
 GROUP = "spikehead.encoders"
 """The group of entry points by which packages add kinds of encoders."""
@@ -169,8 +170,8 @@ def _loaded(point: EntryPoint) -> EncoderKind:
         kind = point.load()
     except Exception as error:  # whatever a package raises
         raise ImportError(
-            f"the encoders {point.name!r} of the package {package} cannot be loaded ({error}): "
-            "upgrade it, or remove it"
+            f"the encoders {point.name!r} of the package {package} cannot be loaded "
+            f"({first_line(error)}): upgrade it, or remove it"
         ) from error
     if not isinstance(kind, EncoderKind):
         raise ImportError(

@@ -34,7 +34,7 @@ from spikehead.models.card import ModelCard
 from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
 from spikehead.models.photos import LearnedPhotos, lesson_keys, photo_key
-from spikehead.models.schema import Description, Head, Measurement
+from spikehead.models.schema import Description, Head, Measurement, whole
 from spikehead.models.storage import Revision, StoredModel
 from spikehead.names import class_names
 
@@ -525,12 +525,8 @@ class HybridClassifier:
             If the folder is missing, is not a model, or was changed.
         """
         stored = storage.load(folder)
-        try:
+        with whole(folder):
             model = cls._restored(stored, cache, n_threads)
-        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-            raise ValueError(
-                f"{folder} is not a whole model: {error} is missing or wrong"
-            ) from None
         model.revision = stored.revision
         model._check_fit(folder, stored.lessons)
         return model.taught(stored.lessons) if lessons else model

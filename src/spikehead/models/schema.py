@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -382,3 +383,18 @@ class Description:
             Head(**values["head"]),
             measured and Measurement(**measured),
         )
+
+
+@contextmanager
+def whole(folder: str | Path) -> Iterator[None]:
+    """Say that a model is not whole, where what is done with its content shows it.
+
+    Raises
+    ------
+    ValueError
+        It is not.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise ValueError(f"{folder} is not a whole model: {error} is missing or wrong") from None

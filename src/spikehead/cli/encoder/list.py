@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.table import Table
 
-from spikehead.cli import console
+from spikehead.cli import console, options
 from spikehead.encoders import EncoderKind, kinds
 
 
-def list(as_json: console.Json = False) -> None:  # noqa: A001 - as the command is called
+def list(as_json: options.Json = False) -> None:  # noqa: A001 - as the command is called
     """List the encoders that there are, and those that can be built."""
     facts = [_facts(form, kind) for name, kind in kinds().items() for form in kind.forms(name)]
     if as_json:
