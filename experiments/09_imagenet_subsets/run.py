@@ -99,7 +99,9 @@ def table(results: list[Result], head: CoLaNETClassifier, test: Examples) -> Ite
         spread = f" +- {accuracies.std(ddof=1):.2f}" if len(accuracies) > 1 else ""
         accuracy = f"{accuracies.mean():.2f}{spread}"
         yield f"{result.name:16}{accuracy:>16}{1e6 * decision:16.2f}{1e6 * lesson:22.2f}"
-    low, high = confidence_interval(float(np.mean(results[0].accuracies)), len(test))
+    low, high = confidence_interval(
+        round(len(test) * float(np.mean(results[0].accuracies))), len(test)
+    )
     yield f"The first row's 95 % confidence interval: {low:.2%} to {high:.2%}."
 
 

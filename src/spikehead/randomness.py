@@ -1,4 +1,7 @@
-"""Counter-based random numbers: each is a hash of what it is for, so any engine can repeat it."""
+"""Random numbers that can be repeated: each follows from what it is for.
+
+Those of networks are counter-based, hashes that any engine can find again.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,19 @@ def mix(x: Any) -> Any:
     x = np.uint32(x ^ (x >> np.uint32(15)))
     x = np.uint32(x * np.uint32(0x846CA68B))
     return np.uint32(x ^ (x >> np.uint32(16)))
+
+
+def chance(purpose: str, seed: int) -> np.random.Generator:
+    """Return the random numbers of one purpose, which no other shares, whatever its seed.
+
+    Parameters
+    ----------
+    purpose : str
+        What they decide.
+    seed : int
+        From 0.
+    """
+    return np.random.default_rng([seed, *purpose.encode()])
 
 
 def keys(*numbers: Any) -> NDArray[np.uint32]:

@@ -102,6 +102,18 @@ def test_wrong_labels_are_as_many_as_asked_and_wrong(fraction, n_classes, seed):
     assert noisy.X is whole.X
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_wrong_labels_and_the_examples_of_a_new_class_come_at_any_time(seed):
+    whole = Examples(np.arange(1000, dtype=np.float32)[:, None], np.array(list("ab") * 500))
+    noisy = mislabelled(whole, np.unique(whole.y), 0.4, seed).shuffled(seed)
+    right = whole.shuffled(seed)
+    assert (noisy.X == right.X).all()
+    early = (noisy.y != right.y)[:500].sum()  # of 400, by chance half
+    assert 150 < early < 250
+    few = list(new_class(whole, whole, "b", 100, seed))[1].train
+    assert set(few.X[:, 0]) != set(whole[whole.y == "b"].shuffled(seed)[:100].X[:, 0])
+
+
 class Echo:
     """Answers the class that it met last, and keeps what it learned."""
 

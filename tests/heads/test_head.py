@@ -124,7 +124,7 @@ def test_a_model_has_it_and_keeps_it(
     assert re.search(r"rate \| 0\.25", card)
     app(["info", str(tmp_path / "model"), "--json"], standalone_mode=False)
     info = json.loads(capsys.readouterr().out)
-    assert (info["neurons"], info["hyperparameters"]) == (10, {"rate": 0.25})
+    assert (info["head"], info["photos_learned"]) == ("skeleton", 60)
 
 
 def test_a_model_without_the_package_says_what_is_missing(

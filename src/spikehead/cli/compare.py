@@ -68,13 +68,16 @@ def compare(
     rivals = rivalry.rivals(against)
     more = rivalry.named_parameters(parameters)
     paths = [photos] if test is None else [photos, test]
-    found, saturation = rivalry.read_examples(paths, encoder, threads, cache, no_cache, as_classes)
+    found, saturation, unused = rivalry.read_examples(
+        paths, encoder, threads, cache, no_cache, as_classes
+    )
     train, measured = found[0].divided() if test is None else found
     methods = rivalry.spiking_heads(more, members, threads, saturation) + rivals
     results = _compared(train, measured, methods, seeds)
     if as_json:
         sizes = {"train": len(train), "test": len(measured), "seeds": seeds, "parts": TASKS}
-        console.print_json({**sizes, "methods": [result.to_dict() for result in results]})
+        rows = [result.to_dict() for result in results]
+        console.print_json({**sizes, "methods": rows, **unused.to_dict()})
     else:
         _print(results, train, measured, seeds)
 
@@ -101,7 +104,7 @@ def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: in
     for columns in (ACCURACIES, COSTS):
         console.out.print(_table(results, columns))
         console.out.print()
-    low, high = confidence_interval(float(np.mean(results[0].accuracies)), n)
+    low, high = confidence_interval(round(n * float(np.mean(results[0].accuracies))), n)
     console.print_lines(
         f"""\
 Mean ± standard deviation over the orders. A test part of {n} examples is a sample, too: the first

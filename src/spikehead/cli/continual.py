@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from enum import Enum
 from itertools import product, starmap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
-from spikehead.cli import console, options, progress, rivalry
+from spikehead.cli import console, options, progress, rivalry, sources
 from spikehead.evaluation.examples import Examples, check_parts
 from spikehead.evaluation.methods import Method
 from spikehead.evaluation.streams import (
@@ -26,13 +25,8 @@ from spikehead.evaluation.streams import (
     permuted,
 )
 
-
-class Stream(str, Enum):
-    """How the examples of one source come."""
-
-    CLASSES = "classes"
-    PERMUTED = "permuted"
-    NEW_CLASS = "new-class"
+Stream = Literal["classes", "permuted", "new-class"]
+"""How the examples of one source come."""
 
 
 def continual(
@@ -87,7 +81,9 @@ def continual(
         )
     rivals = [method for method in rivalry.rivals(against) if not method.offline]
     more = rivalry.named_parameters(parameters)
-    parts, saturation = _read(photos, test or [], encoder, threads, cache, no_cache, as_classes)
+    parts, saturation, unused = _read(
+        photos, test or [], encoder, threads, cache, no_cache, as_classes
+    )
     train, measured = (Examples.joined(side) for side in zip(*parts, strict=True))
     check_parts(train, measured)
     classes = np.unique(train.y)
@@ -97,7 +93,7 @@ def continual(
         noisy = [(mislabelled(part, classes, wrong_labels, seed), test) for part, test in parts]
         if len(parts) > 1:
             return starmap(Task, ((name, *both) for name, both in zip(names, noisy, strict=True)))
-        return _tasks(stream or Stream.CLASSES, *noisy[0], tasks, examples, seed)
+        return _tasks(stream or "classes", *noisy[0], tasks, examples, seed)
 
     methods = rivalry.spiking_heads(more, members, threads, saturation) + rivals
     courses = _followed(methods, tasks_of, classes, seeds)
@@ -113,6 +109,7 @@ def continual(
                     {"name": name, "courses": [course.to_dict() for course in run]}
                     for name, run in courses.items()
                 ],
+                **unused.to_dict(),
             }
         )
     else:
@@ -127,27 +124,27 @@ def _read(
     cache: Path | None,
     no_cache: bool,
     as_classes: bool,
-) -> tuple[list[tuple[Examples, Examples]], float | str | None]:
-    """Return the training and test part of each source, and the encoder's saturation."""
+) -> tuple[list[tuple[Examples, Examples]], float | str | None, sources.Unused]:
+    """Return the training and test part of each source, their saturation, and what is not used."""
     if test and len(test) != len(photos):
         raise typer.BadParameter(
             f"give it once for each source, {len(photos)} times, or leave it out.",
             param_hint="--test",
         )
-    found, saturation = rivalry.read_examples(
+    found, saturation, unused = rivalry.read_examples(
         [*photos, *test], encoder, threads, cache, no_cache, as_classes
     )
     if not test:
-        return [source.divided() for source in found], saturation
-    return list(zip(found[: len(photos)], found[len(photos) :], strict=True)), saturation
+        return [source.divided() for source in found], saturation, unused
+    return list(zip(found[: len(photos)], found[len(photos) :], strict=True)), saturation, unused
 
 
 def _tasks(
     stream: Stream, train: Examples, test: Examples, n_tasks: int, n_examples: int, seed: int
 ) -> Iterator[Task]:
-    if stream is Stream.CLASSES:
+    if stream == "classes":
         return class_incremental(train, test, n_tasks, seed)
-    if stream is Stream.PERMUTED:
+    if stream == "permuted":
         return permuted(train, test, n_tasks, seed)
     classes = np.unique(test.y)
     return new_class(train, test, str(classes[seed % len(classes)]), n_examples, seed)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -19,13 +18,6 @@ CALIBRATION_PHOTOS = 256
 """Photos from which the ranges of activations are taken, at most."""
 
 
-class Precision(str, Enum):
-    """Precisions of the encoder in an ONNX file."""
-
-    FLOAT32 = "float32"
-    INT8 = "int8"
-
-
 def export(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     onnx: Annotated[
@@ -35,8 +27,8 @@ def export(
         Path | None, typer.Option(help="Write the head, a spiking network, to this file.")
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Of the encoder in the ONNX file.")
-    ] = Precision.FLOAT32,
+        Literal["float32", "int8"], typer.Option(help="Of the encoder in the ONNX file.")
+    ] = "float32",
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -51,7 +43,7 @@ def export(
     """
     if not (onnx or nir):
         raise typer.BadParameter("name the file to write.", param_hint="--onnx, --nir")
-    if (precision is Precision.INT8) != (calibration is not None):
+    if (precision == "int8") != (calibration is not None):
         raise typer.BadParameter(
             "int8 needs photos for calibration, and nothing else does.",
             param_hint="--precision, --calibration",
@@ -63,7 +55,7 @@ def export(
     if onnx:
         preprocessing = classifier.encoder.preprocessing
         photos = _preprocessed(calibration, preprocessing) if calibration else None
-        agreement = export_onnx(classifier, onnx, precision=precision.value, calibration=photos)
+        agreement = export_onnx(classifier, onnx, precision=precision, calibration=photos)
         _print_written(onnx)
         if photos is not None:
             console.out.print(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,13 +20,6 @@ SAVE_EVERY = 10.0
 """Seconds between saves while learning: what a killed process loses at most."""
 
 
-class Order(str, Enum):
-    """Orders of the stream."""
-
-    SHUFFLED = "shuffled"
-    AS_GIVEN = "as-given"
-
-
 def learn(
     photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
     model: Annotated[Path, typer.Option(help="Model folder; made where there is none.")],
@@ -36,8 +28,9 @@ def learn(
     members: models.Members = None,
     seed: models.Seed = None,
     order: Annotated[
-        Order, typer.Option(help="Order of learning; as-given is class after class.")
-    ] = Order.SHUFFLED,
+        Literal["shuffled", "as-given"],
+        typer.Option(help="Order of learning; as-given is class after class."),
+    ] = "shuffled",
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
     ray: options.Ray = None,
@@ -69,7 +62,7 @@ def _learn(
     classifier: HybridClassifier,
     photos: PhotoFolder,
     model: Path,
-    order: Order,
+    order: str,
     cluster: Cluster | None,
 ) -> Lesson:
     """Learn, and save now and then, at the end, and when stopped."""
@@ -88,7 +81,7 @@ def _learn(
                     classifier.save(model)
                     saved = time.monotonic()
 
-            classifier.learn(photos, order=order.value, cluster=cluster, on_batch=on_batch)
+            classifier.learn(photos, order=order, cluster=cluster, on_batch=on_batch)
     except KeyboardInterrupt:
         if classifier.photos_learned != known:
             classifier.save(model)
@@ -111,14 +104,13 @@ def _report(
                 "known": lesson.known,
                 "new_classes": lesson.new_classes,
                 "classes": classifier.classes,
-                "skipped": [{"photo": str(p), "reason": reason} for p, reason in lesson.skipped],
                 "renamed": [
                     {"photo": str(p), "class": label, "learned_as": names}
                     for p, label, names in lesson.renamed
                 ],
-                "left_out": lesson.left_out.to_dict(),
                 "warning": lesson.warning,
                 "seconds": round(seconds, 3),
+                **sources.Unused(lesson.skipped, lesson.left_out).to_dict(),
             }
         )
         return

@@ -48,22 +48,21 @@ def predict(
         if explain and answers and not answers[0].problem:
             pictures.save(pictures.explain(classifier, found[0]), explain)
             console.messages.print(f"Explained in {explain}", soft_wrap=True)
+    read = [answer for answer in answers if answer.label is not None]
+    skipped = [(answer.path, answer.problem) for answer in answers if answer.label is None]
+    unused = sources.Unused(skipped, left_out)
     if as_json:
-        documents = [_document(answer, classifier.classes) for answer in answers]
-        if left_out.sentences():
-            documents.append({"left_out": left_out.to_dict()})
-        console.print_json(documents)
+        documents = [_document(answer, classifier.classes) for answer in read]
+        console.print_json({"answers": documents, **unused.to_dict()})
     else:
-        console.tell_left_out(left_out)
-        _print_table(answers, classifier.classes, top)
-        console.list_skipped([(a.path, a.problem) for a in answers if a.label is None])
-    if any(answer.label is None for answer in answers):
+        console.tell_left_out(unused.left_out)
+        _print_table(read, classifier.classes, top)
+        console.list_skipped(unused.skipped)
+    if unused.skipped:
         raise typer.Exit(1)
 
 
 def _document(answer: Answer, classes: list[str]) -> dict[str, Any]:
-    if answer.label is None:
-        return {"photo": str(answer.path), "error": answer.problem}
     shares = dict(zip(classes, answer.shares.round(6).tolist(), strict=True))
     return {"photo": str(answer.path), "class": answer.label, "shares": shares}
 

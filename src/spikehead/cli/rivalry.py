@@ -47,10 +47,11 @@ def read_examples(
     cache: Path | None,
     no_cache: bool,
     as_classes: bool,
-) -> tuple[list[Examples], float | str | None]:
-    """Return the examples in folders of photos or in .npz files, and the saturation for them.
+) -> tuple[list[Examples], float | str | None, sources.Unused]:
+    """Return the examples in folders of photos or in .npz files, their saturation, and what is not.
 
-    It is the encoder's, if it knows one; for an .npz file it is left to the first batch.
+    The saturation is the encoder's, if it knows one; for an .npz file it is left to the first
+    batch.
     """
     if all(path.suffix == ".npz" for path in paths):
         if encoder is not None:
@@ -58,12 +59,8 @@ def read_examples(
                 "activations are encoded already; leave it out, or give photos.",
                 param_hint="--encoder",
             )
-        return [read_activations(path) for path in paths], "auto"
-    found = [sources.photo_folder(path, as_classes=as_classes).photos for path in paths]
-    opened = sources.encoder(encoder, threads)
-    with sources.cache(opened, cache, no_cache) as kept:
-        encoded = [Examples(*sources.encode(part, opened, kept)) for part in found]
-    return encoded, opened.saturation
+        return [read_activations(path) for path in paths], "auto", sources.Unused()
+    return sources.encode(paths, encoder, threads, cache, no_cache, as_classes)
 
 
 def named_parameters(file: Path | None) -> dict[str, CoLaNETParameters]:

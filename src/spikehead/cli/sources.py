@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spikehead.cli import console, progress
 from spikehead.encoders import ActivationCache, Encoder, encode_photos
+from spikehead.evaluation.examples import Examples
 from spikehead.heads.colanet.parameters import CoLaNETParameters
-from spikehead.images import Photo, PhotoFolder
+from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.models.hybrid import HybridClassifier, none_readable
 from spikehead.models.obtain import obtain_encoder
 
@@ -84,13 +85,67 @@ def cluster(address: str | None) -> Iterator[Cluster | None]:
         yield joined
 
 
+@dataclass(frozen=True)
+class Unused:
+    """What lies among photos and is not used: every JSON document about photos has both parts.
+
+    Attributes
+    ----------
+    skipped : list of (Path, str)
+        Photos that cannot be read, and why.
+    left_out : LeftOut
+        What is no photo of a class.
+    """
+
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "skipped": [{"photo": str(path), "reason": reason} for path, reason in self.skipped],
+            "left_out": self.left_out.to_dict(),
+        }
+
+
+class Encoded(NamedTuple):
+    """The photos of some folders as examples, one for each folder."""
+
+    examples: list[Examples]
+    saturation: float | None
+    """That of the encoder, if it knows one."""
+    unused: Unused
+
+
 def encode(
+    folders: Sequence[Path],
+    encoder_name: str | None,
+    threads: int | None,
+    cache_folder: Path | None,
+    no_cache: bool,
+    as_classes: bool,
+    joined: Cluster | None = None,
+) -> Encoded:
+    """Encode the photos in folders, one sub-folder a class; tell what is left out or unreadable."""
+    found = [photo_folder(folder, as_classes=as_classes) for folder in folders]
+    opened = encoder(encoder_name, threads)
+    examples, skipped = [], []
+    with cache(opened, cache_folder, no_cache) as kept:
+        for folder in found:
+            read, unreadable = _encode(folder.photos, opened, kept, joined)
+            examples.append(read)
+            skipped += unreadable
+    left_out = sum((folder.left_out for folder in found), LeftOut())
+    return Encoded(examples, opened.saturation, Unused(skipped, left_out))
+
+
+def _encode(
     photos: list[Photo],
     encoder: Encoder,
     cache: ActivationCache | None,
-    cluster: Cluster | None = None,
-) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """Return the activations and labels of the photos that can be read; list the others."""
+    cluster: Cluster | None,
+) -> tuple[Examples, list[tuple[Path, str]]]:
+    """Return the examples in the photos that can be read; list the others."""
     activations, labels, skipped = [], [], []
     with progress.bar() as shown:
         task = shown.add_task("Encoding", total=len(photos))
@@ -103,7 +158,7 @@ def encode(
     if not labels:
         raise ValueError(none_readable(skipped))
     console.list_skipped(skipped)
-    return np.concatenate(activations), np.array(labels)
+    return Examples(np.concatenate(activations), np.array(labels)), skipped
 
 
 def parameters(file: Path) -> CoLaNETParameters:

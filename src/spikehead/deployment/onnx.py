@@ -41,8 +41,6 @@ from spikehead.images import Preprocessing
 from spikehead.models.hybrid import HybridClassifier
 from spikehead.names import first_line
 
-Precision = Literal["float32", "int8"]
-
 _OPSETS = 13, 17  # the oldest that the head can do with, and what older encoders are converted to
 _IR_VERSION = 8
 _STANDARD = "ai.onnx"  # the other name of the domain of the standard operators
@@ -159,7 +157,7 @@ def export(
     model: HybridClassifier,
     file: str | Path,
     *,
-    precision: Precision = "float32",
+    precision: Literal["float32", "int8"] = "float32",
     calibration: NDArray[np.float32] | None = None,
 ) -> float:
     """Write a model as one ONNX file that ONNX Runtime runs by itself.

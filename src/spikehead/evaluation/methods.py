@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from spikehead.evaluation import energy
-from spikehead.evaluation.baselines import (
+from spikehead.evaluation.examples import Examples
+from spikehead.evaluation.rivals import (
     NearestClassMean,
     RandomProjectionRidge,
     SingleLayerANN,
@@ -25,7 +26,6 @@ from spikehead.evaluation.baselines import (
     StreamingLDA,
     StreamingRidge,
 )
-from spikehead.evaluation.examples import Examples
 from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
@@ -48,7 +48,7 @@ class Method:
         and to answer; of an offline method, to answer.
     operations : callable
         Takes the estimator and examples; returns how much it computes to answer one, and to learn
-        one: multiplications, or of the spiking head the operations that `energy.Work` lists. Of an
+        one: multiplications, or of the spiking head what `energy.OperationCounts` counts. Of an
         offline method, to answer only.
     offline : bool, default=False
         Whether it needs all examples at once, or several times: no rival, but what is possible.

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import Method, accuracy, learn_stream
+from spikehead.randomness import chance
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ def new_class(
     """
     is_new, is_new_test = train.y == label, test.y == label
     yield Task("the other classes", train[~is_new], test[~is_new_test])
-    few = train[is_new].shuffled(seed)[:n_examples]
+    order = chance("examples of a new class", seed).permutation(np.flatnonzero(is_new))
+    few = train[order[:n_examples]]
     yield Task(f"{label}, {len(few)} examples", few, test[is_new_test])
 
 
@@ -192,10 +194,10 @@ def mislabelled(
     seed : int
         Decides which, and the labels.
     """
-    random = np.random.RandomState(seed)
+    random = chance("wrong labels", seed)
     columns = np.searchsorted(classes, examples.y)
     wrong = random.permutation(len(examples))[: round(fraction * len(examples))]
-    columns[wrong] += random.randint(1, len(classes), len(wrong))
+    columns[wrong] += random.integers(1, len(classes), len(wrong))
     return Examples(examples.X, classes[columns % len(classes)])
 
 

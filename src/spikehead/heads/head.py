@@ -43,10 +43,6 @@ class ColumnarNetwork(Stateful):
         self._start()
         self.add_columns(n_columns)
 
-    def sizes(self) -> dict[str, int]:
-        """Return how much there is of what, by name."""
-        return {"neurons": self.n_columns}
-
     def add_columns(self, n_columns: int) -> None:
         """Add columns that know nothing yet; what was learned stays as it is."""
         larger = copy.copy(self)

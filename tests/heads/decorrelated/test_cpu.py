@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import signal
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spikehead.heads.decorrelated import reference
+from spikehead.heads.decorrelated import cpu, reference
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.network import STATE, Network
 from spikehead.heads.decorrelated.parameters import BLOCK, DecorrelatedParameters
@@ -22,6 +23,7 @@ parameters = st.builds(
     lam=st.sampled_from([0.001, 0.3, 1.0, 30.0]),
     threshold=st.sampled_from([0.001, 0.05, 0.2, 1.0]),
     width=st.integers(1, 40),
+    horizon=st.sampled_from([0, 0, 1, 20]),
 )
 
 
@@ -61,7 +63,7 @@ def assert_recorded(response: Response, happened: list[reference.Presentation]) 
 )
 @settings(max_examples=40, deadline=None)
 @example(DecorrelatedParameters(), "saturated", 1, 1, BLOCK, 2, 0)
-@example(DecorrelatedParameters(width=130), "signed", 300, 2, BLOCK + 1, 2, 0)
+@example(DecorrelatedParameters(width=130, horizon=9), "signed", 300, 2, BLOCK + 1, 2, 0)
 def test_it_learns_and_answers_as_the_reference(
     p: DecorrelatedParameters,
     kind: str,
@@ -148,6 +150,29 @@ def test_columns_can_be_added_between_calls() -> None:
     growing.add_columns(2)
     engine.learn(counts[40:], labels[40:])
     assert_same_state(growing, whole)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_an_interruption_leaves_whole_lessons(
+    n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    counts, labels = examples(rng, 5 * BLOCK, 20), rng.integers(0, 3, 5 * BLOCK)
+    network = Network(DecorrelatedParameters(), 20, 3)
+    settle, blocks = cpu._settle, iter(range(5))
+
+    def settle_and_interrupt(*arguments: Any) -> None:
+        settle(*arguments)
+        if next(blocks) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(cpu, "_settle", settle_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        CPUEngine(network, n_threads).learn(counts, labels)
+    assert network.presentations == 2 * BLOCK
+    whole = Network(network.parameters, 20, 3)
+    reference.run(whole, counts[: 2 * BLOCK], labels[: 2 * BLOCK])
+    assert_same_state(network, whole)
 
 
 # ---------------------------------------------------------------- what is refused

@@ -265,6 +265,36 @@ def test_it_learns_where_a_class_mean_does_not() -> None:
     assert accuracy(network, counts[600:], labels[600:]) > baseline + 0.2
 
 
+# ---------------------------------------------------------------- a horizon
+
+
+def test_with_a_horizon_labels_may_change_their_meaning() -> None:
+    X, labels = features(0, 1400)
+    counts = signed_counts(X, 4.0)
+    meant = np.where(np.arange(1400) < 1000, labels, (labels + 1) % 4)
+    found = {}
+    for horizon in (0, 50):
+        p = DecorrelatedParameters(horizon=horizon)
+        network = taught(counts[:1100], meant[:1100], 4, p)
+        found[horizon] = accuracy(network, counts[1100:], meant[1100:])
+        steady = taught(counts[:1100], labels[:1100], 4, p)
+        assert accuracy(steady, counts[1100:], labels[1100:]) > 0.75
+    assert found[50] > found[0] + 0.4
+
+
+@given(seed=st.integers(0, 2**32 - 1), horizon=st.integers(1, 40))
+@settings(max_examples=15, deadline=None)
+def test_cosines_are_cosines_whatever_was_forgotten(seed: int, horizon: int) -> None:
+    X, labels = features(seed, 300)
+    network = taught(signed_counts(X, 4.0), labels, 4, DecorrelatedParameters(horizon=horizon))
+    answer = CPUEngine(network, 1).respond(
+        signed_counts(features(seed + 1, 50)[0], 4.0), cosines=True
+    )
+    assert answer.cosines is not None
+    assert network.energies.min() > 0
+    assert abs(answer.cosines).max() <= 1 + 1e-6
+
+
 # ---------------------------------------------------------------- a long stream
 
 

@@ -103,7 +103,7 @@ def test_consolidation_is_exact_and_rounded_once() -> None:
     network.traces[:, 0] = np.rint(traces)
     network.n_traces[...] = BLOCK
     whole = network.traces[:, 0].astype(int).tolist()
-    network.consolidate()
+    network.hold(network.consolidated())
     for i in range(5):
         for j in range(5):
             products = sum(row[i] * row[j] for row in whole)

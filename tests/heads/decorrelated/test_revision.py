@@ -206,3 +206,42 @@ def test_what_cannot_have_been_learned_is_refused_and_changes_nothing() -> None:
     with pytest.raises(ValueError, match="one of 2 columns, not 2"):
         unlearn(network, other, 2)
     assert_same(network, before)
+
+
+def test_an_example_that_was_never_taught_is_found_while_directions_are_left() -> None:
+    counts, labels = stream(0, 60, n_inputs=80)
+    network = taught(counts[:50], labels[:50])
+    before = copy.deepcopy(network)
+    for example, label in zip(counts[50:], labels[50:], strict=True):
+        with pytest.raises(ValueError, match="cannot be taken back, since this head cannot have"):
+            unlearn(network, example, int(label))
+    assert_same(network, before)
+    for example, label in zip(counts[:50], labels[:50], strict=True):
+        unlearn(network, example, int(label))
+    assert network.presentations == 0
+
+
+def test_the_only_example_of_a_class_is_known() -> None:
+    counts, labels = stream(0, 3000)
+    late = np.append(labels, 4)
+    network = taught(np.append(counts, counts[:1] // 2, axis=0), late, 5)
+    CPUEngine(network, 1).learn(*stream(1, 3000))
+    before = copy.deepcopy(network)
+    with pytest.raises(ValueError, match="cannot be taken back, since this head cannot have"):
+        unlearn(network, counts[1], 4)
+    assert_same(network, before)
+    unlearn(network, counts[0] // 2, 4)
+    assert network.counts[4] == 0
+
+
+def test_a_head_that_forgets_is_neither_merged_nor_does_it_take_back() -> None:
+    counts, labels = stream(0, 50)
+    network = taught(counts, labels, p=DecorrelatedParameters(horizon=5))
+    before = copy.deepcopy(network)
+    for attempt in (
+        lambda: merged(network, before, np.arange(4)),
+        lambda: unlearn(network, counts[0], int(labels[0])),
+    ):
+        with pytest.raises(ValueError, match="a head with a horizon, here 5, has forgotten"):
+            attempt()
+    assert_same(network, before)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -40,14 +39,10 @@ LearningRate = Annotated[
     float | None, typer.Option(help="For a batch of 256; it follows the batch size.")
 ]
 Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda ...")]
-
-
-class Precision(str, Enum):
-    """Precisions of the weights in a built encoder's file."""
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    INT8 = "int8"
+WeightPrecision = Annotated[
+    Literal["float32", "float16", "int8"],
+    typer.Option("--precision", help="Of the encoder's weights."),
+]
 
 
 def adjusted(recipe: Recipe, **options: Any) -> Recipe:

@@ -18,9 +18,7 @@ def build(
     weights: Annotated[
         Path | None, typer.Option(help="Take the weights from this file, and fetch nothing.")
     ] = None,
-    precision: Annotated[
-        backbones.Precision, typer.Option(help="Of the weights.")
-    ] = backbones.Precision.FLOAT32,
+    precision: backbones.WeightPrecision = "float32",
     calibration: Annotated[
         Path | None,
         typer.Option(help="Folder of typical photos, from which int8 takes its ranges."),
@@ -37,7 +35,7 @@ def build(
         file = build_file(
             name,
             weights=weights,
-            precision=precision.value,
+            precision=precision,
             calibration=typical,
             progress=shown,
             tell=console.tell,

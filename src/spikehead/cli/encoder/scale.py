@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from spikehead.cli import console, options
 from spikehead.cli.commands import needs
-
-
-class Cost(str, Enum):
-    """What a budget can limit."""
-
-    MULTIPLY_ADDS = "multiply-adds"
-    PARAMETERS = "parameters"
-    SECONDS = "seconds"
 
 
 def scale(
@@ -31,8 +22,9 @@ def scale(
         float | None, typer.Option(help="Scale as far as this cost allows, instead of by phi.")
     ] = None,
     cost: Annotated[
-        Cost, typer.Option(help="What the budget limits; seconds: one image on one core.")
-    ] = Cost.MULTIPLY_ADDS,
+        Literal["multiply-adds", "parameters", "seconds"],
+        typer.Option(help="What the budget limits; seconds: one image on one core."),
+    ] = "multiply-adds",
     ratios: Annotated[
         tuple[float, float, float],
         typer.Option(help="alpha, beta, gamma: how depth, width and resolution grow."),
@@ -50,10 +42,10 @@ def scale(
     network = scaling.BASELINES[baseline]
     by = scaling.Ratios(*ratios)
     if budget is not None:
-        measures: dict[Cost, Callable[[scaling.Network], float]] = {
-            Cost.MULTIPLY_ADDS: scaling.multiply_adds,
-            Cost.PARAMETERS: scaling.parameters,
-            Cost.SECONDS: scaling.latency,
+        measures: dict[str, Callable[[scaling.Blueprint], float]] = {
+            "multiply-adds": scaling.multiply_adds,
+            "parameters": scaling.parameters,
+            "seconds": scaling.latency,
         }
         phi, _ = scaling.scale_to_budget(network, measures[cost], budget, by)
     found = by.scale(float(phi or 0))

@@ -243,10 +243,10 @@ class CoLaNETClassifier(SpikingClassifier):
         super()._learn(X, labels)
 
     def _teach(self, coded: SpikeTrains, columns: NDArray[np.int32]) -> NDArray[np.float64]:
-        return np.asarray(_votes(*self._running_engine().learn(coded, columns)))
+        return np.asarray(votes(*self._running_engine().learn(coded, columns)))
 
     def _ask(self, coded: SpikeTrains) -> NDArray[np.float64]:
-        return np.asarray(_votes(*self._running_engine().respond(coded)))
+        return np.asarray(votes(*self._running_engine().respond(coded)))
 
     def _spikes(self, coded: SpikeTrains) -> NDArray[np.intp]:
         spikes = self._running_engine().out_spikes(coded)
@@ -294,7 +294,7 @@ class CoLaNETClassifier(SpikingClassifier):
 
 
 @compiled
-def _votes(spikes: NDArray[np.uint8], peaks: NDArray[np.float32]) -> NDArray[np.float64]:
+def votes(spikes: NDArray[np.uint8], peaks: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the mean share of each column in the members' OUT spikes, ties resolved."""
     n_presentations, n_members, n_columns = spikes.shape
     scores = np.zeros((n_presentations, n_columns))

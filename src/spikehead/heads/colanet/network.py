@@ -128,15 +128,6 @@ class Network(ColumnarNetwork):
         """Number of L neurons of a member."""
         return self.n_columns * self.parameters.microcolumns
 
-    def sizes(self) -> dict[str, int]:
-        """Return how much there is of what, by name."""
-        neurons = self.n_members * self.n_neurons
-        return {
-            "members": self.n_members,
-            "neurons": neurons,
-            "synapses": neurons * self.n_synapses,
-        }
-
     def by_neuron(self) -> dict[str, NDArray[Any]]:
         """Return what each neuron has, by name, with the neurons of all members in a row: views."""
         return {

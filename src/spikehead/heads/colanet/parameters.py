@@ -40,6 +40,8 @@ BASE_THRESHOLD = 8.531
 class CoLaNETParameters(Hyperparameters):
     """Hyperparameters of one CoLaNET network; the defaults are Table 1 of the hybrid paper.
 
+    The ranges in which they are searched are the published ones (specification, section 6).
+
     Parameters
     ----------
     potentiation : float, default=0.0986409
@@ -81,20 +83,27 @@ class CoLaNETParameters(Hyperparameters):
         If a value is outside its range; the sentence names it.
     """
 
-    potentiation: float = number(0.0986409, 0.0, 1e3)
-    relative_depression: float = number(0.504279665, 0.0, 1e3)
-    stability_rate: float = number(0.0644199, 0.0, 1e3)
-    # Below 8 = 2**15 / UNIT, so that a weight fits into 16 bits.
-    max_weight: float = number(1.18684, 1e-3, 7.99)
-    min_weight: float = number(1.65234, 0.0, 7.99)
-    microcolumns: int = number(1, 1, 1000)
-    threshold_excess: float = number(0.0019573, 0.0, 1.0)
-    silent_synapses: int = number(1222, -1, 1e6)
-    saturation: float = number(2.07474, 1e-9, 1e9)
-    stochastic_stimulation: float = number(0.016, 0.0, 8.0)
-    max_synapses: int = number(1000, 1, 1e6)
+    potentiation: float = number(0.0986409, 0, 1e3, searched=(0.003, 1), log=True, paper="DWPOS")
+    relative_depression: float = number(0.504279665, 0, 1e3, searched=(0.3, 1.3), paper="RELDWNEG")
+    stability_rate: float = number(
+        0.0644199, 0, 1e3, searched=(0.0003, 1), log=True, paper="STABILITYRESOURCECHANGERATIO"
+    )
+    # Weights are below 8 = 2**15 / UNIT, so that they fit into 16 bits.
+    max_weight: float = number(1.18684, 1e-3, 7.99, searched=(0.03, 3), log=True, paper="MAXWEIGHT")
+    min_weight: float = number(1.65234, 0, 7.99, searched=(0.003, 3), log=True, paper="MINWEIGHT")
+    microcolumns: int = number(1, 1, 1000, searched=(1, 30), paper="NLEARNINGGROUPS")
+    threshold_excess: float = number(
+        0.0019573, 0, 1, searched=(0.001, 0.3), log=True, paper="WTHREXCESS"
+    )
+    silent_synapses: int = number(
+        1222, -1, 10**6, searched=(1, 3000), log=True, paper="NSILENTSYNAPSES"
+    )
+    # Searched, too, but between percentiles of the activations.
+    saturation: float = number(2.07474, 1e-9, 1e9, log=True, paper="SATURATION")
+    stochastic_stimulation: float = number(0.016, 0, 8, log=True)
+    max_synapses: int = number(1000, 1, 10**6, log=True)
     per_spike: bool = False
-    max_depressions: int = number(-1, -1, 1e6)
+    max_depressions: int = number(-1, -1, 10**6)
     homeostasis: bool = False
 
     def __post_init__(self) -> None:

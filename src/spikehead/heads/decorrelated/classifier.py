@@ -40,6 +40,9 @@ class DecorrelatedColumns(SpikingClassifier):
     width : int, default=2048
         Inputs that can inhibit each other at most: where there are more, they lie on as many
         dendritic branches as are needed, drawn at random, and inhibit those of their branch only.
+    horizon : int, default=0
+        Examples of a class after which older ones are forgotten
+        (`spikehead.DecorrelatedParameters`); 0: never.
     n_threads : int, optional
         Default: as many as this process may use. The result is the same for any number.
 
@@ -81,12 +84,14 @@ class DecorrelatedColumns(SpikingClassifier):
         scale: float = DecorrelatedParameters.scale,
         threshold: float = DecorrelatedParameters.threshold,
         width: int = DecorrelatedParameters.width,
+        horizon: int = DecorrelatedParameters.horizon,
         n_threads: int | None = None,
     ) -> None:
         self.lam = lam
         self.scale = scale
         self.threshold = threshold
         self.width = width
+        self.horizon = horizon
         self.n_threads = n_threads
 
     # ------------------------------------------------------------ what a head is

@@ -25,6 +25,7 @@ from spikehead.compilation import compiled
 from spikehead.heads.decorrelated import rules
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import BLOCK, DISCHARGE_STEPS, LATERAL_UNIT, UNIT
+from spikehead.interrupts import uninterrupted
 
 ROWS = 64
 """Rows of lateral weights that all examples of a block hear while they are in the cache."""
@@ -109,6 +110,8 @@ class CPUEngine:
     def learn(self, counts: NDArray[np.int8], labels: NDArray[Any]) -> Response:
         """Present a stream and learn it, each presentation once and in order.
 
+        Ctrl-C comes between two blocks of lessons: what was learned until then is whole.
+
         Parameters
         ----------
         counts : ndarray of int8, shape (n_presentations, n_inputs)
@@ -137,7 +140,8 @@ class CPUEngine:
             while start < len(counts):
                 part = slice(start, start + BLOCK - int(net.n_traces))
                 spikes = net.arranged(counts[part]).astype(np.float64)
-                heard = self._learn_block(spikes, columns[part], each)
+                with uninterrupted():
+                    heard = self._learn_block(spikes, columns[part], each)
                 self._answer(heard, answer, part, each)
                 start = part.stop
         return answer
@@ -185,12 +189,14 @@ class CPUEngine:
         _settle(lessons, net.power, net.traces, int(net.n_traces))
         heard = _Heard.nothing(len(spikes), net.n_columns)
         heard.examples[:] = lessons.energies.sum(axis=1)
+        constants = net.power, net.parameters.horizon
         synapses = net.weights, net.energies, net.counts
-        each(partial(_learn_columns, lessons, net.power, *synapses, heard), net.n_columns)
+        each(partial(_learn_columns, lessons, *constants, *synapses, heard), net.n_columns)
         net.n_traces += len(columns)
         if net.n_traces == BLOCK:
             n_tiles = -(-net.n_places // TILE)
-            each(partial(_consolidate, net.traces, net.inhibition, n_tiles), n_tiles)
+            inhibition = net.inhibition, net.fading
+            each(partial(_consolidate, net.traces, *inhibition, n_tiles), n_tiles)
             net.traces[:] = 0
             net.n_traces[...] = 0
         return heard
@@ -306,7 +312,9 @@ def _settle(lessons: Any, power: float, traces: Any, n_traces: int) -> None:
 
 
 @summing
-def _consolidate(traces: Any, inhibition: Any, n_tiles: int, first: int, last: int) -> None:
+def _consolidate(
+    traces: Any, inhibition: Any, fading: float, n_tiles: int, first: int, last: int
+) -> None:
     """Change some rows of tiles of lateral weights, from the diagonal on, and their mirror images.
 
     Traces are copied to where a tile needs them: from afar they would be in each other's way in the
@@ -330,6 +338,7 @@ def _consolidate(traces: Any, inhibition: Any, n_tiles: int, first: int, last: i
                     old, new = weights[top + row][left : left + width], products[row]
                     for column in range(width):
                         new[column] = rules.consolidated(old[column], new[column])
+                        new[column] = rules.faded(new[column], fading)
                         old[column] = new[column]
                 if left > top:
                     for column in range(width):
@@ -378,6 +387,7 @@ def _hear(counts: Any, weights: Any, potentials: Any, first: int, last: int) -> 
 def _learn_columns(
     lessons: Any,
     power: float,
+    horizon: int,
     weights: Any,
     energies: Any,
     counts: Any,
@@ -392,7 +402,7 @@ def _learn_columns(
             own = lessons.columns[lesson] == column
             heard.energies[lesson, column] = energies[column]
             heard.counts[lesson, column] = counts[column]
-            count = counts[column] + 1.0
+            count = rules.remembered(counts[column] + 1.0, horizon)
             total = shared = new = 0.0
             for branch in range(n_branches):
                 weight = weights[column, branch]

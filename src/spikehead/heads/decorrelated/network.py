@@ -142,13 +142,11 @@ class Network(ColumnarNetwork):
         """What a branch's energy is measured against (l0)."""
         return self.parameters.power(self.n_places)
 
-    def sizes(self) -> dict[str, int]:
-        """Return how much there is of what, by name."""
-        return {
-            "neurons": self.n_columns,
-            "synapses": self.n_columns * self.n_inputs,
-            "lateral_synapses": self.n_branches * self.n_places**2,
-        }
+    @property
+    def fading(self) -> float:
+        """What a block of lessons leaves of earlier inhibition; 1 where there is no horizon."""
+        horizon = self.parameters.horizon * int(np.count_nonzero(self.counts))
+        return float((1 - 1 / horizon) ** BLOCK) if horizon else 1.0
 
     def arranged(self, counts: NDArray[Any]) -> NDArray[Any]:
         """Return values of inputs in the places where the inputs lie.
@@ -227,13 +225,16 @@ class Network(ColumnarNetwork):
         weights[self.places] = self.weights[column] / UNIT
         return weights[:-1]
 
-    def consolidate(self) -> None:
-        """Let the traces of the lessons since the last time become lateral inhibition."""
+    def consolidated(self) -> NDArray[np.float64]:
+        """Return the lateral inhibition, that of the traces included, as an array of its own."""
         traces = self.traces[: self.n_traces]
-        for branch in range(self.n_branches):
-            products = traces[:, branch].T @ traces[:, branch]
-            self.inhibition[branch] = rules.consolidated(self.inhibition[branch], products)
-        traces[:] = 0
+        products = traces.transpose(1, 2, 0) @ traces.transpose(1, 0, 2)
+        return np.asarray(rules.consolidated(self.inhibition, products))
+
+    def hold(self, inhibition: NDArray[np.float64]) -> None:
+        """Take lateral inhibition in which no trace is missing."""
+        self.inhibition = inhibition
+        self.traces[:] = 0
         self.n_traces[...] = 0
 
     def _check_memory(self, n_inputs: int) -> None:

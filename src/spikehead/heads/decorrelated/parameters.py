@@ -30,9 +30,6 @@ MAX_INPUTS = 2**15
 class DecorrelatedParameters(Hyperparameters):
     """Hyperparameters of decorrelated columns.
 
-    Each field's metadata has its ``range``, and in ``search`` the scale on which it is worth
-    searching: ``"linear"``, ``"log"``, or ``"no"``.
-
     Parameters
     ----------
     lam : float, default=1.0
@@ -45,6 +42,11 @@ class DecorrelatedParameters(Hyperparameters):
     width : int, default=2048
         Inputs that can inhibit each other at most: where there are more, they lie on as many
         dendritic branches as are needed, drawn at random, and inhibit those of their branch only.
+    horizon : int, default=0
+        Examples of a class after which older ones are forgotten: a column's mean moves by no less
+        than 1 / `horizon`, and lateral inhibition fades as fast as that many examples of every
+        class come. For streams whose labels change their meaning; classes that stay away are
+        forgotten with the rest, and such a head can neither be merged nor unlearn. 0: never.
 
     Raises
     ------
@@ -52,10 +54,11 @@ class DecorrelatedParameters(Hyperparameters):
         If a value is outside its range; the sentence names it.
     """
 
-    lam: float = number(1.0, 1e-3, 1e3, search="log")
-    scale: float = number(4.0, 0.1, 100.0, search="log")
-    threshold: float = number(0.2, 1e-3, 1.0, search="log")
-    width: int = number(2048, 1, MAX_INPUTS, search="no")
+    lam: float = number(1.0, 1e-3, 1e3, searched=(0.1, 10), log=True)
+    scale: float = number(4.0, 0.1, 100, searched=(2, 8), log=True, paper="s")
+    threshold: float = number(0.2, 1e-3, 1, searched=(0.05, 0.8), log=True, paper="f")
+    width: int = number(2048, 1, MAX_INPUTS, log=True)
+    horizon: int = number(0, 0, 2**31)
 
     def power(self, width: int) -> float:
         """Return what a branch's own energy is measured against (l0).

@@ -177,8 +177,6 @@ def learn(network: Network, now: Presentation, label: int) -> Lesson:
     traces = rules.trace(now.excitation, np.sqrt(rates)[:, None])
     network.traces[network.n_traces] = traces
     network.n_traces += 1
-    if network.n_traces == BLOCK:
-        network.consolidate()
 
     # Anti-Hebbian: every neuron is depressed by its own potential, on each branch by that.
     before = network.weights
@@ -190,7 +188,8 @@ def learn(network: Network, now: Presentation, label: int) -> Lesson:
 
     # Dopamine: the labelled neuron moves towards what of the example nothing explains yet.
     network.counts[label] += 1
-    count, gains = float(network.counts[label]), network.power * rates
+    count = rules.remembered(float(network.counts[label]), network.parameters.horizon)
+    gains = network.power * rates
     own = network.weights[label].copy()
     target = rules.left(now.excitation, gains[:, None])
     network.weights[label] = rules.moved(own, target, count)
@@ -200,6 +199,10 @@ def learn(network: Network, now: Presentation, label: int) -> Lesson:
         rules.left(now.energies, gains).sum(),
         count,
     )
+
+    # A full block of traces becomes lateral inhibition.
+    if network.n_traces == BLOCK:
+        network.hold(rules.faded(network.consolidated(), network.fading))
     return Lesson(rates, traces, depression, network.weights[label] - own)
 
 

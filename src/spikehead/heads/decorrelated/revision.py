@@ -21,8 +21,13 @@ from spikehead.heads.decorrelated.parameters import (
     UNIT,
     DecorrelatedParameters,
 )
+from spikehead.interrupts import uninterrupted
 
-_TOLERANCE = 1e-4  # far above what rounding does to an energy
+_TOLERANCE = 1e-4  # far above what rounding does, of what is at most one
+
+_NEVER_LEARNED = (
+    "the example cannot be taken back, since this head cannot have learned it in this class"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,13 @@ class Sums:
 
         They are exact up to some ten thousand examples of a thousand inputs; beyond, they differ
         by what the network has rounded.
+
+        Raises
+        ------
+        ValueError
+            If the network has a horizon.
         """
+        _check_horizon(network)
         inverse = np.linalg.inv(network.lateral())
         means = np.einsum("cbi,bij->cbj", network.weights / UNIT, inverse, optimize=True)
         return cls(
@@ -87,7 +98,7 @@ def merged(one: Network, other: Network, columns: NDArray[Any]) -> Network:
     Raises
     ------
     ValueError
-        If the networks differ, or two columns of one network would become one.
+        If the networks differ or have a horizon, or two columns of one network would become one.
     """
     if one.n_inputs != other.n_inputs:
         raise ValueError(
@@ -123,8 +134,11 @@ def merged(one: Network, other: Network, columns: NDArray[Any]) -> Network:
 def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
     """Take a lesson back: the network becomes, up to rounding, one that has never learned it.
 
-    Nothing tells a network which examples it has learned. Of one that it has not, it would forget
-    what it never knew; only what is plainly impossible is refused.
+    Nothing tells a network which examples it has learned, and of one that it has not it would
+    forget what it never knew. Refused is what its sums cannot contain: an example of which some
+    direction was never heard (as any new one has that comes among fewer examples than inputs), and
+    one that is not the only example that its class has learned. What cannot be known: whether an
+    example that the others could make up was among them, and of which class it was.
 
     Parameters
     ----------
@@ -138,42 +152,64 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
     Raises
     ------
     ValueError
-        If the column has learned nothing, or the example cannot have been learned; nothing is
-        changed.
+        If the column has learned nothing, the example cannot have been learned, or the network has
+        a horizon; nothing is changed.
     """
+    _check_horizon(network)
     network.check_counts(counts[None])
     network.check_lessons(counts[None], np.array([label]))
     spikes = network.arranged(counts[None])[0].astype(np.float64)
     excited = _excitation(network, spikes)
     energies = (excited * spikes).sum(axis=1)
     left, n = network.power - energies / UNIT, float(network.counts[label])
-    # Before it was learned, no more of it could have been new than there is of it.
-    most = (spikes**2).sum(axis=1) * UNIT * (1 + _TOLERANCE)
-    if n == 0 or (network.power * energies > left * most).any():
-        raise ValueError(
-            "the example cannot be taken back, since this head cannot have learned it in this class"
-        )
+    own = network.weights[label]
+    alone = n == 1 and np.allclose(own, excited, rtol=0, atol=_TOLERANCE * np.abs(excited).max())
+    if not (n > 1 or alone) or (left <= 0).any():
+        raise ValueError(_NEVER_LEARNED)
     # As in a lesson, with the opposite sign.
     traces = rules.trace(excited, np.sqrt(1 / left)[:, None])
-    network.consolidate()
-    network.inhibition -= rules.consolidated(0.0, traces[:, :, None] * traces[:, None, :])
+    inhibition = network.consolidated()
+    inhibition -= rules.consolidated(0.0, traces[:, :, None] * traces[:, None, :])
+    if not _inhibits(inhibition):
+        raise ValueError(_NEVER_LEARNED)
     potentials = (network.weights * spikes).sum(axis=2)
     steps = -potentials / left / UNIT
-    network.weights = rules.depressed(network.weights, excited, steps[:, :, None])
+    weights, energy = rules.depressed(network.weights, excited, steps[:, :, None]), network.energies
     for potential, step in zip(potentials.T, steps.T, strict=True):
-        network.energies = rules.depressed(network.energies, potential, step)
+        energy = rules.depressed(energy, potential, step)
     # And out of the mean of its own class, of which it was one part in n.
-    own, energy = network.weights[label], network.energies[label]
     if n == 1:
-        network.weights[label], network.energies[label] = 0, 0
+        weights[label], energy[label] = 0, 0
     else:
         gains = network.power / left
         target = rules.left(excited, gains[:, None])
         new = rules.left(energies, gains).sum()
-        change = (2 * n - 1) * energy - 2 * n * (own * spikes).sum() + new
-        network.weights[label] = own + rules.nearest((own - target) / (n - 1))
-        network.energies[label] = energy + rules.nearest(change / (n - 1) ** 2)
-    network.counts[label] -= 1
+        change = (2 * n - 1) * energy[label] - 2 * n * (weights[label] * spikes).sum() + new
+        weights[label] += rules.nearest((weights[label] - target) / (n - 1))
+        energy[label] += rules.nearest(change / (n - 1) ** 2)
+    with uninterrupted():
+        network.hold(inhibition)
+        network.weights, network.energies = weights, energy
+        network.counts[label] -= 1
+
+
+def _check_horizon(network: Network) -> None:
+    """Refuse a network that forgets."""
+    if network.parameters.horizon:
+        raise ValueError(
+            f"a head with a horizon, here {network.parameters.horizon}, has forgotten a part of "
+            "its lessons: it can neither be merged nor take one back"
+        )
+
+
+def _inhibits(inhibition: NDArray[np.float64]) -> bool:
+    """Return whether lateral weights are such as lessons make: no pattern excites itself."""
+    floor = _TOLERANCE * LATERAL_UNIT * np.eye(inhibition.shape[-1])
+    try:
+        np.linalg.cholesky(inhibition + floor)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _excitation(network: Network, spikes: NDArray[np.float64]) -> NDArray[np.float64]:

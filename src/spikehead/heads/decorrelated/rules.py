@@ -104,6 +104,20 @@ def consolidated(inhibition: Any, products: Any) -> Any:
     return inhibition + nearest(products / TRACES_TO_LATERAL)
 
 
+@register_jitable
+def faded(inhibition: Any, left: float) -> Any:
+    """Return what is left of inhibition where there is a horizon (specification, section 7).
+
+    Parameters
+    ----------
+    inhibition : float
+        Before.
+    left : float
+        That of `Network.fading`.
+    """
+    return nearest(inhibition * left)
+
+
 # ---------------------------------------------------------------- columns
 
 
@@ -138,6 +152,20 @@ def left(heard: Any, gain: Any) -> Any:
 
 
 @register_jitable
+def remembered(count: float, horizon: int) -> float:
+    """Return of how many examples a column holds the mean.
+
+    Parameters
+    ----------
+    count : float
+        Examples of the class, this one among them.
+    horizon : int
+        `DecorrelatedParameters.horizon`.
+    """
+    return min(count, float(horizon)) if horizon > 0 else count
+
+
+@register_jitable
 def moved(weight: Any, target: Any, count: Any) -> Any:
     """Return weights that dopamine has moved towards an example, ever more slowly.
 
@@ -148,7 +176,7 @@ def moved(weight: Any, target: Any, count: Any) -> Any:
     target : float
         What is left of the excitation (`left`).
     count : float
-        Examples of the class, this one among them.
+        That of `remembered`.
     """
     return weight + nearest((target - weight) / count)
 
@@ -164,7 +192,7 @@ def moved_energy(energy: Any, shared: Any, own: Any, count: Any) -> Any:
     shared, own : float
         What is left of the neuron's potential and of the example's energy (`left`).
     count : float
-        Examples of the class, this one among them.
+        That of `remembered`.
     """
     change = 2.0 * (count - 1.0) * (shared - energy) + (own - energy)
     return energy + nearest(change / (count * count))
