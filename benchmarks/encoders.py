@@ -66,7 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in options.encoders:
             files = exported(name, Path(folder))
-            pixels = noise(max(BATCHES), PRETRAINED[name].shape)
+            pixels = noise(max(BATCHES), PRETRAINED[name].preprocessing.shape)
             rivals = encoders(name, files, pixels, options.threads)
             for batch in BATCHES:
                 runs = {rival: partial(run, pixels[:batch]) for rival, run in rivals.items()}
@@ -108,7 +108,7 @@ def compared(what: str, batch: int, runs: Mapping[str, Run], n_runs: int) -> lis
 
 def exported(name: str, folder: Path) -> dict[Precision, Path]:
     """Return the ONNX files of a randomly initialised encoder, one for each precision."""
-    encoder, preprocessing = network(name), PRETRAINED[name]
+    encoder, preprocessing = network(name), PRETRAINED[name].preprocessing
     files: dict[Precision, Path] = {}
     for precision in PRECISIONS:
         files[precision] = folder / f"{name}-{precision}.onnx"
@@ -127,7 +127,7 @@ def network(name: str) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
-        encoder(torch.from_numpy(noise(8, PRETRAINED[name].shape)))
+        encoder(torch.from_numpy(noise(8, PRETRAINED[name].preprocessing.shape)))
     return encoder.eval()
 
 

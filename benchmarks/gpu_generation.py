@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from activations import add_arguments, chosen, statistics
 from numpy.typing import NDArray
+from spikehead.tuning.population import Experiment, RankedActivations
 from tables import show
 
 from spikehead import CoLaNETParameters
@@ -27,7 +28,6 @@ from spikehead.coding import even_trains
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.network import Network
 from spikehead.tuning.genetic import GeneticSearch
-from spikehead.tuning.population import Experiment, RankedActivations
 from spikehead.tuning.space import SearchSpace
 
 COPIED = 2**30  # bytes copied to measure the GPU's memory

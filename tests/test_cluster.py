@@ -15,7 +15,7 @@ from PIL import Image
 
 from spikehead import HybridClassifier
 from spikehead.encoders import ActivationCache, Pixels, encode_photos, open_encoder
-from spikehead.encoders.registry import BUNDLED
+from spikehead.encoders.pretrained import BUNDLED
 
 ray = pytest.importorskip("ray")
 
@@ -167,10 +167,10 @@ def test_a_search_loses_nothing_with_a_machine(cluster, machines, second, tmp_pa
 
     from spikehead.tuning.descent import StochasticDescent
     from spikehead.tuning.genetic import GeneticSearch
-    from spikehead.tuning.tune import Task, tune
+    from spikehead.tuning.tune import Dataset, tune
 
     X, y = load_digits(return_X_y=True)
-    task = Task(X[:200] / 16, y[:200])
+    task = Dataset(X[:200] / 16, y[:200])
     plan = {
         "genetic": GeneticSearch(6, 2),
         "descent": StochasticDescent(1, 4),

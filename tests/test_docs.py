@@ -42,6 +42,7 @@ def test_the_snippets_of_a_page_run_in_their_order(page, tmp_path, monkeypatch):
     """In a folder with `photos/` and `test-photos/`; what cannot be run says so in its title."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("spikehead.encoders.registry._registered", {})
     few = np.flatnonzero(load_digits().target < len(CLASSES))[:90]
     write_photos(tmp_path / "photos", few[:60])
     write_photos(tmp_path / "test-photos", few[60:])

@@ -3,10 +3,13 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 import spikehead
+
+CITATION = Path(__file__).parents[1] / "CITATION.cff"
 
 
 def run(code):
@@ -16,6 +19,7 @@ def run(code):
 
 def test_what_it_gives_is_there():
     assert spikehead.__version__ == version("spikehead")
+    assert f"\nversion: {spikehead.__version__}\n" in CITATION.read_text("utf-8")
     assert set(spikehead.__all__) <= set(dir(spikehead))
     for name in spikehead.__all__:
         assert getattr(spikehead, name)

@@ -23,11 +23,11 @@ from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import find_photos, split
 from spikehead.tuning.candidates import Round, draw_new
 from spikehead.tuning.descent import StochasticDescent
+from spikehead.tuning.experiment import shuffled
 from spikehead.tuning.genetic import GeneticSearch
-from spikehead.tuning.population import shuffled
 from spikehead.tuning.space import SearchSpace, Values
 from spikehead.tuning.study import Budget
-from spikehead.tuning.tune import Task, tune
+from spikehead.tuning.tune import Dataset, tune
 
 SEEDS = range(5)
 SEARCHES = ("genetic", "random")
@@ -149,7 +149,7 @@ def main() -> None:
     for name in [arguments.search] if arguments.search else SEARCHES:
         search, after = plans[name]
         report = tune(
-            Task(X, y),
+            Dataset(X, y),
             arguments.study / name,
             ranges=campaign.ranges,
             fixed=PAPER if arguments.rules == "paper" else {},

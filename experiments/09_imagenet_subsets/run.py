@@ -29,7 +29,8 @@ from spikehead.evaluation.metrics import confidence_interval, evaluate_photos
 from spikehead.evaluation.report import write_report
 from spikehead.heads.colanet.network import Network
 from spikehead.images import Photo, find_photos, split
-from spikehead.models.hybrid import for_encoder, obtain_encoder
+from spikehead.models.hybrid import for_encoder
+from spikehead.models.obtain import obtain_encoder
 
 HERE = Path(__file__).parent
 WORDNET_ID = re.compile(r"n\d{8}")

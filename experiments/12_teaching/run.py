@@ -16,7 +16,7 @@ from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.encoders import encode_photos
 from spikehead.images import find_photos
 from spikehead.models.hybrid import HybridClassifier, for_encoder
-from spikehead.models.storage import StoredLesson
+from spikehead.models.lessons import StoredLesson
 
 DRAWS = 12
 COUNTS = ((5, 5, 5), (10, 10, 10), (15, 5, 5), (5, 5, 15), (40, 5, 5))

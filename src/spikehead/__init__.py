@@ -3,6 +3,8 @@
 import os
 from typing import TYPE_CHECKING
 
+__version__ = "0.2.0"
+
 # ONNX Runtime would report its use to its makers, and warn a user whose home cannot be written.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -10,8 +12,6 @@ if TYPE_CHECKING:
     from spikehead.heads.classifiers import CoLaNETClassifier
     from spikehead.heads.colanet import RECOMMENDED, CoLaNETParameters
     from spikehead.models.hybrid import HybridClassifier
-
-    __version__: str
 else:
     _HOMES = {
         "RECOMMENDED": "heads.colanet",
@@ -23,10 +23,6 @@ else:
     # What is here is imported when it is first asked for, so that the command line starts at once.
 
     def __getattr__(name):
-        if name == "__version__":
-            from importlib.metadata import version
-
-            return version("spikehead")
         if name in _HOMES:
             from importlib import import_module
 

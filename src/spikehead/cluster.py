@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from spikehead.names import first_line
+
 try:
     import ray
     from ray.exceptions import RayError, RayTaskError
@@ -182,5 +184,4 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _first_sentence(error: BaseException) -> str:
-    text = (str(error) or type(error).__name__).strip()
-    return text.split("\n")[0].split(". ")[0].rstrip(".")
+    return first_line(error).split(". ")[0]

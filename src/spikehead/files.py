@@ -75,6 +75,33 @@ def open_regular(path: str | Path) -> BinaryIO:
     raise OSError(f"{path} is not a regular file: put the file itself in its place")
 
 
+def check_regular(path: Path) -> None:
+    """Raise unless a regular file or nothing lies at a path that others are going to open.
+
+    It is not opened: to close a file lets go of the locks that this process has on it.
+
+    Raises
+    ------
+    OSError
+        A folder, a link, a pipe or the like lies there.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(f"{path} is not a regular file")
+
+
+def check_database(path: Path) -> None:
+    """Raise unless SQLite finds regular files or nothing at a path, and beside it.
+
+    Raises
+    ------
+    OSError
+        A folder, a link, a pipe or the like lies there.
+    """
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        check_regular(path.with_name(path.name + suffix))
+
+
 def no_link(path: str, flags: int) -> int:
     """Open what is no link: the opener for a file that is gone on with, whose name is known."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)

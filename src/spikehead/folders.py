@@ -74,28 +74,3 @@ def is_private(folder: Path) -> bool:
             for path in above
         )
     )
-
-
-def check_database(path: Path) -> None:
-    """Raise unless SQLite finds regular files or nothing at a path, and beside it.
-
-    Raises
-    ------
-    OSError
-        A folder, a link, a pipe or the like lies there.
-    """
-    for suffix in ("", "-journal", "-wal", "-shm"):
-        check_regular(path.with_name(path.name + suffix))
-
-
-def check_regular(path: Path) -> None:
-    """Raise unless a regular file or nothing lies at a path.
-
-    Raises
-    ------
-    OSError
-        A folder, a link, a pipe or the like lies there.
-    """
-    with suppress(FileNotFoundError):
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise OSError(f"{path} is not a regular file")

@@ -228,6 +228,15 @@ class LeftOut:
             said.append(f"Links to nothing: {', '.join(map(str, self.dead_links))}.")
         return said
 
+    def __add__(self, other: LeftOut) -> LeftOut:
+        """Return what lies in the folders of both."""
+        return LeftOut(
+            self.files + other.files,
+            self.beside + other.beside,
+            self.without_photos + other.without_photos,
+            self.dead_links + other.dead_links,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return {

@@ -110,6 +110,12 @@ def shown(name: object) -> str:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, without a full stop; else what it is called."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
+
+
 def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 

@@ -83,14 +83,16 @@ def test_what_the_encoder_gets_is_what_timm_itself_makes(mode, share, size):
         np.testing.assert_allclose(preprocessing(image), transform(image).numpy(), atol=1e-6)
 
 
-def test_pretrained_encoders_frame_photos_as_torchvision_says():
+def test_pretrained_encoders_are_as_torchvision_says():
     torchvision = imported("torchvision")
-    from spikehead.backbones.weights import OFFICIAL_WEIGHTS
-
-    for name, url in OFFICIAL_WEIGHTS.items():
-        (weights,) = (w for w in torchvision.models.get_model_weights(name) if w.url == url)
+    for name, known in PRETRAINED.items():
+        (weights,) = (w for w in torchvision.models.get_model_weights(name) if w.url == known.url)
         transform, image = weights.transforms(), photo(*SIZES[0])
-        np.testing.assert_allclose(PRETRAINED[name](image), transform(image).numpy(), atol=1e-6)
+        framed = known.preprocessing(image)
+        np.testing.assert_allclose(framed, transform(image).numpy(), atol=1e-6)
+        assert known.provenance.top_1 == weights.meta["_metrics"]["ImageNet-1K"]["acc@1"]
+        size = known.provenance.n_bytes / 2**20
+        assert round(size, 3) == round(weights.meta["_file_size"], 3)
 
 
 def write():

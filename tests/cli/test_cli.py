@@ -38,7 +38,7 @@ def test_learn_predict_evaluate_info(run, photos, tmp_path):
 
     photo = next((photos / "digit 3").iterdir())
     code, out, _ = run("predict", model, photo, "--json")
-    (answer,) = json.loads(out)
+    (answer,) = json.loads(out)["answers"]
     assert code == 0
     assert answer["class"] == max(answer["shares"], key=answer["shares"].get)
     assert sum(answer["shares"].values()) == pytest.approx(1, abs=1e-4)
@@ -63,7 +63,7 @@ def test_learn_predict_evaluate_info(run, photos, tmp_path):
 def test_predict_draws_why(run, photos, model, tmp_path):
     photo, other = sorted((photos / "digit 3").iterdir())[:2]
     code, out, err = run("predict", model, photo, "--json", "--explain", tmp_path / "why.png")
-    assert (code, json.loads(out)[0]["photo"]) == (0, str(photo))
+    assert (code, json.loads(out)["answers"][0]["photo"]) == (0, str(photo))
     assert f"Explained in {tmp_path / 'why.png'}" in err
     with Image.open(tmp_path / "why.png") as picture:
         assert picture.width >= 1000
@@ -119,9 +119,13 @@ def test_broken_photos_are_listed(run, photos, tmp_path, model):
     assert str(good) in out
     assert f"{broken}: it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo" in err
     code, out, _ = run("predict", model, broken, good, "--json")
-    assert [sorted(answer) for answer in json.loads(out)] == [
-        ["error", "photo"],
-        ["class", "photo", "shares"],
+    document = json.loads(out)
+    assert [sorted(answer) for answer in document["answers"]] == [["class", "photo", "shares"]]
+    assert document["skipped"] == [
+        {
+            "photo": str(broken),
+            "reason": "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo",
+        }
     ]
 
 
@@ -175,7 +179,7 @@ def test_every_stream_gets_the_whole_answer(named, tmp_path, encoding):
     photo = tmp_path / "named" / "😀犬" / "[i]1.png"
     expected = "😀犬" if encoding == "utf-8" else r"\U0001f600\u72ac"
     assert expected in output("predict", named, photo)
-    (answer,) = json.loads(output("predict", named, photo, "--json"))
+    (answer,) = json.loads(output("predict", named, photo, "--json"))["answers"]
     assert (answer["photo"], set(answer["shares"])) == (str(photo), set(NAMES))
 
 
@@ -230,11 +234,11 @@ def test_predict_takes_folders_and_lists(run, photos, model, tmp_path):
     expected = [str(photo) for photo in threes]
     for source in (tmp_path / "list.txt", f"@{tmp_path / 'list.txt'}"):
         code, out, _ = run("predict", model, source, "--json")
-        assert (code, [answer["photo"] for answer in json.loads(out)]) == (0, expected)
+        assert (code, [answer["photo"] for answer in json.loads(out)["answers"]]) == (0, expected)
     code, out, _ = run("predict", model, photos / "digit 3", "--json")
-    *answers, rest = json.loads(out)
-    assert [answer["photo"] for answer in answers] == expected
-    assert rest["left_out"]["files"] == {".mp4": 1}
+    document = json.loads(out)
+    assert [answer["photo"] for answer in document["answers"]] == expected
+    assert document["left_out"]["files"] == {".mp4": 1}
     assert "1 .mp4" in run("predict", model, photos / "digit 3")[2]
 
 

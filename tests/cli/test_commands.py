@@ -1,6 +1,7 @@
 """How the command line starts: what it imports, and the options that all commands have."""
 
 import inspect
+import json
 import os
 import runpy
 import subprocess
@@ -8,11 +9,15 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 from typer.main import get_command
 
-from spikehead import cli
+from spikehead import HybridClassifier, cli
+from spikehead.models import storage
+from spikehead.models.lessons import StoredLesson
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -119,3 +124,27 @@ def test_the_reference_is_written_from_the_commands():
         command.load()
         for parameter in command.params:
             assert f"* `{parameter.opts[0]}" in reference
+
+
+def test_info_sets_no_head_to_work(tmp_path):
+    model = HybridClassifier("pixels:2", members=3)
+    model.save(tmp_path)
+    activations = np.ones((2, 4), np.float32)
+    storage.add_lesson(tmp_path, StoredLesson(1, "a", 0.0, np.eye(2, 32, dtype="u1"), activations))
+    done, modules = started("info", str(tmp_path), "--json")
+    shown = json.loads(done.stdout)
+    network = HybridClassifier.load(tmp_path).head.network_
+    assert (shown["classes"], shown["photos_learned"]) == (["a"], network.presentations)
+    assert (shown["activations"], shown["members"]) == (network.n_inputs, network.n_members)
+    assert not {"sklearn", "numba", "torch", "matplotlib", "spikehead.heads"} & modules
+
+
+def test_predicting_imports_what_it_uses(tmp_path):
+    model, photo = tmp_path / "model", tmp_path / "a.png"
+    Image.new("L", (2, 2), 200).save(photo)
+    classifier = HybridClassifier("pixels:2", members=1)
+    classifier.learn([photo], ["a"])
+    classifier.save(model)
+    done, modules = started("predict", str(model), str(photo), "--no-cache")
+    assert done.returncode == 0, done.stderr
+    assert not {"sklearn.linear_model", "torch", "matplotlib", "spikehead.evaluation"} & modules

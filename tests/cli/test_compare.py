@@ -25,6 +25,7 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     parameters = tmp_path / "own.json"
     parameters.write_text('{"saturation": 1.0}')
     (photos / "digit 1" / "broken.png").write_text("no photo")
+    (photos / "digit 1" / "notes.txt").write_text("no photo either")
     options = ("--seeds", "2", "--members", "3", "--threads", "1", *FEW)
     encoder = ("--encoder", "pixels:8", "--parameters", parameters)
     code, out, err = run("compare", photos, *encoder, *options, "--json")
@@ -32,6 +33,8 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     assert code == 0
     assert "broken.png: it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo" in err
     assert (document["train"], document["test"], document["seeds"]) == (120, 30, 2)
+    assert [one["photo"] for one in document["skipped"]] == [str(photos / "digit 1" / "broken.png")]
+    assert document["left_out"]["files"] == {".txt": 1}
     heads = ["CoLaNET, Table 1", "CoLaNET, recommended", "CoLaNET, own"]
     names = [method["name"] for method in document["methods"]]
     assert names == [*heads, "nearest class mean", "logistic regression"]

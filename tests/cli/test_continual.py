@@ -55,6 +55,18 @@ def test_streams_of_one_source(run, digits):
     assert noisy["methods"][-1]["courses"][0]["accuracy"] < clean["accuracy"] - 0.2
 
 
+def test_what_is_not_used_of_photos_is_told(run, digit_photos):
+    photos = digit_photos(60)
+    broken = photos / "digit 0" / "broken.png"
+    broken.write_text("no photo")
+    (photos / "digit 1" / "notes.txt").write_text("no photo either")
+    found = document(run, photos, photos, "--encoder", "pixels:8")
+    assert (found["train"] + found["test"], found["left_out"]["files"]) == (120, {".txt": 2})
+    assert [one["photo"] for one in found["skipped"]] == [
+        str(photos / "digit 0" / "broken.png")
+    ] * 2
+
+
 def test_the_table(run, digits):
     code, out, _ = run("continual", digits[0], "--tasks", "2", *FEW)
     assert code == 0

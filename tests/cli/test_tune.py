@@ -33,7 +33,9 @@ def test_activations(run, digits, tmp_path):
     assert json.loads((study / "parameters.json").read_text())["microcolumns"] == 2
     options = (*SMALL, "--fix", "microcolumns=2", "--json")
     code, out, _ = run("tune", digits, "--study", study, *options)
-    assert json.loads(out) == json.loads((study / "report.json").read_text())
+    document = json.loads(out)
+    assert (document.pop("skipped"), document.pop("left_out")["files"]) == ([], {})
+    assert document == json.loads((study / "report.json").read_text())
 
 
 def test_the_paper_protocol_says_so(run, digits, tmp_path):
@@ -54,12 +56,14 @@ def test_learn_takes_what_tune_finds_in_photos(run, tmp_path):
         grey = np.uint8(images[number].reshape(8, 8) * 255 / 16)
         Image.fromarray(grey).save(folder / f"{number:04}.png")
     (tmp_path / "train" / "digit 0" / "broken.png").write_bytes(b"no photo")
+    (tmp_path / "test" / "notes.txt").write_text("no photo either")
     study, model, encoder = tmp_path / "study", tmp_path / "model", ("--encoder", "pixels:8")
     where = ("--test", tmp_path / "test", "--study", study)
     code, out, err = run("tune", tmp_path / "train", *where, *encoder, *SMALL, "--json")
     assert code == 0, err
     assert "Skipped 1 photo that cannot be read" in err
     report = json.loads(out)
+    assert (len(report["skipped"]), report["left_out"]["files"]) == (1, {".txt": 1})
     options = ("--parameters", study / "parameters.json", "--members", 2, *encoder)
     code, _, err = run("learn", tmp_path / "train", "--model", model, *options)
     assert code == 0, err
@@ -67,7 +71,7 @@ def test_learn_takes_what_tune_finds_in_photos(run, tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on(run, digits, tmp_path, monkeypatch):
-    from spikehead.tuning.population import Experiment
+    from spikehead.tuning.experiment import Experiment
 
     def interrupt(*_):
         raise KeyboardInterrupt

@@ -48,7 +48,10 @@ def test_an_encoder_is_restored_from_its_description_and_files(save_network, tmp
 
 
 def test_an_encoder_of_the_future():
-    message = "^the model's encoder is of the unknown kind 'retina': upgrade spikehead$"
+    message = (
+        "^the model's encoder is of the unknown kind 'retina': upgrade spikehead, or "
+        "install the package that brings it$"
+    )
     with pytest.raises(ValueError, match=message):
         restore_encoder({"kind": "retina"}, {})
 

@@ -8,7 +8,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from spikehead import CoLaNETParameters
-from spikehead.models.card import Measurement, ModelCard
+from spikehead.models.card import ModelCard
+from spikehead.models.schema import Measurement
 
 CARD = {
     "name": "my-model",
@@ -71,17 +72,19 @@ def test_what_people_read():
 @pytest.mark.parametrize(
     ("encoder", "known"),
     [
-        ("bundled", "MIT licence"),
-        ("efficientnet_b3", "torchvision, whose licence is BSD-3-Clause"),
-        ("timm:resnet50", "weights published by timm"),
-        ("pixels:8", "there is nothing to license"),
-        ("onnx:/home/ann/secret/own.onnx", "its origin and licence are not known"),
+        ("bundled", ("trained on CIFAR-10", "MIT")),
+        ("efficientnet_b3", ("published by torchvision", "BSD-3-Clause")),
+        ("timm:resnet50", ("weights published by timm", "https://huggingface.co/timm")),
+        ("pixels:8", ("computed, not trained", "none needed")),
+        ("onnx:/home/ann/secret/own.onnx", ("a file of the model's maker", "not known")),
     ],
 )
 def test_where_the_encoder_comes_from(encoder, known):
     card = text(encoder=encoder)
     shown = cells(card)
-    assert known in shown[shown.index("origin and licence") + 1]
+    for row, part in zip(("origin", "licence"), known, strict=True):
+        assert part in shown[shown.index(row) + 1]
+    assert known[1] in card.rpartition("## Licence")[2].replace("\\", "")
     assert shown[shown.index("name") + 1] == encoder.replace("/home/ann/secret/", "")
     assert "secret" not in card
 

@@ -20,6 +20,8 @@ from PIL import Image
 
 from spikehead import HybridClassifier
 from spikehead.models import storage
+from spikehead.models.lessons import StoredLesson
+from spikehead.models.schema import is_own_file
 
 pytest.importorskip("huggingface_hub")
 
@@ -299,9 +301,9 @@ def teach(model: HybridClassifier, folder: Path, shades: range) -> None:
     model.learn(folder)
 
 
-def lesson(number: int) -> storage.StoredLesson:
+def lesson(number: int) -> StoredLesson:
     digests = np.full((2, 32), number, np.uint8) + np.array([[0], [100]], np.uint8)
-    return storage.StoredLesson(number, "half", 1.5, digests, np.full((2, 64), 0.5, np.float32))
+    return StoredLesson(number, "half", 1.5, digests, np.full((2, 64), 0.5, np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -475,7 +477,7 @@ def test_a_model_that_is_damaged_on_the_hub_takes_no_place(model, tmp_path, stan
     repository = stand_in.repositories[REPOSITORY]
     whole = repository.files()
     for name, content in whole.items():
-        if storage.is_own_file(name) and name != "README.md":
+        if is_own_file(name) and name != "README.md":
             damaged = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
             without = {key: value for key, value in whole.items() if key != name}
             for files in (whole | {name: damaged}, without):

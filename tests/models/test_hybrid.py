@@ -20,10 +20,11 @@ from spikehead import (
 )
 from spikehead.coding import STEPS, even_trains
 from spikehead.encoders import ActivationCache, Pixels, open_encoder
-from spikehead.encoders.registry import BUNDLED
+from spikehead.encoders.pretrained import BUNDLED
 from spikehead.heads.colanet import reference
 from spikehead.images import find_photos
 from spikehead.models import storage
+from spikehead.models.lessons import StoredLesson
 
 PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
 
@@ -210,11 +211,11 @@ def test_saving_and_loading_changes_nothing(photos, more_photos, test_photos, tm
     assert_same(model, HybridClassifier.load(tmp_path / "model"), test_photos)
 
 
-def lesson_of(number: int, label: str, photos: Path) -> storage.StoredLesson:
+def lesson_of(number: int, label: str, photos: Path) -> StoredLesson:
     paths = sorted(photos.iterdir())
     digests = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
     activations = [np.asarray(Image.open(path)).ravel() / 255 for path in paths]
-    return storage.StoredLesson(
+    return StoredLesson(
         number,
         label,
         0.0,
@@ -234,7 +235,7 @@ def lessons(photos):
         lesson_of(1, "digit 3", photos / "digit 3"),
         lesson_of(2, "digit 0", photos / "digit 0"),
         lesson_of(3, "digit 0", photos / "digit 0"),
-        storage.StoredLesson(4, "blank", 0.0, *empty),
+        StoredLesson(4, "blank", 0.0, *empty),
     ]
 
 
@@ -526,7 +527,7 @@ def test_a_model_from_before_depressions_were_counted_has_the_papers_form(
     stored = storage.load(tmp_path / "new")
     del stored.arrays["depressions"]
     for name in ("per_spike", "max_depressions"):
-        del stored.description["hyperparameters"][name]
+        del stored.description["head"]["hyperparameters"][name]
     storage.save(tmp_path / "old", stored.description, stored.arrays)
     loaded = HybridClassifier.load(tmp_path / "old")
     for one in (model, loaded):

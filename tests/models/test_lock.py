@@ -19,6 +19,8 @@ from PIL import Image
 
 from spikehead import HybridClassifier
 from spikehead.models import lock, storage
+from spikehead.models.lessons import StoredLesson
+from spikehead.models.lock import ModelChangedError, ModelInUseError
 from spikehead.serve.teacher import Teacher
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
@@ -69,9 +71,9 @@ def held(model):
     child.communicate()
 
 
-def lesson(number: int = 1, width: int = 64) -> storage.StoredLesson:
+def lesson(number: int = 1, width: int = 64) -> StoredLesson:
     digests = np.full((1, 32), number, np.uint8)
-    return storage.StoredLesson(number, "a", 1.0, digests, np.ones((1, width), np.float32))
+    return StoredLesson(number, "a", 1.0, digests, np.ones((1, width), np.float32))
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -104,7 +106,7 @@ def test_everything_that_writes_is_refused(held, tmp_path):
         lambda: storage.copy(other, held, replace=True),
         lambda: storage.writing(held).__enter__(),
     ):
-        with pytest.raises(storage.ModelInUseError, match=IN_USE):
+        with pytest.raises(ModelInUseError, match=IN_USE):
             write()
     storage.copy(held, tmp_path / "copy")  # readers never wait
     assert everything(held) == before
@@ -112,7 +114,7 @@ def test_everything_that_writes_is_refused(held, tmp_path):
 
 def test_a_model_that_is_not_there_yet_has_one_maker(tmp_path):
     child = in_another_process(tmp_path / "new")
-    with pytest.raises(storage.ModelInUseError, match=IN_USE):
+    with pytest.raises(ModelInUseError, match=IN_USE):
         HybridClassifier("pixels:8", members=2).save(tmp_path / "new")
     child.kill()
     child.communicate()
@@ -147,7 +149,7 @@ def test_a_process_that_was_forked_off_holds_nothing(model):
         if child == 0:
             try:
                 storage.add_lesson(model, lesson())
-            except storage.ModelInUseError:
+            except ModelInUseError:
                 os._exit(3)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
@@ -181,7 +183,7 @@ def test_a_folder_that_is_gone_is_noticed(model, tmp_path, happened):
             HybridClassifier.load(tmp_path / "elsewhere")
             shutil.copytree(tmp_path / "elsewhere", model, ignore=lambda *_: [".lock"])
         before = teacher.state
-        with pytest.raises(storage.ModelChangedError, match="was moved or removed, or another"):
+        with pytest.raises(ModelChangedError, match="was moved or removed, or another"):
             teacher.add_class("a")
         assert teacher.state is before
         assert model.exists() == (happened == "replaced")
@@ -192,14 +194,14 @@ def test_another_programs_change_is_not_overwritten(model, photos):
     theirs.learn(photos)
     theirs.save(model)
     before = everything(model)
-    with pytest.raises(storage.ModelChangedError, match="has been changed since it was loaded"):
+    with pytest.raises(ModelChangedError, match="has been changed since it was loaded"):
         mine.save(model)
     assert everything(model) == before
     mine.save(model.parent / "elsewhere")
     theirs.save(model)  # its own change is no stranger's
     again = HybridClassifier.load(model)
     storage.add_lesson(model, lesson())
-    with pytest.raises(storage.ModelChangedError):
+    with pytest.raises(ModelChangedError):
         again.save(model)
 
 

@@ -14,6 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from hypothesis.extra import numpy as hnp
 
 from spikehead import files
 from spikehead.models import storage
+from spikehead.models.arrays import packed
+from spikehead.models.lessons import StoredLesson
+from spikehead.models.schema import VERSION, checksum, holds_model, is_own_file
 
 DESCRIPTION = {"classes": ["cat", "dög", "\udce9"], "parameters": {"DWPOS": 0.0986409}}
 ARRAYS = {"weights": np.arange(12, dtype=np.int16).reshape(3, 4), "step": np.array(7)}
@@ -100,7 +104,7 @@ def test_arrays_of_any_memory_order_come_back(tmp_path: Path) -> None:
 
 def test_the_format_is_open(model: Path) -> None:
     manifest = json.loads((model / "model.json").read_text())
-    assert manifest["version"] == 2
+    assert manifest["version"] == VERSION
     network = (model / manifest["files"]["network"]["name"]).read_bytes()
     header = json.loads(network[8 : 8 + int.from_bytes(network[:8], "little")])
     assert header["weights"]["dtype"] == "I16"
@@ -213,7 +217,7 @@ def refusal(error: type[Exception], folder: Path) -> str:
 def rewrite(folder: Path, **changes: Any) -> None:
     """Change the manifest and bring its checksum up to date, as an attacker would."""
     manifest = json.loads((folder / "model.json").read_text()) | changes
-    manifest["sha256"] = storage._checksum(manifest)
+    manifest["sha256"] = checksum(manifest)
     (folder / "model.json").write_text(json.dumps(manifest))
 
 
@@ -282,9 +286,9 @@ def test_an_edited_manifest(model: Path) -> None:
 
 
 def test_a_newer_format(model: Path) -> None:
-    rewrite(model, version=3, files="in another way")
+    rewrite(model, version=VERSION + 1, files="in another way")
     message = (
-        f"{model} was written by a newer spikehead (format 3; this one reads up to 2): "
+        f"{model} was written by a newer spikehead (format 4; this one reads up to 3): "
         "upgrade with pip install -U spikehead"
     )
     assert refusal(ValueError, model) == message
@@ -344,9 +348,9 @@ def test_a_changed_byte_of_the_manifest_never_changes_the_model(model: Path, dat
 
 def test_a_network_that_is_no_safetensors_file(model: Path) -> None:
     entry = storage._store(model, "network", ".safetensors", lambda: [b"\xff" * 40])
-    rewrite(model, files={"network": entry})
+    rewrite(model, files={"network": asdict(entry)})
     message = refusal(ValueError, model)
-    assert message.startswith(f"{model / entry['name']} is not a safetensors file of arrays: ")
+    assert message.startswith(f"{model / entry.name} is not a safetensors file of arrays: ")
 
 
 @pytest.mark.parametrize("array", [np.array(["a"]), np.array([{}]), np.array([1j])])
@@ -548,6 +552,7 @@ CRASH = """
     from pathlib import Path
     import numpy as np
     from spikehead.models import storage
+    from spikehead.models.lessons import StoredLesson
 
     # A base has learned photos 0 to n - 1; each lesson is one photo more.
     folder, other = Path(sys.argv[1], "m"), Path(sys.argv[1], "other")
@@ -555,7 +560,7 @@ CRASH = """
 
     def lesson(number):
         digests = np.full((1, 32), number, np.uint8)
-        return storage.StoredLesson(number, "a", 1.0, digests, np.ones((1, 2), np.float32))
+        return StoredLesson(number, "a", 1.0, digests, np.ones((1, 2), np.float32))
 
     def begin(folder, base, lessons):
         shutil.rmtree(folder, ignore_errors=True)
@@ -750,12 +755,10 @@ def test_leftovers_of_a_crashed_first_save_do_not_bar_the_next(tmp_path: Path) -
 # Lessons
 
 
-def lesson(number: int, label: str = "dög \udce9", n_photos: int = 3) -> storage.StoredLesson:
+def lesson(number: int, label: str = "dög \udce9", n_photos: int = 3) -> StoredLesson:
     rng = np.random.default_rng(number)
     digests = rng.integers(0, 256, (n_photos, 32), np.uint8)
-    return storage.StoredLesson(
-        number, label, 1e9 + 0.1, digests, rng.random((n_photos, 5), np.float32)
-    )
+    return StoredLesson(number, label, 1e9 + 0.1, digests, rng.random((n_photos, 5), np.float32))
 
 
 def test_lessons_come_back_bit_for_bit_and_in_order(model: Path) -> None:
@@ -891,7 +894,7 @@ WHOLE = {
 )
 def test_a_hostile_lesson_gets_one_sentence(model: Path, wrong: Any, reason: str) -> None:
     arrays = {name: array for name, array in (WHOLE | wrong).items() if array is not None}
-    content = storage._serialised(arrays)
+    content = packed(arrays)
     digest = hashlib.sha256(content).hexdigest()
     entry = {"name": f"000001-{digest[:12]}.safetensors", "bytes": len(content), "sha256": digest}
     (model / "lessons").mkdir()
@@ -929,13 +932,13 @@ def test_a_model_of_the_first_format_opens_with_its_lessons(model: Path) -> None
     manifest = json.loads((model / "model.json").read_text())
     del manifest["lessons"]
     manifest["version"] = 1
-    manifest["sha256"] = storage._checksum(manifest)
+    manifest["sha256"] = checksum(manifest)
     (model / "model.json").write_text(json.dumps(manifest))
     assert [one.number for one in storage.load(model).lessons] == [1, 2]
     storage.remove_lesson(model, 2)
     storage.add_lesson(model, lesson(3))
     assert [one.number for one in storage.read_lessons(model)] == [1, 3]
-    assert json.loads((model / "model.json").read_text())["version"] == 2
+    assert json.loads((model / "model.json").read_text())["version"] == VERSION
     assert_same(storage.load(model).arrays, ARRAYS)
 
 
@@ -955,18 +958,18 @@ def taught(model: Path) -> Path:
 
 def test_a_copy_has_all_that_is_the_models_and_nothing_else(taught: Path, tmp_path: Path) -> None:
     expected = contents(taught)
-    assert all(storage.is_own_file(name) for name in expected.keys() - {".lock"})
+    assert all(is_own_file(name) for name in expected.keys() - {".lock"})
     (taught / "notes.txt").write_text("mine")
     (taught / "network-0123456789ab.safetensors").write_bytes(b"left over")
     storage.copy(taught, tmp_path / "new" / "copy")
     assert contents(tmp_path / "new" / "copy") == expected
     assert expected[".lock"] == b""
     assert names(tmp_path / "new") == ["copy"]
-    assert storage.holds_model(expected)
-    assert not storage.holds_model(expected.keys() - {"model.json"})
-    assert not storage.holds_model(["model.json", "group1-shard1of1.bin"])
+    assert holds_model(expected)
+    assert not holds_model(expected.keys() - {"model.json"})
+    assert not holds_model(["model.json", "group1-shard1of1.bin"])
     for name in ("notes.txt", "docs/README.md", "../model.json", "lessons/a.safetensors", ""):
-        assert not storage.is_own_file(name)
+        assert not is_own_file(name)
 
 
 @pytest.mark.parametrize("step", range(18))

@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from spikehead import HybridClassifier
-from spikehead.models.storage import ModelInUseError
+from spikehead.models.lock import ModelInUseError
 
 KINDS = ("disc", "frame", "half")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spikehead import CoLaNETParameters
-from spikehead.tuning.population import Experiment
+from spikehead.tuning.experiment import Experiment
 
 engine = pytest.importorskip("spikehead.heads.colanet.cuda")
 
@@ -35,9 +35,9 @@ def experiment():
 def test_together_or_alone(experiment):
     bars = (0.3, 0.5)
     candidates = [*CANDIDATES, replace(CANDIDATES[1], homeostasis=True, max_synapses=9)]
-    alone = [experiment.evaluate(parameters, bars) for parameters in candidates]
+    alone = experiment.evaluate(candidates, bars)
     assert [len(rungs) for rungs in alone] == [3, 2, 3, 2]
-    assert experiment.evaluate_on_gpu(candidates, bars) == alone
+    assert experiment.evaluate(candidates, bars, device="cuda") == alone
 
 
 def test_parts_fit_into_memory(experiment, monkeypatch):

@@ -15,11 +15,14 @@ import pytest
 
 pytest.importorskip("optuna")
 
+from spikehead.tuning import claims
 from spikehead.tuning import study as study_module
 from spikehead.tuning.descent import StochasticDescent
+from spikehead.tuning.executors import Local, OnGPU
 from spikehead.tuning.genetic import GeneticSearch
+from spikehead.tuning.search import Search
 from spikehead.tuning.space import Range, SearchSpace
-from spikehead.tuning.study import Budget, Plan, Study
+from spikehead.tuning.study import Budget, Study
 
 SPACE = SearchSpace(
     {
@@ -29,7 +32,7 @@ SPACE = SearchSpace(
     },
     {},
 )
-PLAN = Plan(SPACE, GeneticSearch(8, 3), StochasticDescent(2, 4), seed=5)
+SEARCH = Search(SPACE, GeneticSearch(8, 3), StochasticDescent(2, 4), seed=5)
 N_EXPERIMENTS = 8 + 7 + 7 + 4 + 4
 
 
@@ -41,7 +44,13 @@ class Pretence:
     def __init__(self, log=None, pause=0.0):
         self.log, self.pause, self.evaluated = log, pause, []
 
-    def evaluate(self, parameters, bars=(), stop=None):
+    def check(self, parameters):
+        pass
+
+    def evaluate(self, candidates, bars=(), stop=None, device="cpu"):
+        return [self.evaluate_one(parameters, bars) for parameters in candidates]
+
+    def evaluate_one(self, parameters, bars):
         time.sleep(self.pause)
         self.evaluated.append(parameters)
         value = float(parameters.potentiation + parameters.microcolumns / 100)
@@ -52,14 +61,22 @@ class Pretence:
         return rungs
 
 
-def opened(path, plan=PLAN, settings=None, name="test"):
-    return Study(f"sqlite:///{path}", name, plan, settings or {"data": "a"})
+class Refusal(Pretence):
+    """An experiment that takes no large candidates."""
+
+    def check(self, parameters):
+        if parameters.microcolumns > 15:
+            raise ValueError("too large")
 
 
-def test_a_study_runs_its_plan(tmp_path):
+def opened(path, search=SEARCH, settings=None, name="test"):
+    return Study(f"sqlite:///{path}", name, search, settings or {"data": "a"})
+
+
+def test_a_study_runs_its_search(tmp_path):
     study, pretence = opened(tmp_path / "study.sqlite"), Pretence()
     seen = []
-    study.run(pretence, n_workers=2, on_outcome=lambda n, best: seen.append((n, best)))
+    study.run(Local(pretence, 2), on_outcome=lambda n, best: seen.append((n, best)))
     rounds = study.rounds
     assert [(one.kind, len(one.outcomes)) for one in rounds] == [
         ("genetic", 8),
@@ -68,7 +85,7 @@ def test_a_study_runs_its_plan(tmp_path):
         ("descent", 4),
         ("descent", 4),
     ]
-    assert len(pretence.evaluated) == N_EXPERIMENTS == PLAN.n_experiments
+    assert len(pretence.evaluated) == N_EXPERIMENTS == SEARCH.n_experiments
     best = max(outcome.accuracy for one in rounds for outcome in one.outcomes)
     assert seen[-1] == (N_EXPERIMENTS, best)
     assert study.seconds > 0
@@ -77,114 +94,89 @@ def test_a_study_runs_its_plan(tmp_path):
 
 def test_the_number_of_workers_changes_nothing(tmp_path):
     one, three = opened(tmp_path / "1.sqlite"), opened(tmp_path / "3.sqlite")
-    one.run(Pretence(), n_workers=1)
-    three.run(Pretence(pause=0.003), n_workers=3)
+    one.run(Local(Pretence(), 1))
+    three.run(Local(Pretence(pause=0.003), 3))
     assert one.rounds == three.rounds
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{}", "journal:{}"])
 def test_a_finished_study_evaluates_nothing_more(tmp_path, url):
     url = url.format(tmp_path / "study")
-    Study(url, "test", PLAN, {}).run(Pretence())
-    again, pretence = Study(url, "test", PLAN, {}), Pretence()
-    again.run(pretence)
+    Study(url, "test", SEARCH, {}).run(Local(Pretence()))
+    again, pretence = Study(url, "test", SEARCH, {}), Pretence()
+    again.run(Local(pretence))
     assert pretence.evaluated == []
     assert len(again.rounds) == 5
 
 
 def test_the_budget_in_experiments_counts_earlier_runs(tmp_path):
     path, pretence = tmp_path / "study.sqlite", Pretence()
-    opened(path).run(pretence, Budget(experiments=3), n_workers=2)
+    opened(path).run(Local(pretence, 2), Budget(experiments=3))
     assert len(pretence.evaluated) == 3
-    opened(path).run(pretence, Budget(experiments=10), n_workers=2)
+    opened(path).run(Local(pretence, 2), Budget(experiments=10))
     assert len(pretence.evaluated) == 10
     whole = opened(tmp_path / "whole.sqlite")
-    whole.run(Pretence())
-    opened(path).run(pretence)
+    whole.run(Local(Pretence()))
+    opened(path).run(Local(pretence))
     assert opened(path).rounds == whole.rounds
 
 
 def test_the_budget_in_seconds_ends_the_search(tmp_path):
     study, pretence = opened(tmp_path / "study.sqlite"), Pretence(pause=0.02)
-    study.run(pretence, Budget(seconds=0.05), n_workers=1)
+    study.run(Local(pretence, 1), Budget(seconds=0.05))
     assert 0 < len(pretence.evaluated) < N_EXPERIMENTS
     done = len(pretence.evaluated)
-    opened(tmp_path / "study.sqlite").run(pretence, Budget(seconds=0.01))
+    opened(tmp_path / "study.sqlite").run(Local(pretence), Budget(seconds=0.01))
     assert len(pretence.evaluated) == done
 
 
 def test_hopeless_candidates_are_stopped(tmp_path):
     study = opened(tmp_path / "study.sqlite")
-    study.run(Pretence())
+    study.run(Local(Pretence()))
     first, second = study.rounds[0].outcomes, study.rounds[1].outcomes
     assert all(outcome.complete for outcome in first)
-    parents = PLAN.genetic.pool([first])
+    parents = SEARCH.genetic.pool([first])
     bar = min(outcome.rungs[0] for outcome in parents)
     assert all(outcome.complete == (outcome.rungs[0] >= bar) for outcome in second)
 
 
 def test_a_refused_candidate_is_an_outcome(tmp_path):
-    class Refusal(Pretence):
-        def evaluate(self, parameters, bars=(), stop=None):
-            if parameters.microcolumns > 15:
-                raise ValueError("too large")
-            return super().evaluate(parameters, bars, stop)
-
     study = opened(tmp_path / "study.sqlite")
-    study.run(Refusal())
+    study.run(Local(Refusal()))
     refused = [o for one in study.rounds for o in one.outcomes if o.values["microcolumns"] > 15]
     assert refused
     assert not any(outcome.complete or outcome.rungs for outcome in refused)
 
 
 def test_a_gpu_evaluates_a_round_together(tmp_path):
-    class Together(Pretence):
+    class Together(Refusal):
         rounds = ()
 
-        def check(self, parameters):
-            if parameters.microcolumns > 15:
-                raise ValueError("too large")
-
-        def evaluate_on_gpu(self, candidates, bars=(), stop=None):
-            self.rounds = (*self.rounds, len(candidates))
-            return [self.evaluate(parameters, bars, stop) for parameters in candidates]
-
-    class OneByOne(Together):
-        def evaluate(self, parameters, bars=(), stop=None):
-            self.check(parameters)
-            return super().evaluate(parameters, bars, stop)
+        def evaluate(self, candidates, bars=(), stop=None, device="cpu"):
+            self.rounds = (*self.rounds, (device, len(candidates)))
+            return super().evaluate(candidates, bars, stop, device)
 
     experiment = Together()
     study = opened(tmp_path / "gpu.sqlite")
-    study.run(experiment, device="cuda")
-    assert experiment.rounds == (8, 7, 7, 4, 4)
+    study.run(OnGPU(experiment))
+    taken = [sum(o.values["microcolumns"] <= 15 for o in one.outcomes) for one in study.rounds]
+    assert experiment.rounds == tuple(("cuda", n) for n in taken)
     on_cpu = opened(tmp_path / "cpu.sqlite")
-    on_cpu.run(OneByOne())
+    on_cpu.run(Local(Refusal()))
     assert study.rounds == on_cpu.rounds
     assert any(not outcome.rungs for outcome in study.rounds[0].outcomes)
 
 
-def test_an_error_of_the_gpu_ends_the_search(tmp_path):
+@pytest.mark.parametrize("executor", [Local, OnGPU])
+def test_another_error_ends_the_search_and_releases_its_claims(tmp_path, executor):
     class Failure(Pretence):
-        def check(self, parameters):
-            pass
-
-        def evaluate_on_gpu(self, candidates, bars=(), stop=None):
+        def evaluate(self, candidates, bars=(), stop=None, device="cpu"):
             raise MemoryError("no memory is left")
 
     with pytest.raises(MemoryError, match="no memory"):
-        opened(tmp_path / "study.sqlite").run(Failure(), device="cuda")
-
-
-def test_another_error_ends_the_search_and_releases_its_claims(tmp_path):
-    class Failure(Pretence):
-        def evaluate(self, parameters, bars=(), stop=None):
-            raise MemoryError("no memory is left")
-
-    with pytest.raises(MemoryError, match="no memory"):
-        opened(tmp_path / "study.sqlite").run(Failure())
+        opened(tmp_path / "study.sqlite").run(executor(Failure()))
     pretence = Pretence()
-    opened(tmp_path / "study.sqlite").run(pretence)
+    opened(tmp_path / "study.sqlite").run(Local(pretence))
     assert len(pretence.evaluated) == N_EXPERIMENTS
 
 
@@ -192,8 +184,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
+from spikehead.tuning.executors import Local
 from test_study import Pretence, opened
-opened(sys.argv[1]).run(Pretence(Path(sys.argv[2]), pause=0.05), n_workers=2)
+opened(sys.argv[1]).run(Local(Pretence(Path(sys.argv[2]), pause=0.05), 2))
 """
 
 
@@ -221,9 +214,9 @@ def test_after_kill_9_the_study_goes_on_as_if_nothing_had_happened(tmp_path):
     kept = opened(path).rounds
     pretence = Pretence()
     study = opened(path)
-    study.run(pretence)
+    study.run(Local(pretence))
     whole = opened(tmp_path / "whole.sqlite")
-    whole.run(Pretence())
+    whole.run(Local(Pretence()))
     assert study.rounds == whole.rounds
     n_kept = sum(len(one.outcomes) for one in kept)
     assert n_kept >= 4  # at each kill no more than those in flight are lost
@@ -238,27 +231,27 @@ def test_processes_share_a_study(tmp_path):
     evaluated = log.read_text().splitlines()
     assert len(evaluated) == len(set(evaluated)) == N_EXPERIMENTS
     whole = opened(tmp_path / "whole.sqlite")
-    whole.run(Pretence())
+    whole.run(Local(Pretence()))
     assert opened(path).rounds == whole.rounds
 
 
 def test_a_claim_of_another_host_holds_until_it_lapses(tmp_path, monkeypatch):
     path = tmp_path / "study.sqlite"
-    monkeypatch.setattr(study_module.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(claims.socket, "gethostname", lambda: "elsewhere")
     gone = opened(path)
-    gone._claimed(study_module._Proposal(0, *PLAN.propose([])), 3)
+    gone._claimed(study_module._Proposal(0, *SEARCH.propose([])), 3)
     monkeypatch.undo()
     monkeypatch.setattr(study_module, "_POLL", 0.01)
     with ThreadPoolExecutor() as pool:
         pretence, study = Pretence(), opened(path)
-        running = pool.submit(study.run, pretence)
+        running = pool.submit(study.run, Local(pretence))
         for _ in range(1000):
             if len(pretence.evaluated) == 7:
                 break
             time.sleep(0.01)
         time.sleep(0.1)
         assert len(pretence.evaluated) == 7
-        monkeypatch.setattr(study_module, "CLAIM_LAPSES", 0.0)
+        monkeypatch.setattr(claims, "LAPSES", 0.0)
         running.result()
     assert len(pretence.evaluated) == N_EXPERIMENTS
 
@@ -270,16 +263,16 @@ def test_an_outcome_that_comes_after_its_claim_has_lapsed_is_left_to_the_others(
     slow, other = opened(path), opened(path)
 
     class Suspended(Pretence):
-        def evaluate(self, parameters, bars=(), stop=None):
+        def evaluate_one(self, parameters, bars):
             if not self.evaluated:  # the others take all that this process had claimed
                 for trial in other._study.get_trials():
                     other._study.tell(trial.number, state=study_module.TrialState.FAIL)
-            return super().evaluate(parameters, bars, stop)
+            return super().evaluate_one(parameters, bars)
 
-    monkeypatch.setattr(study_module, "CLAIM_RENEWED", 0.0)
-    slow.run(Suspended(pause=0.02), n_workers=1)
+    monkeypatch.setattr(claims, "RENEWED", 0.0)
+    slow.run(Local(Suspended(pause=0.02), 1))
     whole = opened(tmp_path / "whole.sqlite")
-    whole.run(Pretence())
+    whole.run(Local(Pretence()))
     assert slow.rounds == whole.rounds
 
 
@@ -293,7 +286,7 @@ def test_other_settings_are_refused(tmp_path):
         "began it, or name another study"
     )
     with pytest.raises(ValueError, match=r"^the study was begun .*: seed was 5, not 6;"):
-        opened(path, Plan(SPACE, PLAN.genetic, PLAN.descent, seed=6))
+        opened(path, Search(SPACE, SEARCH.genetic, SEARCH.descent, seed=6))
     opened(path, settings={"data": "b"}, name="another")
 
 
@@ -314,7 +307,7 @@ def test_only_regular_files_are_opened(tmp_path, url):
     os.mkfifo(tmp_path / "pipe")
     for name in ("folder", "link", "pipe"):
         with pytest.raises(OSError, match=rf"^cannot use .*: /.*/{name} is not a regular file; "):
-            Study(url.format(tmp_path / name), "test", PLAN, {})
+            Study(url.format(tmp_path / name), "test", SEARCH, {})
     assert (tmp_path / "outside").read_bytes() == b""
 
 
@@ -346,8 +339,8 @@ def finished(tmp_path_factory):
     """Return the contents of a study in both kinds of files."""
     folder = tmp_path_factory.mktemp("finished")
     for url in ("sqlite:///{}", "journal:{}"):
-        study = Study(url.format(folder / url[:4]), "test", PLAN, {"data": "a"})
-        study.run(Pretence(), Budget(experiments=10), n_workers=1)
+        study = Study(url.format(folder / url[:4]), "test", SEARCH, {"data": "a"})
+        study.run(Local(Pretence(), 1), Budget(experiments=10))
     with closing(sqlite3.connect(folder / "sqli")) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return {kind: (folder / kind).read_bytes() for kind in ("sqli", "jour")}
@@ -356,8 +349,8 @@ def finished(tmp_path_factory):
 def refusal(storage):
     """Return why a study cannot go on, nothing if it can."""
     try:
-        study = Study(storage, "test", PLAN, {"data": "a"})
-        study.run(Pretence(), Budget(experiments=10), n_workers=1)
+        study = Study(storage, "test", SEARCH, {"data": "a"})
+        study.run(Local(Pretence(), 1), Budget(experiments=10))
     except (OSError, ValueError) as error:
         return str(error)
     return ""
@@ -419,12 +412,12 @@ def test_a_study_of_another_make_is_refused_in_one_sentence(tmp_path, finished, 
     with closing(sqlite3.connect(path)) as database:
         database.executescript(change)
     with pytest.raises(OSError, match=rf"^cannot use the study's storage: ({reason}); check that"):
-        opened(path).run(Pretence(), Budget(experiments=10), n_workers=1)
+        opened(path).run(Local(Pretence(), 1), Budget(experiments=10))
 
 
 def test_a_database_without_its_driver_says_what_to_install():
     with pytest.raises(ImportError, match=r"\(No module named 'pg8000'\); for postgresql\+psycopg"):
-        Study("postgresql+pg8000://host/database", "a", PLAN, {})
+        Study("postgresql+pg8000://host/database", "a", SEARCH, {})
 
 
 @pytest.mark.parametrize(
@@ -441,13 +434,13 @@ def test_bad_budgets_are_refused(limits, sentence):
 
 
 def test_a_space_that_is_used_up_ends_the_search(tmp_path):
-    plan = Plan(
+    search = Search(
         SearchSpace({"microcolumns": Range(21, 23, whole=True)}, {}),
         GeneticSearch(4, 3),
         StochasticDescent(2, 4),
     )
-    study = opened(tmp_path / "study.sqlite", plan)
-    study.run(Pretence())
+    study = opened(tmp_path / "study.sqlite", search)
+    study.run(Local(Pretence()))
     values = [o.values["microcolumns"] for one in study.rounds for o in one.outcomes]
     assert np.unique(values).tolist() == [21, 22, 23]
     assert len(values) == 3

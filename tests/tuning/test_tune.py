@@ -13,7 +13,7 @@ from spikehead.images import split
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.study import Budget
-from spikehead.tuning.tune import Task, tune
+from spikehead.tuning.tune import Dataset, tune
 
 X, Y = np.ones((4, 3)), np.array([0, 0, 1, 1])
 
@@ -30,7 +30,7 @@ OPTIONS = {
 def task():
     X, y = load_digits(return_X_y=True)
     X = (X / 16).astype(np.float32)
-    return Task(X[:400], y[:400], X[400:600], y[400:600])
+    return Dataset(X[:400], y[:400], X[400:600], y[400:600])
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_test_accuracy_is_that_after_learning_everything(task, tuned):
 
 
 def test_the_test_set_has_no_say(task, tuned, tmp_path):
-    other = Task(task.activations, task.labels)
+    other = Dataset(task.activations, task.labels)
     report = tune(other, tmp_path, **OPTIONS, n_seeds=2)
     assert report.parameters == tuned[0].parameters
     assert report.course == tuned[0].course
@@ -137,7 +137,7 @@ def test_negative_activations_count_as_zero(task, tmp_path):
     shifted = np.where(task.activations == 0, -0.1, task.activations).astype(np.float32)
     tests = np.where(task.test_activations == 0, -0.1, task.test_activations).astype(np.float32)
     some = {**OPTIONS, "budget": Budget(4)}
-    report = tune(Task(shifted, task.labels, tests, task.test_labels), tmp_path / "a", **some)
+    report = tune(Dataset(shifted, task.labels, tests, task.test_labels), tmp_path / "a", **some)
     plain = tune(task, tmp_path / "b", **some)
     assert (report.parameters, report.test_accuracy) == (plain.parameters, plain.test_accuracy)
 
@@ -148,7 +148,7 @@ def test_another_seed_is_refused_for_an_old_study(task, tuned):
 
 
 def test_candidates_that_are_all_refused_give_no_result(tmp_path):
-    wide = Task(np.ones((4, 60_000), np.float32), Y)
+    wide = Dataset(np.ones((4, 60_000), np.float32), Y)
     fixed = {"max_weight": 7.9, "max_synapses": 60_000}
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
         tune(wide, tmp_path, fixed=fixed, genetic=GeneticSearch(4, 1), budget=Budget(4))
@@ -184,7 +184,7 @@ def test_candidates_that_are_all_refused_give_no_result(tmp_path):
 )
 def test_bad_data_is_refused_in_one_sentence(arguments, sentence):
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
-        Task(*arguments)
+        Dataset(*arguments)
     assert str(refusal.value) == sentence
 
 
@@ -200,5 +200,5 @@ def test_bad_data_is_refused_in_one_sentence(arguments, sentence):
 )
 def test_bad_options_are_refused_in_one_sentence(tmp_path, options, sentence):
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
-        tune(Task(X, Y), tmp_path, **options)
+        tune(Dataset(X, Y), tmp_path, **options)
     assert str(refusal.value) == sentence

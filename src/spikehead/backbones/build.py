@@ -14,14 +14,8 @@ from torch import nn
 
 from spikehead.backbones.export import export
 from spikehead.backbones.precision import Precision
-from spikehead.backbones.weights import (
-    OFFICIAL_WEIGHTS,
-    PREPROCESSING,
-    fill,
-    load_state,
-    pretrained,
-)
-from spikehead.encoders.registry import built_file
+from spikehead.backbones.weights import fill, load_state, pretrained
+from spikehead.encoders.pretrained import PRETRAINED, built_file
 from spikehead.images import Preprocessing
 
 __all__ = ["build", "timm_preprocessing"]
@@ -44,7 +38,7 @@ def build(
     Parameters
     ----------
     name : str
-        One of `OFFICIAL_WEIGHTS`, or ``"timm:NAME"`` for any model of timm.
+        One of `PRETRAINED`, or ``"timm:NAME"`` for any model of timm.
     weights : path, optional
         Take this file instead of downloading one, and build anew.
     precision, calibration
@@ -68,12 +62,12 @@ def build(
         return file
     if name.startswith(_TIMM):
         encoder, preprocessing = _from_timm(name.removeprefix(_TIMM), weights, tell)
-    elif name in OFFICIAL_WEIGHTS:
+    elif name in PRETRAINED:
         encoder = pretrained(name, weights=weights, progress=progress, tell=tell)
         encoder.replace_head(0)
-        preprocessing = PREPROCESSING[name]
+        preprocessing = PRETRAINED[name].preprocessing
     else:
-        known = ", ".join(OFFICIAL_WEIGHTS)
+        known = ", ".join(PRETRAINED)
         raise ValueError(f"there is no encoder {name!r} to build; there are {known} and timm:NAME")
     export(encoder, file, preprocessing, precision=precision, calibration=calibration)
     return file

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spikehead.backbones.precision import Precision, halve, quantise
+from spikehead.files import read_file, write_file
 from spikehead.images import Preprocessing
 
 __all__ = ["export"]
@@ -95,10 +96,8 @@ def export(
         settings: dict[str, Any] = {"preprocessing": preprocessing.to_dict()}
         if saturation is not None:
             settings["saturation"] = saturation
-        beside = written.with_suffix(".json")
-        beside.write_text(json.dumps(settings, indent=2) + "\n")
-        beside.replace(file.with_suffix(".json"))
-        written.replace(file)
+        write_file(file.with_suffix(".json"), json.dumps(settings, indent=2).encode() + b"\n")
+        write_file(file, read_file(written))
     return error
 
 

@@ -23,9 +23,17 @@ from torch.nn.utils import prune as torch_prune
 from spikehead.backbones.backbone import Backbone
 from spikehead.backbones.costs import count_multiply_adds, count_parameters
 from spikehead.backbones.data import ImageSource
-from spikehead.backbones.files import save_table, save_tensors
-from spikehead.backbones.training import FINE_TUNING, Epoch, Recipe, evaluate, recalibrate, train
-from spikehead.backbones.weights import load_state
+from spikehead.backbones.training import (
+    FINE_TUNING,
+    Epoch,
+    Recipe,
+    evaluate,
+    recalibrate,
+    save_table,
+    train,
+)
+from spikehead.backbones.weights import load_state, save_tensors
+from spikehead.files import write_file
 
 __all__ = [
     "Candidate",
@@ -324,7 +332,7 @@ def _agree(file: Path, plan: Plan) -> None:
     """Note the plan, or check that it is the one that was noted."""
     described = json.dumps(asdict(plan), indent=2) + "\n"
     if not file.exists():
-        file.write_text(described)
+        write_file(file, described.encode())
     elif file.read_text() != described:
         raise ValueError(
             f"{file.parent} holds the pruning of another plan: choose another folder, or remove it "

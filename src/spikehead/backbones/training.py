@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -17,10 +19,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spikehead.backbones.data import Augmentation, ImageSource, normalised
-from spikehead.backbones.files import save_table, save_tensors
+from spikehead.backbones.weights import save_tensors
+from spikehead.files import write_file
 from spikehead.interrupts import uninterrupted
 
-__all__ = ["FINE_TUNING", "PAPER", "SCRATCH", "Epoch", "Recipe", "evaluate", "recalibrate", "train"]
+__all__ = [
+    "FINE_TUNING",
+    "PAPER",
+    "SCRATCH",
+    "Epoch",
+    "Recipe",
+    "evaluate",
+    "recalibrate",
+    "save_table",
+    "train",
+]
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
@@ -446,3 +459,14 @@ def _move_average(average: nn.Module, model: nn.Module, decay: float) -> None:
             mean.lerp_(value, 1 - decay)
         else:
             mean.copy_(value)
+
+
+def save_table(file: Path, rows: Sequence[Any]) -> None:
+    """Write one or more instances of a dataclass as CSV, its fields being the columns."""
+    text = io.StringIO()
+    columns = [column.name for column in fields(rows[0])]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: f"{value:.6g}" for name, value in asdict(row).items()})
+    write_file(file, text.getvalue().encode())

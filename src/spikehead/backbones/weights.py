@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import http.client
+import io
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -19,29 +20,11 @@ from spikehead.backbones.backbone import Backbone
 from spikehead.backbones.catalogue import network
 from spikehead.backbones.efficientnet import from_timm
 from spikehead.backbones.se_resnet import from_torchvision
-from spikehead.encoders.registry import PRETRAINED
-from spikehead.files import no_link, open_regular
+from spikehead.encoders.pretrained import PRETRAINED
+from spikehead.files import chunks, no_link, open_regular, sha256, write_file
 from spikehead.folders import default_cache_folder
 
-__all__ = ["OFFICIAL_WEIGHTS", "PREPROCESSING", "fetch", "fill", "load_state", "pretrained"]
-
-_REPOSITORY = "https://download.pytorch.org/models"
-
-PREPROCESSING = PRETRAINED
-"""How torchvision frames photos for each of the official weights."""
-
-OFFICIAL_WEIGHTS = {
-    "efficientnet_b0": f"{_REPOSITORY}/efficientnet_b0_rwightman-7f5810bc.pth",
-    "efficientnet_b1": f"{_REPOSITORY}/efficientnet_b1_rwightman-bac287d4.pth",
-    "efficientnet_b2": f"{_REPOSITORY}/efficientnet_b2_rwightman-c35c1473.pth",
-    "efficientnet_b3": f"{_REPOSITORY}/efficientnet_b3_rwightman-b3899882.pth",
-    "efficientnet_b4": f"{_REPOSITORY}/efficientnet_b4_rwightman-23ab8bcd.pth",
-    "efficientnet_b5": f"{_REPOSITORY}/efficientnet_b5_lukemelas-1a07897c.pth",
-    "efficientnet_b6": f"{_REPOSITORY}/efficientnet_b6_lukemelas-24a108a5.pth",
-    "efficientnet_b7": f"{_REPOSITORY}/efficientnet_b7_lukemelas-c5b4e57e.pth",
-    "resnet18": f"{_REPOSITORY}/resnet18-f37072fd.pth",
-}
-"""Where the weights of the PyTorch repository are; the names hold the start of their SHA-256."""
+__all__ = ["fetch", "fill", "load_state", "pretrained", "save_tensors"]
 
 _WRAPPERS = (
     *("state_dict_ema", "model_ema", "ema_state_dict"),
@@ -102,7 +85,7 @@ def fetch(
             f"into {folder}"
         ) from error
     expected = file.stem.rpartition("-")[2]
-    digest = _sha256(part)[: len(expected)]
+    digest = sha256(chunks(part))[: len(expected)]
     if digest != expected:
         part.unlink()
         raise ValueError(
@@ -110,14 +93,6 @@ def fetch(
         )
     part.replace(file)
     return file
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while chunk := opened.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _download(url: str, part: Path, progress: Callable[[int, int], None] | None) -> None:
@@ -140,6 +115,8 @@ def _download(url: str, part: Path, progress: Callable[[int, int], None] | None)
                 done += len(chunk)
                 if progress:
                     progress(done, total)
+            opened.flush()
+            os.fsync(opened.fileno())
     if done < total:
         raise ConnectionError(f"it broke off after {done} of {total} bytes")
 
@@ -169,6 +146,21 @@ def load_state(file: str | Path, *, tell: Callable[[str], None] | None = None) -
     return _state(file, _content(file), tell)
 
 
+def save_tensors(file: str | Path, content: Any) -> None:
+    """Write what `torch.save` takes; a crash leaves the file that was there whole.
+
+    Parameters
+    ----------
+    file : path
+        Its folder must exist.
+    content : object
+        A state dict, or what else holds tensors.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_file(file, buffer.getvalue())
+
+
 def pretrained(
     name: str,
     *,
@@ -181,7 +173,7 @@ def pretrained(
     Parameters
     ----------
     name : str
-        One of `OFFICIAL_WEIGHTS`, or, with `weights`, of `BACKBONES`.
+        One of `PRETRAINED`, or, with `weights`, of `BACKBONES`.
     weights : path, optional
         A file to take instead of downloading; in torchvision's names or, for an EfficientNet, in
         timm's.
@@ -198,10 +190,10 @@ def pretrained(
         If the file does not exist or cannot be downloaded.
     """
     backbone = network(name)
-    if weights is None and name not in OFFICIAL_WEIGHTS:
-        known = ", ".join(OFFICIAL_WEIGHTS)
+    if weights is None and name not in PRETRAINED:
+        known = ", ".join(PRETRAINED)
         raise ValueError(f"there are no official weights for {name!r}; there are {known}")
-    file = Path(weights) if weights else fetch(OFFICIAL_WEIGHTS[name], progress=progress)
+    file = Path(weights) if weights else fetch(PRETRAINED[name].url, progress=progress)
     content = _content(file)
     if _TENSORFLOW in f"{file} {content.get('arch')}":
         raise ValueError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pkgutil import resolve_name
 from typing import Annotated, Any
 
@@ -103,3 +104,12 @@ def _command(function: Callable[..., None]) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command()(function)
     return get_command(app)
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Say which extra to install if what is imported here is missing."""
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(f'{error}: pip install "spikehead[{extra}]"') from error

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from spikehead.cli import console
+from spikehead.cli import console, options, progress, rivalry
 from spikehead.evaluation.comparison import TASKS, Result
 from spikehead.evaluation.comparison import compare as compare_methods
 from spikehead.evaluation.examples import Examples
@@ -49,34 +49,35 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    encoder: console.EncoderName = None,
-    parameters: console.MoreParameters = None,
-    against: console.Against = None,
-    members: console.Members = 15,
-    seeds: console.Seeds = 5,
-    as_classes: console.AsClasses = False,
-    threads: console.Threads = None,
-    cache: console.CacheFolder = None,
-    no_cache: console.NoCache = False,
-    as_json: console.Json = False,
+    encoder: options.EncoderName = None,
+    parameters: rivalry.MoreParameters = None,
+    against: rivalry.Against = None,
+    members: rivalry.Members = 15,
+    seeds: rivalry.Seeds = 5,
+    as_classes: options.AsClasses = False,
+    threads: options.Threads = None,
+    cache: options.CacheFolder = None,
+    no_cache: options.NoCache = False,
+    as_json: options.Json = False,
 ) -> None:
     """Compare the spiking head with other classifiers on the same activations, learned in one pass.
 
     Nothing is chosen on the test part. Offline methods, which see all examples at once or several
     times, are there to show what is possible.
     """
-    rivals = console.rivals(against)
-    more = {parameters.stem: console.read_parameters(parameters)} if parameters else {}
-    sources = [photos] if test is None else [photos, test]
-    found, saturation = console.read_examples(
-        sources, encoder, threads, cache, no_cache, as_classes
+    rivals = rivalry.rivals(against)
+    more = rivalry.named_parameters(parameters)
+    paths = [photos] if test is None else [photos, test]
+    found, saturation, unused = rivalry.read_examples(
+        paths, encoder, threads, cache, no_cache, as_classes
     )
     train, measured = found[0].divided() if test is None else found
-    methods = console.spiking_heads(more, members, threads, saturation) + rivals
+    methods = rivalry.spiking_heads(more, members, threads, saturation) + rivals
     results = _compared(train, measured, methods, seeds)
     if as_json:
         sizes = {"train": len(train), "test": len(measured), "seeds": seeds, "parts": TASKS}
-        console.print_json({**sizes, "methods": [result.to_dict() for result in results]})
+        rows = [result.to_dict() for result in results]
+        console.print_json({**sizes, "methods": rows, **unused.to_dict()})
     else:
         _print(results, train, measured, seeds)
 
@@ -84,11 +85,11 @@ def compare(
 def _compared(
     train: Examples, test: Examples, methods: Sequence[Method], seeds: int
 ) -> list[Result]:
-    with console.progress() as progress:
-        task = progress.add_task("Comparing", total=None)
+    with progress.bar() as shown:
+        task = shown.add_task("Comparing", total=None)
 
         def on_run(name: str, done: int, total: int) -> None:
-            progress.update(task, description=name, completed=done, total=total)
+            shown.update(task, description=name, completed=done, total=total)
 
         return compare_methods(train, test, methods, seeds=seeds, on_run=on_run)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from enum import Enum
 from itertools import product, starmap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
-from spikehead.cli import console
+from spikehead.cli import console, options, progress, rivalry, sources
 from spikehead.evaluation.examples import Examples, check_parts
 from spikehead.evaluation.methods import Method
 from spikehead.evaluation.streams import (
@@ -26,13 +25,8 @@ from spikehead.evaluation.streams import (
     permuted,
 )
 
-
-class Stream(str, Enum):
-    """How the examples of one source come."""
-
-    CLASSES = "classes"
-    PERMUTED = "permuted"
-    NEW_CLASS = "new-class"
+Stream = Literal["classes", "permuted", "new-class"]
+"""How the examples of one source come."""
 
 
 def continual(
@@ -65,16 +59,16 @@ def continual(
     wrong_labels: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the training labels that are wrong.")
     ] = 0.0,
-    encoder: console.EncoderName = None,
-    parameters: console.MoreParameters = None,
-    against: console.Against = None,
-    members: console.Members = 15,
-    seeds: console.Seeds = 5,
-    as_classes: console.AsClasses = False,
-    threads: console.Threads = None,
-    cache: console.CacheFolder = None,
-    no_cache: console.NoCache = False,
-    as_json: console.Json = False,
+    encoder: options.EncoderName = None,
+    parameters: rivalry.MoreParameters = None,
+    against: rivalry.Against = None,
+    members: rivalry.Members = 15,
+    seeds: rivalry.Seeds = 5,
+    as_classes: options.AsClasses = False,
+    threads: options.Threads = None,
+    cache: options.CacheFolder = None,
+    no_cache: options.NoCache = False,
+    as_json: options.Json = False,
 ) -> None:
     """Let a stream change as it goes, and measure what is kept, beside other one-pass classifiers.
 
@@ -85,9 +79,11 @@ def continual(
             "several sources come one after the other; leave it out, or give one source.",
             param_hint="--stream",
         )
-    rivals = [method for method in console.rivals(against) if not method.offline]
-    more = {parameters.stem: console.read_parameters(parameters)} if parameters else {}
-    parts, saturation = _read(photos, test or [], encoder, threads, cache, no_cache, as_classes)
+    rivals = [method for method in rivalry.rivals(against) if not method.offline]
+    more = rivalry.named_parameters(parameters)
+    parts, saturation, unused = _read(
+        photos, test or [], encoder, threads, cache, no_cache, as_classes
+    )
     train, measured = (Examples.joined(side) for side in zip(*parts, strict=True))
     check_parts(train, measured)
     classes = np.unique(train.y)
@@ -97,9 +93,9 @@ def continual(
         noisy = [(mislabelled(part, classes, wrong_labels, seed), test) for part, test in parts]
         if len(parts) > 1:
             return starmap(Task, ((name, *both) for name, both in zip(names, noisy, strict=True)))
-        return _tasks(stream or Stream.CLASSES, *noisy[0], tasks, examples, seed)
+        return _tasks(stream or "classes", *noisy[0], tasks, examples, seed)
 
-    methods = console.spiking_heads(more, members, threads, saturation) + rivals
+    methods = rivalry.spiking_heads(more, members, threads, saturation) + rivals
     courses = _followed(methods, tasks_of, classes, seeds)
     if as_json:
         console.print_json(
@@ -113,6 +109,7 @@ def continual(
                     {"name": name, "courses": [course.to_dict() for course in run]}
                     for name, run in courses.items()
                 ],
+                **unused.to_dict(),
             }
         )
     else:
@@ -127,27 +124,27 @@ def _read(
     cache: Path | None,
     no_cache: bool,
     as_classes: bool,
-) -> tuple[list[tuple[Examples, Examples]], float | str | None]:
-    """Return the training and test part of each source, and the encoder's saturation."""
+) -> tuple[list[tuple[Examples, Examples]], float | str | None, sources.Unused]:
+    """Return the training and test part of each source, their saturation, and what is not used."""
     if test and len(test) != len(photos):
         raise typer.BadParameter(
             f"give it once for each source, {len(photos)} times, or leave it out.",
             param_hint="--test",
         )
-    found, saturation = console.read_examples(
+    found, saturation, unused = rivalry.read_examples(
         [*photos, *test], encoder, threads, cache, no_cache, as_classes
     )
     if not test:
-        return [source.divided() for source in found], saturation
-    return list(zip(found[: len(photos)], found[len(photos) :], strict=True)), saturation
+        return [source.divided() for source in found], saturation, unused
+    return list(zip(found[: len(photos)], found[len(photos) :], strict=True)), saturation, unused
 
 
 def _tasks(
     stream: Stream, train: Examples, test: Examples, n_tasks: int, n_examples: int, seed: int
 ) -> Iterator[Task]:
-    if stream is Stream.CLASSES:
+    if stream == "classes":
         return class_incremental(train, test, n_tasks, seed)
-    if stream is Stream.PERMUTED:
+    if stream == "permuted":
         return permuted(train, test, n_tasks, seed)
     classes = np.unique(test.y)
     return new_class(train, test, str(classes[seed % len(classes)]), n_examples, seed)
@@ -161,12 +158,12 @@ def _followed(
 ) -> dict[str, list[Course]]:
     """Let each method follow the stream, once for each seed."""
     courses: dict[str, list[Course]] = {method.name: [] for method in methods}
-    with console.progress() as progress:
-        shown = progress.add_task("Learning", total=seeds * len(methods))
+    with progress.bar() as shown:
+        task = shown.add_task("Learning", total=seeds * len(methods))
         for method, seed in product(methods, range(seeds)):
-            progress.update(shown, description=method.name)
+            shown.update(task, description=method.name)
             courses[method.name].append(follow(method, tasks_of(seed), classes, seed))
-            progress.advance(shown)
+            shown.advance(task)
     return courses
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from spikehead import pictures
-from spikehead.cli import console
+from spikehead.cli import console, options
 from spikehead.evaluation.metrics import evaluate_photos
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import Photo, find_photos, split
@@ -55,8 +55,8 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Where photos, model and pictures go.")] = Path(
         "spikehead-demo"
     ),
-    threads: console.Threads = None,
-    as_json: console.Json = False,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
 ) -> None:
     """Teach a model handwritten digits, with one more class half-way, and measure it.
 

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from spikehead.cli import console
+from spikehead.cli import console, options, progress, sources
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos
 from spikehead.evaluation.report import check_report, write_report
 from spikehead.images import PhotoFolder
 from spikehead.models import storage
-from spikehead.models.card import Measurement
 from spikehead.models.hybrid import HybridClassifier
+from spikehead.models.schema import Measurement
 
 
 def evaluate(
@@ -28,11 +28,11 @@ def evaluate(
     card: Annotated[
         bool, typer.Option("--card", help="Also note the accuracy in the model's card, README.md.")
     ] = False,
-    as_classes: console.AsClasses = False,
-    threads: console.Threads = None,
-    cache: console.CacheFolder = None,
-    no_cache: console.NoCache = False,
-    as_json: console.Json = False,
+    as_classes: options.AsClasses = False,
+    threads: options.Threads = None,
+    cache: options.CacheFolder = None,
+    no_cache: options.NoCache = False,
+    as_json: options.Json = False,
 ) -> None:
     """Measure the model on labelled photos that it has not learned; nothing is learned."""
     if report:
@@ -40,12 +40,12 @@ def evaluate(
     with storage.writing(model) if card else nullcontext():
         classifier = HybridClassifier.load(model, n_threads=threads)
         found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
-        with console.at_work(classifier, cache, no_cache), console.progress() as progress:
-            task = progress.add_task("Evaluating", total=None)
+        with sources.at_work(classifier, cache, no_cache), progress.bar() as shown:
+            task = shown.add_task("Evaluating", total=None)
             result = evaluate_photos(
                 classifier,
                 found,
-                on_photo=lambda done, total: progress.update(task, completed=done, total=total),
+                on_photo=lambda done, total: shown.update(task, completed=done, total=total),
             )
             if report:
                 write_report(report, classifier, result, title=f"{model.name}: {photos.name}")

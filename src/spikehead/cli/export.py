@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from spikehead.cli import console
+from spikehead.cli import console, sources
+from spikehead.cli.commands import needs
 from spikehead.images import Preprocessing, UnreadablePhoto, read_photo
 from spikehead.models.hybrid import HybridClassifier, none_readable
 
 CALIBRATION_PHOTOS = 256
 """Photos from which the ranges of activations are taken, at most."""
-
-
-class Precision(str, Enum):
-    """Precisions of the encoder in an ONNX file."""
-
-    FLOAT32 = "float32"
-    INT8 = "int8"
 
 
 def export(
@@ -34,8 +27,8 @@ def export(
         Path | None, typer.Option(help="Write the head, a spiking network, to this file.")
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Of the encoder in the ONNX file.")
-    ] = Precision.FLOAT32,
+        Literal["float32", "int8"], typer.Option(help="Of the encoder in the ONNX file.")
+    ] = "float32",
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -50,19 +43,19 @@ def export(
     """
     if not (onnx or nir):
         raise typer.BadParameter("name the file to write.", param_hint="--onnx, --nir")
-    if (precision is Precision.INT8) != (calibration is not None):
+    if (precision == "int8") != (calibration is not None):
         raise typer.BadParameter(
             "int8 needs photos for calibration, and nothing else does.",
             param_hint="--precision, --calibration",
         )
-    with console.needs("export"):
+    with needs("export"):
         from spikehead.deployment.nir import export as export_nir
         from spikehead.deployment.onnx import export as export_onnx
     classifier = HybridClassifier.load(model)
     if onnx:
         preprocessing = classifier.encoder.preprocessing
         photos = _preprocessed(calibration, preprocessing) if calibration else None
-        agreement = export_onnx(classifier, onnx, precision=precision.value, calibration=photos)
+        agreement = export_onnx(classifier, onnx, precision=precision, calibration=photos)
         _print_written(onnx)
         if photos is not None:
             console.out.print(
@@ -77,7 +70,7 @@ def export(
 
 def _preprocessed(folder: Path, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Return some photos of a folder as the encoder takes them, of all classes alike."""
-    found = [photo.path for photo in console.photo_folder(folder, as_classes=True).photos]
+    found = [photo.path for photo in sources.photo_folder(folder, as_classes=True).photos]
     chosen = found[:: -(-len(found) // CALIBRATION_PHOTOS)]
     photos, skipped = [], []
     for path in chosen:

@@ -7,34 +7,48 @@ from typing import Annotated, Any
 
 import typer
 
-from spikehead.cli import console
-from spikehead.models.hybrid import HybridClassifier
+from spikehead.cli import console, options
+from spikehead.encoders import restore_encoder
+from spikehead.models import storage
+from spikehead.models.photos import LearnedPhotos, lesson_keys
+from spikehead.models.schema import Description, whole
+
+SIZES = {"neurons": "stability", "synapses": "resources"}
+"""What is counted, where the head has it, and an array with one value for each."""
 
 
 def info(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
-    as_json: console.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show what a model knows: classes, encoder, hyperparameters, size."""
-    document = _document(model, HybridClassifier.load(model))
+    document = _document(model)
     if as_json:
         console.print_json(document)
         return
     console.print_facts(document)
 
 
-def _document(folder: Path, model: HybridClassifier) -> dict[str, Any]:
-    network = model.head.network_
-    neurons = network.n_members * network.n_neurons
+def _document(folder: Path) -> dict[str, Any]:
+    """Return what the files say, without the head; it takes longer to import than all the rest."""
+    stored = storage.load(folder)
+    with whole(folder):
+        description = Description.from_dict(stored.description)
+        head = description.head
+        encoder = restore_encoder(description.encoder, stored.attachments)
+        learned = LearnedPhotos.unpacked(stored.arrays)
+        hyperparameters = dict(head.hyperparameters)
+    taught = {key for lesson in stored.lessons for key in lesson_keys(lesson)}
+    labels = [*description.classes, *(lesson.label for lesson in stored.lessons)]
     return {
         "model": str(folder),
-        "classes": model.classes,
-        "photos_learned": network.presentations,
-        "encoder": model.encoder.to_dict(),
-        "activations": network.n_inputs,
-        "members": network.n_members,
-        "neurons": neurons,
-        "synapses": neurons * network.n_synapses,
-        "hyperparameters": network.parameters.to_dict(),
+        "classes": list(dict.fromkeys(labels)),
+        "photos_learned": len({*learned} | taught),
+        "encoder": description.encoder,
+        "activations": encoder.n_activations,
+        "head": head.kind,
+        "members": hyperparameters.pop("members", 1),
+        **{what: stored.arrays[name].size for what, name in SIZES.items() if name in stored.arrays},
+        "hyperparameters": hyperparameters,
         "bytes_on_disk": sum(path.stat().st_size for path in folder.iterdir()),
     }

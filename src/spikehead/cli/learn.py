@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spikehead.cli import console, models
+from spikehead.cli import console, models, options, progress, sources
 from spikehead.images import PhotoFolder
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier, Lesson
@@ -21,29 +20,23 @@ SAVE_EVERY = 10.0
 """Seconds between saves while learning: what a killed process loses at most."""
 
 
-class Order(str, Enum):
-    """Orders of the stream."""
-
-    SHUFFLED = "shuffled"
-    AS_GIVEN = "as-given"
-
-
 def learn(
     photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
     model: Annotated[Path, typer.Option(help="Model folder; made where there is none.")],
-    encoder: console.EncoderName = None,
+    encoder: options.EncoderName = None,
     parameters: models.ParametersFile = None,
     members: models.Members = None,
     seed: models.Seed = None,
     order: Annotated[
-        Order, typer.Option(help="Order of learning; as-given is class after class.")
-    ] = Order.SHUFFLED,
-    as_classes: console.AsClasses = False,
-    threads: console.Threads = None,
-    ray: console.Ray = None,
-    cache: console.CacheFolder = None,
-    no_cache: console.NoCache = False,
-    as_json: console.Json = False,
+        Literal["shuffled", "as-given"],
+        typer.Option(help="Order of learning; as-given is class after class."),
+    ] = "shuffled",
+    as_classes: options.AsClasses = False,
+    threads: options.Threads = None,
+    ray: options.Ray = None,
+    cache: options.CacheFolder = None,
+    no_cache: options.NoCache = False,
+    as_json: options.Json = False,
 ) -> None:
     """Learn photos, each once; run it again with more photos or classes to go on.
 
@@ -59,7 +52,7 @@ def learn(
         else:
             classifier = models.new(threads, **given)
         started = time.monotonic()
-        with console.at_work(classifier, cache, no_cache), console.cluster(ray) as cluster:
+        with sources.at_work(classifier, cache, no_cache), sources.cluster(ray) as cluster:
             found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
             lesson = _learn(classifier, found, model, order, cluster)
     _report(model, classifier, lesson, time.monotonic() - started, as_json)
@@ -69,7 +62,7 @@ def _learn(
     classifier: HybridClassifier,
     photos: PhotoFolder,
     model: Path,
-    order: Order,
+    order: str,
     cluster: Cluster | None,
 ) -> Lesson:
     """Learn, and save now and then, at the end, and when stopped."""
@@ -77,18 +70,18 @@ def _learn(
     known = classifier.photos_learned
     saved = time.monotonic()
     try:
-        with console.progress() as progress:
-            task = progress.add_task("Learning", total=None)
+        with progress.bar() as shown:
+            task = shown.add_task("Learning", total=None)
 
             def on_batch(now: Lesson) -> None:
                 nonlocal lesson, saved
                 lesson = now
-                progress.update(task, completed=now.done, total=now.total)
+                shown.update(task, completed=now.done, total=now.total)
                 if now.learned and time.monotonic() - saved > SAVE_EVERY:
                     classifier.save(model)
                     saved = time.monotonic()
 
-            classifier.learn(photos, order=order.value, cluster=cluster, on_batch=on_batch)
+            classifier.learn(photos, order=order, cluster=cluster, on_batch=on_batch)
     except KeyboardInterrupt:
         if classifier.photos_learned != known:
             classifier.save(model)
@@ -111,14 +104,13 @@ def _report(
                 "known": lesson.known,
                 "new_classes": lesson.new_classes,
                 "classes": classifier.classes,
-                "skipped": [{"photo": str(p), "reason": reason} for p, reason in lesson.skipped],
                 "renamed": [
                     {"photo": str(p), "class": label, "learned_as": names}
                     for p, label, names in lesson.renamed
                 ],
-                "left_out": lesson.left_out.to_dict(),
                 "warning": lesson.warning,
                 "seconds": round(seconds, 3),
+                **sources.Unused(lesson.skipped, lesson.left_out).to_dict(),
             }
         )
         return

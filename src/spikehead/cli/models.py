@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spikehead.cli import console
+from spikehead.cli import sources
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier, for_encoder
@@ -64,8 +64,8 @@ def new(
     `parameters` is a file, or ``paper``; without it the model has the recommended ones, or
     `for_bundled` on the bundled encoder.
     """
-    chosen = None if parameters in (None, PAPER) else console.read_parameters(parameters)
-    opened = console.encoder(encoder, threads)
+    chosen = None if parameters in (None, PAPER) else sources.parameters(parameters)
+    opened = sources.encoder(encoder, threads)
     if parameters == PAPER:
         chosen = for_encoder(CoLaNETParameters(), opened)
     elif parameters is None and opened.name == "bundled":

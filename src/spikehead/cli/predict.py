@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from spikehead import pictures
-from spikehead.cli import console
+from spikehead.cli import console, options, sources
 from spikehead.images import named_photos
 from spikehead.models.hybrid import Answer, HybridClassifier
 
@@ -27,10 +26,10 @@ def predict(
         Path | None,
         typer.Option(help="Also draw why: this .png, .pdf or .svg file, for one photo."),
     ] = None,
-    threads: console.Threads = None,
-    cache: console.CacheFolder = None,
-    no_cache: console.NoCache = False,
-    as_json: console.Json = False,
+    threads: options.Threads = None,
+    cache: options.CacheFolder = None,
+    no_cache: options.NoCache = False,
+    as_json: options.Json = False,
 ) -> None:
     """Name the class of each photo, with its share of the ensemble's vote.
 
@@ -38,31 +37,32 @@ def predict(
     """
     found, left_out = named_photos(photos)
     if explain:
+        from spikehead import pictures
+
         if len(found) > 1:
             raise typer.BadParameter("one photo is explained at a time.", param_hint="--explain")
         pictures.check_file(explain)
     classifier = HybridClassifier.load(model, n_threads=threads)
-    with console.at_work(classifier, cache, no_cache):
+    with sources.at_work(classifier, cache, no_cache):
         answers = list(classifier.classify(found))
         if explain and answers and not answers[0].problem:
             pictures.save(pictures.explain(classifier, found[0]), explain)
             console.messages.print(f"Explained in {explain}", soft_wrap=True)
+    read = [answer for answer in answers if answer.label is not None]
+    skipped = [(answer.path, answer.problem) for answer in answers if answer.label is None]
+    unused = sources.Unused(skipped, left_out)
     if as_json:
-        documents = [_document(answer, classifier.classes) for answer in answers]
-        if left_out.sentences():
-            documents.append({"left_out": left_out.to_dict()})
-        console.print_json(documents)
+        documents = [_document(answer, classifier.classes) for answer in read]
+        console.print_json({"answers": documents, **unused.to_dict()})
     else:
-        console.tell_left_out(left_out)
-        _print_table(answers, classifier.classes, top)
-        console.list_skipped([(a.path, a.problem) for a in answers if a.label is None])
-    if any(answer.label is None for answer in answers):
+        console.tell_left_out(unused.left_out)
+        _print_table(read, classifier.classes, top)
+        console.list_skipped(unused.skipped)
+    if unused.skipped:
         raise typer.Exit(1)
 
 
 def _document(answer: Answer, classes: list[str]) -> dict[str, Any]:
-    if answer.label is None:
-        return {"photo": str(answer.path), "error": answer.problem}
     shares = dict(zip(classes, answer.shares.round(6).tolist(), strict=True))
     return {"photo": str(answer.path), "class": answer.label, "shares": shares}
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from spikehead.cli import console
+from spikehead.cli import console, progress
+from spikehead.cli.commands import needs
 
 
 def pull(
@@ -32,8 +33,8 @@ def pull(
 
     Files that were fetched before, by a pull that was stopped for one, are not fetched again.
     """
-    with console.needs("hub"):
+    with needs("hub"):
         from spikehead.models import hub
-    console.show_progress_of_hub()
+    progress.keep_that_of_the_hub_to_terminals()
     folder = hub.pull(repository, model, revision=revision, replace=replace)
     console.out.print(f"Pulled {repository} to {folder}.", soft_wrap=True)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from spikehead.cli import console
+from spikehead.cli import console, progress
+from spikehead.cli.commands import needs
 
 
 def push(
@@ -30,8 +31,8 @@ def push(
 
     Log in with `hf auth login` before, or set HF_TOKEN.
     """
-    with console.needs("hub"):
+    with needs("hub"):
         from spikehead.models import hub
-    console.show_progress_of_hub()
+    progress.keep_that_of_the_hub_to_terminals()
     commit = hub.push(model, repository, revision=revision, private=private)
     console.out.print(f"Pushed {model}: {commit}", soft_wrap=True)

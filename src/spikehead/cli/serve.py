@@ -12,7 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import typer
 
-from spikehead.cli import console, models
+from spikehead.cli import console, models, options
+from spikehead.cli.commands import needs
 from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.models import storage
 
@@ -57,17 +58,17 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    encoder: console.EncoderName = None,
+    encoder: options.EncoderName = None,
     parameters: models.ParametersFile = None,
     members: models.Members = None,
     seed: models.Seed = None,
-    threads: console.Threads = None,
+    threads: options.Threads = None,
 ) -> None:
     """Serve a model: a page where anyone can teach it by camera or files, and a REST interface.
 
     Each lesson is on the disk before it is acknowledged, and can be undone. Ctrl-C stops it.
     """
-    with console.needs("serve"):
+    with needs("serve"):
         from spikehead.serve.app import create_app
         from spikehead.serve.server import Server
         from spikehead.serve.teacher import Teacher

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spikehead.cli import console
+from spikehead.cli import console, options, progress, sources
 from spikehead.evaluation.examples import read_labels
 from spikehead.evaluation.npz import read_arrays
 from spikehead.names import shown
@@ -17,22 +16,8 @@ from spikehead.tuning.genetic import GeneticSearch
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
-    from spikehead.tuning.report import Report
-    from spikehead.tuning.tune import Task
-
-
-class Device(str, Enum):
-    """Where to compute."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-class Protocol(str, Enum):
-    """What ranks the candidates."""
-
-    VALIDATION = "validation"
-    PAPER = "paper"
+    from spikehead.tuning.findings import Findings
+    from spikehead.tuning.tune import Dataset
 
 
 def tune(
@@ -49,14 +34,14 @@ def tune(
     test: Annotated[
         Path | None, typer.Option(help="Folder of test photos, measured once, at the end.")
     ] = None,
-    encoder: console.EncoderName = None,
+    encoder: options.EncoderName = None,
     protocol: Annotated[
-        Protocol,
+        Literal["validation", "paper"],
         typer.Option(
             help="Rank candidates on a validation part of the training set, or do as the hybrid "
             "paper: rank on the test set, without the rules beyond the paper."
         ),
-    ] = Protocol.VALIDATION,
+    ] = "validation",
     experiments: Annotated[
         int | None, typer.Option(min=1, help="Candidates at most, those of earlier runs included.")
     ] = None,
@@ -94,15 +79,16 @@ def tune(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "spikehead",
-    as_classes: console.AsClasses = False,
-    threads: console.Threads = None,
-    ray: console.Ray = None,
+    as_classes: options.AsClasses = False,
+    threads: options.Threads = None,
+    ray: options.Ray = None,
     device: Annotated[
-        Device, typer.Option(help="Compute on the CPU, or on an NVIDIA GPU, with the same result.")
-    ] = Device.CPU,
-    cache: console.CacheFolder = None,
-    no_cache: console.NoCache = False,
-    as_json: console.Json = False,
+        Literal["cpu", "cuda"],
+        typer.Option(help="Compute on the CPU, or on an NVIDIA GPU, with the same result."),
+    ] = "cpu",
+    cache: options.CacheFolder = None,
+    no_cache: options.NoCache = False,
+    as_json: options.Json = False,
 ) -> None:
     """Search for good hyperparameters: a genetic search, then descent from the best.
 
@@ -119,20 +105,22 @@ def tune(
     planned = genetic.n_candidates + rounds.rounds * rounds.neighbours
     done = 0
     try:
-        with console.cluster(ray) as cluster:
-            task = _task(source, test, encoder, threads, cache, no_cache, as_classes, cluster)
-            with console.progress() as progress:
-                bar = progress.add_task("Tuning", total=min(planned, experiments or planned))
+        with sources.cluster(ray) as cluster:
+            dataset, unused = _read(
+                source, test, encoder, threads, cache, no_cache, as_classes, cluster
+            )
+            with progress.bar() as shown:
+                bar = shown.add_task("Tuning", total=min(planned, experiments or planned))
 
                 def on_outcome(finished: int, best: float) -> None:
                     nonlocal done
                     done = finished
-                    progress.update(bar, completed=finished, description=f"Tuning, best {best:.2%}")
+                    shown.update(bar, completed=finished, description=f"Tuning, best {best:.2%}")
 
-                report = run(
-                    task,
+                findings = run(
+                    dataset,
                     study,
-                    protocol=protocol.value,
+                    protocol=protocol,
                     ranges=ranges,
                     fixed=fixed,
                     genetic=genetic,
@@ -145,7 +133,7 @@ def tune(
                     name=name,
                     n_threads=threads,
                     cluster=cluster,
-                    device=device.value,
+                    device=device,
                     on_outcome=on_outcome,
                 )
     except KeyboardInterrupt:
@@ -154,12 +142,12 @@ def tune(
         )
         raise typer.Exit(130) from None
     if as_json:
-        console.print_json(report.to_dict())
+        console.print_json({**findings.to_dict(), **unused.to_dict()})
     else:
-        _print(report, study)
+        _print(findings, study)
 
 
-def _task(
+def _read(
     source: Path,
     test: Path | None,
     encoder: str | None,
@@ -168,35 +156,30 @@ def _task(
     no_cache: bool,
     as_classes: bool,
     cluster: Cluster | None,
-) -> Task:
-    """Read what to tune on."""
-    from spikehead.tuning.tune import Task
+) -> tuple[Dataset, sources.Unused]:
+    """Read what to tune on; return also what is not used of it."""
+    from spikehead.tuning.tune import Dataset
 
     if source.suffix == ".npz":
         if test is not None:
             raise typer.BadParameter(
                 f"{shown(source)} brings its own test set, X_test and y_test.", param_hint="--test"
             )
-        return _read_activations(source)
-    found = [
-        console.photo_folder(folder, as_classes=as_classes).photos
-        for folder in (source, test)
-        if folder
-    ]
-    opened = console.encoder(encoder, threads)
-    with console.open_cache(opened, cache, no_cache) as kept:
-        sets = [console.encode(photos, opened, kept, cluster) for photos in found]
-    return Task(*(array for one in sets for array in one))
+        return _read_activations(source), sources.Unused()
+    folders = [source, test] if test else [source]
+    encoded = sources.encode(folders, encoder, threads, cache, no_cache, as_classes, cluster)
+    arrays = [array for one in encoded.examples for array in (one.X, one.y)]
+    return Dataset(*arrays), encoded.unused
 
 
-def _read_activations(path: Path) -> Task:
-    from spikehead.tuning.tune import Task
+def _read_activations(path: Path) -> Dataset:
+    from spikehead.tuning.tune import Dataset
 
     found = read_arrays(path)
     try:
         for name in found.keys() & {"y", "y_test"}:
             found[name] = read_labels(found[name], name)
-        return Task(found["X"], found["y"], found.get("X_test"), found.get("y_test"))
+        return Dataset(found["X"], found["y"], found.get("X_test"), found.get("y_test"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -223,25 +206,25 @@ def _value(text: str) -> tuple[str, float]:
         ) from None
 
 
-def _print(report: Report, folder: Path) -> None:
+def _print(findings: Findings, folder: Path) -> None:
     table = console.table("hyperparameter", "value", "importance")
-    for hyperparameter, value in report.parameters.to_dict().items():
-        share = report.importance.get(hyperparameter)
-        fixed = "fixed" if hyperparameter not in report.ranges else ""
+    for hyperparameter, value in findings.parameters.to_dict().items():
+        share = findings.importance.get(hyperparameter)
+        fixed = "fixed" if hyperparameter not in findings.ranges else ""
         table.add_row(hyperparameter, f"{value:.6g}", fixed if share is None else f"{share:.1%}")
     console.out.print(table)
-    ranked_on = "test set" if report.protocol == "paper" else "validation"
+    ranked_on = "test set" if findings.protocol == "paper" else "validation"
     console.out.print(
-        f"Best of {report.n_experiments} experiments: {report.accuracy:.2%} ({ranked_on}). "
-        f"{report.ranked_by}",
+        f"Best of {findings.n_experiments} experiments: {findings.accuracy:.2%} ({ranked_on}). "
+        f"{findings.ranked_by}",
         soft_wrap=True,
     )
-    if report.test_accuracies:
+    if findings.test_accuracies:
         console.out.print(
-            f"Test set, after learning all training examples: {report.test_accuracy:.2%}"
+            f"Test set, after learning all training examples: {findings.test_accuracy:.2%}"
         )
     console.out.print(
-        f"{folder / report.parameters_file} is for spikehead learn --parameters; "
+        f"{folder / findings.parameters_file} is for spikehead learn --parameters; "
         f"{folder / 'report.md'} tells the course of the search.",
         soft_wrap=True,
     )

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from spikehead.coding import STEPS, SpikeTrains
+from spikehead.files import write_file
 from spikehead.heads.classifiers import CoLaNETClassifier
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import ALL_STEPS, TAU, UNIT
-from spikehead.models import storage
 
 DT = 1e-4
 """Length of a step in seconds, which NIR leaves open: the one that most simulators take."""
@@ -46,7 +46,7 @@ def export(head: CoLaNETClassifier, file: str | Path) -> None:
     """
     content = io.BytesIO()
     nir.write(content, to_graph(head))
-    storage.write_file(file, content.getvalue())
+    write_file(file, content.getvalue())
 
 
 def to_graph(head: CoLaNETClassifier) -> nir.NIRGraph:

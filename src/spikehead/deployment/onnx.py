@@ -33,14 +33,13 @@ from spikehead.backbones.precision import quantise
 from spikehead.coding import STEPS, even_spread
 from spikehead.encoders import Encoder, OnnxEncoder, Pixels
 from spikehead.encoders.onnx import LAYOUTS
+from spikehead.files import write_file
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
 from spikehead.heads.colanet.rules import TIE
 from spikehead.images import Preprocessing
-from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
-
-Precision = Literal["float32", "int8"]
+from spikehead.names import first_line
 
 _OPSETS = 13, 17  # the oldest that the head can do with, and what older encoders are converted to
 _IR_VERSION = 8
@@ -165,7 +164,7 @@ def export(
     model: HybridClassifier,
     file: str | Path,
     *,
-    precision: Precision = "float32",
+    precision: Literal["float32", "int8"] = "float32",
     calibration: NDArray[np.float32] | None = None,
 ) -> float:
     """Write a model as one ONNX file that ONNX Runtime runs by itself.
@@ -221,7 +220,7 @@ def export(
             f"the ONNX file does not give what the model gives: make the encoder "
             f"{model.encoder.name} anew, with opset {_OPSETS[1]} or newer"
         )
-    storage.write_file(file, joined.SerializeToString())
+    write_file(file, joined.SerializeToString())
     return agreement
 
 
@@ -388,7 +387,7 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise ValueError(f"{what}: {str(error).strip().splitlines()[0]}") from error
+        raise ValueError(f"{what}: {first_line(error)}") from error
 
 
 def _noise(preprocessing: Preprocessing) -> NDArray[np.float32]:

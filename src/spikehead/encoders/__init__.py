@@ -2,14 +2,16 @@
 
 from spikehead.encoders.cache import ActivationCache
 from spikehead.encoders.encoder import Encoder
+from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
+from spikehead.encoders.pretrained import PRETRAINED, Pretrained, built_file, is_buildable
 from spikehead.encoders.registry import (
-    PRETRAINED,
-    built_file,
-    is_buildable,
+    check_restorable,
+    kinds,
     open_encoder,
     provenance,
+    register,
     restore_encoder,
 )
 from spikehead.encoders.stream import EncodedBatch, encode_photos
@@ -20,13 +22,19 @@ __all__ = [
     "ActivationCache",
     "EncodedBatch",
     "Encoder",
+    "EncoderKind",
     "OnnxEncoder",
     "Pixels",
+    "Pretrained",
+    "Provenance",
     "built_file",
+    "check_restorable",
     "default_cache_folder",
     "encode_photos",
     "is_buildable",
+    "kinds",
     "open_encoder",
     "provenance",
+    "register",
     "restore_encoder",
 ]

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import Encoder
-from spikehead.folders import CACHE_VARIABLE, check_database, default_cache_folder
+from spikehead.files import check_database
+from spikehead.folders import CACHE_VARIABLE, default_cache_folder
 
 _TIMEOUT = 60.0  # seconds to wait for another process
 

@@ -14,8 +14,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import fingerprint, usable_cpus
+from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.files import read_file
 from spikehead.images import Preprocessing
+from spikehead.names import first_line
 
 _FILE = "encoder"
 _OUTPUT = "activations"
@@ -206,7 +208,7 @@ class OnnxEncoder:
                 reasons.append(error)
                 continue
             return layout, _n_activations(path, outputs.shape, self._batch)
-        raise ValueError(f"{path} cannot be run: {_first_line(reasons[0])}") from reasons[0]
+        raise ValueError(f"{path} cannot be run: {first_line(reasons[0])}") from reasons[0]
 
 
 def _n_activations(path: Path, shape: tuple[int, ...], batch: int) -> int:
@@ -238,7 +240,7 @@ def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceS
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no base of their own
-        reason = _first_line(error)
+        reason = first_line(error)
         if "external" in reason.lower():
             raise ValueError(
                 f"{path} keeps its weights in another file: export it as one file, or make it one "
@@ -319,5 +321,15 @@ def _shown(shape: Sequence[int | str | None]) -> str:
     return f"({', '.join('any' if size is None else str(size) for size in shape)})"
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
+def _open(path: str, *, n_threads: int | None) -> OnnxEncoder:
+    return OnnxEncoder(path, n_threads=n_threads)
+
+
+KIND = EncoderKind(
+    about="any ONNX file",
+    provenance=Provenance("a file of the model's maker", "not known"),
+    open=_open,
+    restore=OnnxEncoder.from_dict,
+    arguments=("PATH",),
+)
+"""ONNX files, and whatever is saved as one."""

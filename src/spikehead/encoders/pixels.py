@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import fingerprint
+from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.images import Preprocessing
 
 _DEFAULT_SIDE = 28
@@ -55,3 +57,28 @@ class Pixels:
             Photos, as `preprocessing` makes them.
         """
         return pixels.reshape(len(pixels), self.n_activations)
+
+
+def _open(side: str, *, n_threads: int | None) -> Pixels | None:  # noqa: ARG001
+    if not side:
+        return Pixels()
+    return Pixels(int(side)) if side.isdecimal() else None
+
+
+def _restore(
+    description: Mapping[str, Any],
+    files: Mapping[str, Path],  # noqa: ARG001
+    *,
+    n_threads: int | None,  # noqa: ARG001
+) -> Pixels:
+    return Pixels(description["side"])
+
+
+KIND = EncoderKind(
+    about="grey pixel intensities",
+    provenance=Provenance("computed, not trained", "none needed"),
+    open=_open,
+    restore=_restore,
+    arguments=("", "SIDE"),
+)
+"""Pixels of any side."""

@@ -1,56 +1,60 @@
-"""Encoders by name, and from a model folder."""
+"""Encoders by name, and from a model folder: of the built-in kinds, and of those from outside."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from spikehead.encoders import onnx, pixels, pretrained
 from spikehead.encoders.encoder import Encoder
-from spikehead.encoders.onnx import OnnxEncoder
-from spikehead.encoders.pixels import Pixels
-from spikehead.folders import default_cache_folder
-from spikehead.images import Preprocessing
+from spikehead.encoders.kind import EncoderKind, Provenance
+from spikehead.names import first_line
 
-PRETRAINED = {
-    "efficientnet_b0": Preprocessing(resize=256, crop=224),
-    "efficientnet_b1": Preprocessing(resize=256, crop=240),
-    "efficientnet_b2": Preprocessing(resize=288, crop=288),
-    "efficientnet_b3": Preprocessing(resize=320, crop=300),
-    "efficientnet_b4": Preprocessing(resize=384, crop=380),
-    "efficientnet_b5": Preprocessing(resize=456, crop=456),
-    "efficientnet_b6": Preprocessing(resize=528, crop=528),
-    "efficientnet_b7": Preprocessing(resize=600, crop=600),
-    "resnet18": Preprocessing(resize=256, crop=224, interpolation="bilinear"),
-}
-"""Pretrained encoders, fetched and built at first use, and how torchvision's transforms of their
-weights frame photos."""
+GROUP = "spikehead.encoders"
+"""The group of entry points by which packages add kinds of encoders."""
 
-NAMES = ("bundled", *PRETRAINED, "timm:NAME", "onnx:PATH", "pixels", "pixels:SIDE")
-"""How users name encoders."""
-
-BUNDLED = Path(__file__).parent / "bundled" / "efficientnet_cifar.onnx"
-"""The encoder that comes with the package."""
+_BUILT_IN = {**pretrained.KINDS, "onnx": onnx.KIND, "pixels": pixels.KIND}
+_registered: dict[str, EncoderKind] = {}
 
 
-def built_file(name: str, precision: str = "float32") -> Path:
-    """Return where an encoder that has to be built lies, or will lie.
+def register(name: str, kind: EncoderKind) -> None:
+    """Make a kind of encoders known to this program.
+
+    Packages do so for every program, by an entry point in the group ``spikehead.encoders``.
 
     Parameters
     ----------
     name : str
-        One of `PRETRAINED`, or ``timm:NAME``.
-    precision : {"float32", "float16", "int8"}, default="float32"
-        Of its weights.
+        What users write before the colon, and ``to_dict()["kind"]`` of its encoders.
+    kind : EncoderKind
+        The kind. One that was registered under this name before is replaced.
+
+    Raises
+    ------
+    ValueError
+        The name is one of spikehead's own, or holds a colon.
     """
-    family, _, stem = name.rpartition(":")
-    suffix = "" if precision == "float32" else f"-{precision}"
-    return default_cache_folder() / "encoders" / family / f"{stem.replace('/', '-')}{suffix}.onnx"
+    if name in _BUILT_IN or ":" in name or not name:
+        raise ValueError(f"a kind of encoders cannot be named {name!r}: choose another name")
+    _registered[name] = kind
 
 
-def is_buildable(name: str) -> bool:
-    """Return whether this is the name of a pretrained encoder that has to be built."""
-    return name in PRETRAINED or (name.startswith("timm:") and name != "timm:")
+def kinds() -> dict[str, EncoderKind]:
+    """Return all kinds of encoders by name: the built-in ones, and then those from outside.
+
+    A package whose kind cannot be loaded is left out, with a warning.
+    """
+    found = {**_BUILT_IN, **_registered}
+    for point in entry_points(group=GROUP):
+        if point.name not in found:
+            try:
+                found[point.name] = _loaded(point)
+            except ImportError as error:
+                warnings.warn(str(error), stacklevel=2)
+    return found
 
 
 def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
@@ -61,55 +65,26 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
     name : str
         ``bundled``: the small one that comes with the package. ``efficientnet_b0`` to
         ``efficientnet_b7``, ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
-        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``.
+        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``. What
+        packages have added, or `register` has.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
 
     Raises
     ------
+    ImportError
+        If the package that brings it cannot be loaded.
     OSError
         If its file cannot be read, or it is not built yet.
     ValueError
         If there is no such encoder, or its file is not one.
     """
-    kind, _, argument = name.partition(":")
-    if name == "bundled":
-        return OnnxEncoder(BUNDLED, name=name, n_threads=n_threads)
-    if is_buildable(name):
-        if not built_file(name).exists():
-            raise FileNotFoundError(f"{name} is not built yet: spikehead encoder build {name}")
-        return OnnxEncoder(
-            built_file(name), name=name, preprocessing=PRETRAINED.get(name), n_threads=n_threads
-        )
-    if name == "pixels":
-        return Pixels()
-    if kind == "pixels" and argument.isdecimal():
-        return Pixels(int(argument))
-    if kind == "onnx" and argument:
-        return OnnxEncoder(argument, n_threads=n_threads)
-    raise ValueError(f"there is no encoder {name!r}: choose {', '.join(NAMES[:-1])} or {NAMES[-1]}")
-
-
-def provenance(name: str) -> str:
-    """Return where an encoder comes from and under which licence, as far as its name tells.
-
-    Parameters
-    ----------
-    name : str
-        As `open_encoder` takes it.
-    """
-    if name == "bundled":
-        return "trained on CIFAR-10 by the spikehead project; MIT licence"
-    if name in PRETRAINED:
-        return (
-            "ImageNet weights published by torchvision, whose licence is BSD-3-Clause; the terms "
-            "of ImageNet may hold for the weights, too"
-        )
-    if name.startswith("timm:"):
-        return "weights published by timm; their licence is stated at https://huggingface.co/timm"
-    if name.partition(":")[0] == "pixels":
-        return "computed, not trained: there is nothing to license"
-    return "a file of the model's maker; its origin and licence are not known"
+    kind = _kind_of(name)
+    encoder = kind and kind.open(name.partition(":")[2], n_threads=n_threads)
+    if not encoder:
+        *others, last = [form for name, kind in kinds().items() for form in kind.forms(name)]
+        raise ValueError(f"there is no encoder {name!r}: choose {', '.join(others)} or {last}")
+    return encoder
 
 
 def restore_encoder(
@@ -130,6 +105,8 @@ def restore_encoder(
 
     Raises
     ------
+    ImportError
+        If the package that brings its kind cannot be loaded.
     KeyError
         If something is missing from the description or the files.
     OSError
@@ -137,9 +114,68 @@ def restore_encoder(
     ValueError
         If the encoder is of an unknown kind, or its file is not one.
     """
-    kind = description["kind"]
-    if kind == "pixels":
-        return Pixels(description["side"])
-    if kind == "onnx":
-        return OnnxEncoder.from_dict(description, files, n_threads=n_threads)
-    raise ValueError(f"the model's encoder is of the unknown kind {kind!r}: upgrade spikehead")
+    kind = _kind(description["kind"])
+    if not kind or not kind.restore:
+        raise ValueError(
+            f"the model's encoder is of the unknown kind {description['kind']!r}: upgrade "
+            "spikehead, or install the package that brings it"
+        )
+    return kind.restore(description, files, n_threads=n_threads)
+
+
+def check_restorable(encoder: Encoder) -> None:
+    """Raise unless `restore_encoder` knows how to open an encoder of this kind again.
+
+    Raises
+    ------
+    ValueError
+        It does not.
+    """
+    name = encoder.to_dict().get("kind")
+    kind = _kind(name) if isinstance(name, str) else None
+    if not kind or not kind.restore:
+        raise ValueError(
+            f"a model with the encoder {encoder.name} could not be loaded again, since no kind "
+            f"{name!r} that restores it is registered: see spikehead.encoders.register"
+        )
+
+
+def provenance(name: str) -> Provenance:
+    """Return where an encoder comes from and under which licence, as far as its name tells.
+
+    Parameters
+    ----------
+    name : str
+        As `open_encoder` takes it.
+    """
+    kind = _kind_of(name)
+    return kind.provenance if kind else onnx.KIND.provenance
+
+
+def _kind_of(name: str) -> EncoderKind | None:
+    """Return the kind of an encoder by its name."""
+    kind = _kind(name.partition(":")[0])
+    return kind if kind and kind.takes(name) else None
+
+
+def _kind(name: str) -> EncoderKind | None:
+    if kind := _BUILT_IN.get(name) or _registered.get(name):
+        return kind
+    return next(map(_loaded, entry_points(group=GROUP, name=name)), None)
+
+
+def _loaded(point: EntryPoint) -> EncoderKind:
+    package = point.dist.name if point.dist else point.value
+    try:
+        kind = point.load()
+    except Exception as error:  # whatever a package raises
+        raise ImportError(
+            f"the encoders {point.name!r} of the package {package} cannot be loaded "
+            f"({first_line(error)}): upgrade it, or remove it"
+        ) from error
+    if not isinstance(kind, EncoderKind):
+        raise ImportError(
+            f"the encoders {point.name!r} of the package {package} cannot be loaded "
+            f"({point.value} is no EncoderKind): upgrade it, or remove it"
+        )
+    return kind

@@ -32,7 +32,8 @@ from spikehead.compilation import compiled
 from spikehead.heads.colanet import rules
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.network import Network
-from spikehead.heads.colanet.parameters import CoLaNETParameters, whole_number
+from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.parameters import whole_number
 
 if TYPE_CHECKING:
     from spikehead.heads.colanet.cuda import CUDAEngine

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders import provenance
+from spikehead.models.schema import Measurement
 from spikehead.names import shown
 
 # The licence is left out: only the model's maker can give one.
@@ -25,26 +26,6 @@ tags:
 - continual-learning
 ---
 """
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """An accuracy that was measured on photos that the model had not learned.
-
-    Attributes
-    ----------
-    data : str
-        The name of their folder.
-    n_photos, n_right : int
-        How many photos there were, and how many of the answers were right.
-    photos_learned : int
-        How many photos the model had learned then.
-    """
-
-    data: str
-    n_photos: int
-    n_right: int
-    photos_learned: int
 
 
 @dataclass(frozen=True)
@@ -140,7 +121,7 @@ learns more, and `spikehead pull USER/NAME MODEL` fetches it from the Hugging Fa
 ## Licence
 
 The model's maker has not stated one. (Edit this card to do so; spikehead then leaves it alone.)
-Of the encoder is known: {_plain(provenance(self.encoder))}.
+The licence of the encoder: {_plain(provenance(self.encoder).licence)}.
 """
 
     def _prequential(self) -> str:
@@ -170,9 +151,11 @@ Of the encoder is known: {_plain(provenance(self.encoder))}.
 
     def _encoder(self) -> dict[str, Any]:
         kind, _, path = self.encoder.partition(":")
+        known = provenance(self.encoder)
         return {
             "name": f"{kind}:{Path(path).name}" if kind == "onnx" else self.encoder,
-            "origin and licence": provenance(self.encoder),
+            "origin": known.origin,
+            "licence": known.licence,
             "activations": self.n_activations,
             "fingerprint": self.fingerprint,
         }

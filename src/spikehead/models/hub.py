@@ -26,6 +26,7 @@ from huggingface_hub.errors import (
 
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
+from spikehead.models.schema import holds_model, is_own_file
 
 _LIBRARY = "spikehead"
 _MADE_BY_THE_HUB = {".gitattributes", "README.md"}
@@ -89,8 +90,8 @@ def push(
             info = api.model_info(repository, revision=revision)
         _check_pushable(info, private)
         files = {path.relative_to(staged).as_posix(): path for path in staged.rglob("*")}
-        new = {name: path for name, path in files.items() if storage.is_own_file(name)}
-        old = set(filter(storage.is_own_file, _names(info)))
+        new = {name: path for name, path in files.items() if is_own_file(name)}
+        old = set(filter(is_own_file, _names(info)))
         with _explained(repository, revision):
             return api.create_commit(
                 repository,
@@ -148,10 +149,10 @@ def pull(
     api = HfApi(token=token, library_name=_LIBRARY)
     with _explained(repository, revision):
         info = api.model_info(repository, revision=revision)
-    if not storage.holds_model(_names(info)):
+    if not holds_model(_names(info)):
         raise ValueError(f"{repository} holds no spikehead model: give a repository that does")
     folder = Path(folder or repository.rpartition("/")[2])
-    own = list(filter(storage.is_own_file, _names(info)))
+    own = list(filter(is_own_file, _names(info)))
     with storage.writing(folder):
         storage.check_replaceable(folder, replace=replace)
         with _explained(repository, revision):
@@ -176,7 +177,7 @@ def _check_pushable(info: ModelInfo, private: bool) -> None:
             "to another repository"
         )
     others = sorted({*_names(info)} - _MADE_BY_THE_HUB)
-    if others and not storage.holds_model(others):
+    if others and not holds_model(others):
         raise FileExistsError(
             f"{info.id} holds something else than a spikehead model ({others[0]!r}): push to "
             "another repository"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +19,8 @@ from spikehead.encoders import (
     ActivationCache,
     EncodedBatch,
     Encoder,
-    built_file,
+    check_restorable,
     encode_photos,
-    is_buildable,
-    open_encoder,
     restore_encoder,
 )
 from spikehead.files import chunks, sha256
@@ -33,8 +29,12 @@ from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
 from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
-from spikehead.models.card import Measurement, ModelCard
-from spikehead.models.storage import Revision, StoredLesson
+from spikehead.models.card import ModelCard
+from spikehead.models.lessons import StoredLesson
+from spikehead.models.obtain import obtain_encoder
+from spikehead.models.photos import LearnedPhotos, lesson_keys, photo_key
+from spikehead.models.schema import Description, Head, Measurement, whole
+from spikehead.models.storage import Revision, StoredModel
 from spikehead.names import class_names
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ networks that end in SiLU lose a tenth, embeddings of either sign half."""
 ALMOST_ALL = 0.98
 """Share of the inputs that never spike, or spike at every step, above which `learn` warns."""
 
-_KEY_BYTES = 16  # of the hash by which a photo and its label are remembered
+_HEAD = "colanet"  # the kind of head, as the model folder says it
 
 
 @dataclass
@@ -129,45 +129,6 @@ class Answer:
     learned_as: list[str] = field(default_factory=list)
 
 
-def obtain_encoder(
-    name: str,
-    *,
-    n_threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Encoder:
-    """Open an encoder by name; fetch and build a pretrained one that is not there yet.
-
-    Parameters
-    ----------
-    name : str
-        As `spikehead.encoders.open_encoder` takes it.
-    n_threads : int, optional
-        Threads to compute with. Default: as many as this process may use CPUs.
-    progress : callable, optional
-        Called with the bytes downloaded and the bytes in all.
-
-    Raises
-    ------
-    ImportError
-        If it has to be built and torch, or timm, is missing.
-    OSError
-        If its weights cannot be fetched, or its file cannot be read.
-    ValueError
-        If there is no such encoder, or its file is not one.
-    """
-    if is_buildable(name) and not built_file(name).exists():
-        try:
-            # Where encoders are made needs torch; where they work does not.
-            from spikehead.backbones.build import build
-        except ImportError as error:
-            raise ImportError(
-                f"the encoder {name} has to be built once, which needs torch ({error}): "
-                'pip install "spikehead[train]"'
-            ) from error
-        build(name, progress=progress)
-    return open_encoder(name, n_threads=n_threads)
-
-
 def for_encoder(parameters: CoLaNETParameters, encoder: Encoder) -> CoLaNETParameters:
     """Return the parameters with the saturation that the encoder knows, if any."""
     return replace(parameters, saturation=encoder.saturation or parameters.saturation)
@@ -179,7 +140,7 @@ class HybridClassifier:
     Parameters
     ----------
     encoder : str or Encoder, default="bundled"
-        As `obtain_encoder` takes it, or an encoder of your own.
+        As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     parameters : CoLaNETParameters, optional
         Default: `RECOMMENDED`, with the saturation that the encoder knows, or else with one that
         fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``.
@@ -243,7 +204,7 @@ class HybridClassifier:
         self.measurement: Measurement | None = None
         self.revision: Revision | None = None
         self._seed = seed
-        self._learned: dict[bytes, int] = {}  # the column of each photo's class
+        self._learned = LearnedPhotos()
         self._right = bytearray()
 
     @property
@@ -254,9 +215,7 @@ class HybridClassifier:
     @property
     def photos_learned(self) -> dict[str, int]:
         """How many photos of each class were learned."""
-        columns = np.fromiter(self._learned.values(), np.intp, len(self._learned))
-        counts = np.bincount(columns, minlength=len(self.classes)).tolist()
-        return dict(zip(self.classes, counts, strict=True))
+        return dict(zip(self.classes, self._learned.counts(len(self.classes)), strict=True))
 
     @property
     def prequential(self) -> NDArray[np.bool_]:
@@ -345,7 +304,9 @@ class HybridClassifier:
                 classes = self.classes
                 found = zip(batch.indices, batch.digests, shares, strict=True)
                 for index, digest, share in found:
-                    learned_as = [name for name in classes if _key(digest, name) in self._learned]
+                    learned_as = [
+                        name for name in classes if photo_key(digest, name) in self._learned
+                    ]
                     answers[index] = Answer(
                         paths[index], classes[share.argmax()], share, learned_as=learned_as
                     )
@@ -434,17 +395,20 @@ class HybridClassifier:
             To keep others out, hold `spikehead.models.storage.writing` from before loading
             until after saving.
         ValueError
-            If there are lessons that the model has not learned, of another encoder.
+            If there are lessons that the model has not learned, of another encoder; or if the
+            encoder is of a kind that is not registered (`spikehead.encoders.register`), so that
+            `load` could not open it again.
         OSError
             If the folder holds other things, or cannot be written; the sentence says what to do.
         """
+        check_restorable(self.encoder)
         with uninterrupted(), storage.writing(folder):
             lessons = storage.read_lessons(folder) if storage.is_model(folder) else []
             learned = [lesson.number for lesson in lessons if self._has_learned_all(lesson)]
             self._check_fit(folder, [one for one in lessons if one.number not in learned])
             self.revision = storage.save(
                 folder,
-                self._description(),
+                self._description().to_dict(),
                 self._arrays(),
                 attachments=self.encoder.files,
                 digests=self._files,
@@ -456,7 +420,7 @@ class HybridClassifier:
                 self.write_card(folder)
 
     def _has_learned_all(self, lesson: StoredLesson) -> bool:
-        return lesson.label in self.classes and self._learned.keys() >= set(_keys(lesson))
+        return lesson.label in self.classes and self._learned.has_all(lesson_keys(lesson))
 
     def _check_fit(self, folder: str | Path, lessons: Iterable[StoredLesson]) -> None:
         """Raise if there is a lesson in the folder that the model can never learn."""
@@ -468,21 +432,25 @@ class HybridClassifier:
                     f"model's encoder gives {self.encoder.n_activations}: use another folder"
                 )
 
-    def _description(self) -> dict[str, Any]:
+    def _description(self) -> Description:
         network = self.head.network_
-        return {
-            "encoder": self.encoder.to_dict(),
-            "fingerprint": self.encoder.fingerprint,
-            "classes": self.classes,
-            "hyperparameters": self.head.parameters_.to_dict(),
-            "saturation_from_photos": self.head.saturation == AUTO and not network.presentations,
-            "members": network.n_members,
-            "seed": network.seed,
-            "inputs": network.n_inputs,
-            "presentations": network.presentations,
-            "resource_updates": network.resource_updates,
-            "measurement": self.measurement and asdict(self.measurement),
-        }
+        hyperparameters = self.head.parameters_.to_dict()
+        if self.head.saturation == AUTO and not network.presentations:
+            hyperparameters["saturation"] = AUTO
+        return Description(
+            encoder=self.encoder.to_dict(),
+            fingerprint=self.encoder.fingerprint,
+            classes=self.classes,
+            head=Head(
+                _HEAD,
+                hyperparameters | {"members": network.n_members, "seed": network.seed},
+                {
+                    "presentations": network.presentations,
+                    "resource_updates": network.resource_updates,
+                },
+            ),
+            measurement=self.measurement,
+        )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         network = self.head.network_
@@ -491,8 +459,7 @@ class HybridClassifier:
             "stability": network.stability,
             "depressions": network.depressions,
             "power": network.power,
-            "learned": np.frombuffer(b"".join(self._learned), np.uint8).reshape(-1, _KEY_BYTES),
-            "columns": np.fromiter(self._learned.values(), np.int32, len(self._learned)),
+            **self._learned.packed(),
             "prequential": self.prequential,
         }
 
@@ -516,7 +483,7 @@ class HybridClassifier:
         """
         photos = Counter(self.photos_learned)
         for lesson in storage.read_lessons(folder):
-            photos[lesson.label] += sum(key not in self._learned for key in _keys(lesson))
+            photos[lesson.label] += sum(key not in self._learned for key in lesson_keys(lesson))
         card = ModelCard(
             name=Path(folder).resolve().name,
             photos=dict(photos),
@@ -560,52 +527,54 @@ class HybridClassifier:
             If the folder is missing, is not a model, or was changed.
         """
         stored = storage.load(folder)
-        try:
+        with whole(folder):
             model = cls._restored(stored, cache, n_threads)
-        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-            raise ValueError(
-                f"{folder} is not a whole model: {error} is missing or wrong"
-            ) from None
         model.revision = stored.revision
         model._check_fit(folder, stored.lessons)
         return model.taught(stored.lessons) if lessons else model
 
     @classmethod
     def _restored(
-        cls, stored: storage.StoredModel, cache: ActivationCache | None, n_threads: int | None
+        cls, stored: StoredModel, cache: ActivationCache | None, n_threads: int | None
     ) -> HybridClassifier:
-        description, arrays = stored.description, stored.arrays
+        description, arrays = Description.from_dict(stored.description), stored.arrays
+        head = description.head
+        if head.kind != _HEAD:
+            raise ValueError(
+                f"the model's head is of the unknown kind {head.kind!r}: upgrade spikehead"
+            )
+        hyperparameters = dict(head.hyperparameters)
+        members, seed = hyperparameters.pop("members"), hyperparameters.pop("seed")
+        if from_photos := hyperparameters["saturation"] == AUTO:
+            del hyperparameters["saturation"]
         model = cls(
-            restore_encoder(description["encoder"], stored.attachments, n_threads=n_threads),
-            parameters=CoLaNETParameters.from_dict(description["hyperparameters"]),
-            members=description["members"],
-            seed=description["seed"],
+            restore_encoder(description.encoder, stored.attachments, n_threads=n_threads),
+            parameters=CoLaNETParameters.from_dict(hyperparameters),
+            members=members,
+            seed=seed,
             cache=cache,
             n_threads=n_threads,
         )
-        if model.encoder.fingerprint != description["fingerprint"]:
+        if model.encoder.fingerprint != description.fingerprint:
             raise ValueError(
                 f"{model.encoder.name} is not the encoder that the model learned with: restore the "
                 "model from a copy"
             )
-        if description.get("saturation_from_photos"):
+        if from_photos:
             model.head.saturation = AUTO
         model.head.resume(
-            np.array(description["classes"], str),
+            np.array(description.classes, str),
             arrays["resources"],
             arrays["stability"],
             # Models from before these were kept do not need them.
             arrays.get("depressions", np.zeros(arrays["stability"].shape, np.int32)),
             arrays.get("power", np.zeros(model.encoder.n_activations)),
             n_inputs=model.encoder.n_activations,
-            presentations=description["presentations"],
-            resource_updates=description["resource_updates"],
+            **head.counters,
         )
-        keys = map(bytes, arrays["learned"])
-        model._learned = dict(zip(keys, arrays["columns"].tolist(), strict=True))
+        model._learned = LearnedPhotos.unpacked(arrays)
         model._right = bytearray(arrays["prequential"].tobytes())
-        if measured := description.get("measurement"):
-            model.measurement = Measurement(**measured)
+        model.measurement = description.measurement
         return model
 
     def taught(self, lessons: Iterable[StoredLesson]) -> HybridClassifier:
@@ -629,7 +598,7 @@ class HybridClassifier:
         new: dict[bytes, tuple[str, NDArray[np.float32]]] = {}
         for lesson in lessons:
             labels[lesson.label] = None
-            for key, activations in zip(_keys(lesson), lesson.activations, strict=True):
+            for key, activations in zip(lesson_keys(lesson), lesson.activations, strict=True):
                 if key not in self._learned:
                     new.setdefault(key, (lesson.label, activations))
         if unknown := [label for label in labels if label not in self.classes]:
@@ -680,10 +649,10 @@ class HybridClassifier:
         new: dict[bytes, int] = {}
         for place, (index, digest) in enumerate(zip(batch.indices, batch.digests, strict=True)):
             photo = stream[index]
-            keys = {_key(digest, name): name for name in names}
+            keys = {photo_key(digest, name): name for name in names}
             known = [name for key, name in keys.items() if key in self._learned or key in new]
             if photo.label not in known:
-                new[_key(digest, photo.label)] = place
+                new[photo_key(digest, photo.label)] = place
                 if known:
                     lesson.renamed.append((photo.path, photo.label, known))
         lesson.known += len(batch.indices) - len(new)
@@ -734,21 +703,12 @@ class HybridClassifier:
     ) -> None:
         """Learn photos in this order, of known classes and of new ones."""
         self.head.partial_fit(activations, labels, classes=[*self.classes, *new_classes])
-        self._learned.update(zip(keys, map(self.classes.index, labels), strict=True))
+        self._learned.add(keys, map(self.classes.index, labels))
         self._right += (self.head.prequential_predictions_ == labels).tobytes()
 
     def _check_taught(self) -> None:
         if not self.classes:
             raise ValueError("the model has learned nothing yet; teach it with learn")
-
-
-def _key(digest: bytes, label: str) -> bytes:
-    """Return what a photo and its label are remembered by."""
-    return hashlib.blake2b(digest + os.fsencode(label), digest_size=_KEY_BYTES).digest()
-
-
-def _keys(lesson: StoredLesson) -> list[bytes]:
-    return [_key(digest.tobytes(), lesson.label) for digest in lesson.digests]
 
 
 def _in_turns(labels: Sequence[str]) -> NDArray[np.intp]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from spikehead.files import write_file
 from spikehead.names import shown
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def save(picture: Axes | FigureBase, path: str | Path) -> None:
         If it cannot be written.
     """
     check_file(path)
-    Path(path).write_bytes(rendered(picture, Path(path).suffix.lower()))
+    write_file(path, rendered(picture, Path(path).suffix.lower()))
 
 
 @style()

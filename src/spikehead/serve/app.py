@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from spikehead.models import storage
-from spikehead.models.storage import ModelChangedError, ModelInUseError
+from spikehead.models.lock import ModelChangedError, ModelInUseError
 from spikehead.names import class_name
 from spikehead.serve import schemas
 from spikehead.serve.guard import Guard, asker_of

@@ -12,16 +12,19 @@ import asyncio
 import logging
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_MAY_WAIT = 1024  # connections that are not accepted yet
+AT_ONCE = 1024
+"""Connections that may come in at once: more are not accepted yet."""
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +181,7 @@ class Connections:
         del self._waiting[visit]
         visit.is_open = False
         with suppress(OSError):  # it is closed already
-            visit.connection.shutdown(socket.SHUT_RDWR)  # the server sees its end, and closes it
+            visit.connection.shutdown(socket.SHUT_RDWR)
 
     def _is_proxy(self, visit: _Visit) -> bool:
         address = _parsed(visit.host)
@@ -208,22 +211,40 @@ def _parsed(host: str) -> IPv4Address | IPv6Address | None:
 
 
 class _Listener(socket.socket):
-    """A listening socket that tells of its connections."""
+    """A listening socket that tells of its connections.
+
+    All that have come in are accepted at once, and those of them that are too many are closed
+    before they cost the server anything.
+    """
 
     def __init__(self, listening: socket.socket, connections: Connections) -> None:
         super().__init__(fileno=listening.detach())
         self._connections = connections
-
-    def listen(self, _: int = 0, /) -> None:
-        # asyncio accepts as many at once as may wait. Here many may wait, and few are accepted
-        # before they are heard: they would crowd each other out.
-        super().listen(_MAY_WAIT)
+        self._arrived: deque[tuple[_Connection, tuple[Any, ...]]] | None = None
 
     def accept(self) -> tuple[socket.socket, Any]:
-        plain, peer = super().accept()
-        connection = _Connection(plain, lambda: self._connections.closed(peer))
-        self._connections.opened(connection, peer)
-        return connection, peer
+        if self._arrived is None:
+            self._arrived = self._arrivals()
+        while self._arrived:
+            connection, peer = self._arrived.popleft()
+            if connection.fileno() >= 0:
+                connection.is_served = True
+                return connection, peer
+        self._arrived = None
+        raise BlockingIOError  # until others come
+
+    def _arrivals(self) -> deque[tuple[_Connection, tuple[Any, ...]]]:
+        arrived: deque[tuple[_Connection, tuple[Any, ...]]] = deque()
+        try:
+            while len(arrived) < AT_ONCE:
+                plain, peer = super().accept()
+                connection = _Connection(plain, partial(self._connections.closed, peer))
+                arrived.append((connection, peer))
+                self._connections.opened(connection, peer)
+        except OSError:  # there is no more, or no room for more
+            if not arrived:
+                raise
+        return arrived
 
 
 class _Connection(socket.socket):
@@ -232,7 +253,13 @@ class _Connection(socket.socket):
     def __init__(self, plain: socket.socket, on_close: Callable[[], None]) -> None:
         super().__init__(fileno=plain.detach())
         self._on_close = on_close
+        self.is_served = False
 
     def close(self) -> None:
         super().close()
         self._on_close()
+
+    def shutdown(self, how: int, /) -> None:
+        super().shutdown(how)
+        if not self.is_served:  # the server would see its end, and close it
+            self.close()

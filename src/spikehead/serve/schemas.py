@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from spikehead.models.storage import StoredLesson
+from spikehead.models.lessons import StoredLesson
 from spikehead.names import MAX_LENGTH
 from spikehead.serve.teacher import Recognition, State
 

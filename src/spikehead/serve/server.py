@@ -10,13 +10,10 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from spikehead.serve.connections import Connections, Limits
+from spikehead.serve.connections import AT_ONCE, Connections, Limits
 
 GRACE = 5
 """Seconds that requests have to end when the service is stopped."""
-
-AT_ONCE = 8
-"""Connections that are accepted before the first of them is heard."""
 
 
 class Server(uvicorn.Server):
@@ -55,7 +52,7 @@ class Server(uvicorn.Server):
                 loop="asyncio:SelectorEventLoop",  # which accepts by the listener
                 http="h11",
                 ws="none",
-                backlog=AT_ONCE,
+                backlog=AT_ONCE + 1,
                 proxy_headers=False,  # the application knows whom to believe
                 log_level="warning",
                 access_log=False,

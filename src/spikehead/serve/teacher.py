@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from spikehead.encoders import EncodedBatch, encode_photos
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
-from spikehead.models.storage import StoredLesson
+from spikehead.models.lessons import StoredLesson
 
 KEPT_PHOTOS = 1000
 """Photos of the last lessons that are kept: what can be undone, and what new classes mix with."""

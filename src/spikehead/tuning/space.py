@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.parameters import Hyperparameters
 
 Values = dict[str, float]
 """Values of the searched hyperparameters, by name."""
@@ -72,27 +73,16 @@ class Range:
         return (math.log(low), math.log(high)) if self.log else (low, high)
 
 
-PUBLISHED = {
-    "potentiation": Range(0.003, 1, log=True),
-    "relative_depression": Range(0.3, 1.3),
-    "stability_rate": Range(0.0003, 1, log=True),
-    "max_weight": Range(0.03, 3, log=True),
-    "min_weight": Range(0.003, 3, log=True),
-    "microcolumns": Range(1, 30, whole=True),
-    "threshold_excess": Range(0.001, 0.3, log=True),
-    "silent_synapses": Range(1, 3000, log=True, whole=True),
-}
-"""Published ranges (specification, section 6); with saturation, the nine of the hybrid paper."""
+def default_ranges(head: type[Hyperparameters] = CoLaNETParameters) -> dict[str, Range]:
+    """Return the ranges of a head's hyperparameters that are searched unless told otherwise.
 
-_SCALES = {
-    **{name: (found.log, found.whole) for name, found in PUBLISHED.items()},
-    "saturation": (True, False),
-    "stochastic_stimulation": (True, False),
-    "max_synapses": (True, True),
-    "per_spike": (False, True),
-    "max_depressions": (False, True),
-    "homeostasis": (False, True),
-}
+    Those of CoLaNET are, with `saturation_range`, the nine of the hybrid paper.
+    """
+    return {
+        name: _range(head, name, *about.searched)
+        for name, about in head.about().items()
+        if about.searched
+    }
 
 
 @dataclass(frozen=True)
@@ -138,10 +128,8 @@ class SearchSpace:
         activations : array of float
             Training activations, whose percentiles bound the saturation.
         ranges : mapping of str to (low, high), optional
-            Other bounds, or hyperparameters beyond the nine of the hybrid paper:
-            ``stochastic_stimulation``, ``max_synapses``, ``max_depressions``, and from 0 to 1
-            ``per_spike`` and ``homeostasis``. The scale, logarithmic or not, is that of the
-            hyperparameter.
+            Other bounds, or hyperparameters beyond the nine of the hybrid paper; 0 and 1 are
+            false and true. The scale, logarithmic or not, is that of the hyperparameter.
         fixed : mapping of str to float, optional
             Hyperparameters that are not searched.
         base : CoLaNETParameters, default=RECOMMENDED
@@ -155,12 +143,11 @@ class SearchSpace:
         ranges, fixed = ranges or {}, fixed or {}
         if both := sorted(set(ranges) & set(fixed)):
             raise ValueError(f"{both[0]} is both fixed and searched; leave one of them out")
-        searched = {**PUBLISHED, "saturation": saturation_range(activations)}
+        searched = {**default_ranges(), "saturation": saturation_range(activations)}
         for name, (low, high) in ranges.items():
             CoLaNETParameters.from_dict({name: low})
-            log, whole = _SCALES[name]
             try:
-                searched[name] = Range(low, high, log, whole)
+                searched[name] = _range(CoLaNETParameters, name, low, high)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
         rest = {name: value for name, value in base.to_dict().items() if name not in searched}
@@ -208,3 +195,8 @@ def saturation_range(activations: ArrayLike) -> Range:
     low, high = np.percentile(positive.astype(np.float64), SATURATION_PERCENTILES)
     # Activations of one value only, as of binary features, give a range around it.
     return Range(float(low), float(high) if high > low else 2 * float(low), log=True)
+
+
+def _range(head: type[Hyperparameters], name: str, low: float, high: float) -> Range:
+    """Return a range on the scale of a hyperparameter."""
+    return Range(low, high, head.about()[name].log, isinstance(head.defaults()[name], int))

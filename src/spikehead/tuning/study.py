@@ -3,144 +3,50 @@
 Each round of candidates follows from the seed and the outcomes of the rounds before, and nothing
 else. A study that is opened again therefore proposes the same rounds, and evaluates only what its
 storage does not hold yet. Several processes may work on one study: each claims a candidate before
-it evaluates it, and renews its claims while it lives.
+it evaluates it, and renews its claims while it lives (`spikehead.tuning.claims`).
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import socket
-import sqlite3
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from uuid import uuid4
 
-import numba
-
-from spikehead.folders import check_database, check_regular
 from spikehead.heads.colanet.parameters import CoLaNETParameters
-from spikehead.names import shown
-from spikehead.tuning.candidates import Outcome, Round
-from spikehead.tuning.descent import StochasticDescent
-from spikehead.tuning.genetic import GeneticSearch
-from spikehead.tuning.population import Experiment, cost
+from spikehead.tuning import claims
+from spikehead.tuning.candidates import Outcome
+from spikehead.tuning.executors import Executor
+from spikehead.tuning.experiment import Experiment, Rungs, cost
+from spikehead.tuning.search import NamedRound, Search
 from spikehead.tuning.space import SearchSpace, Values
 
 try:
     import optuna
     from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-    from optuna.storages.journal import JournalFileBackend
     from optuna.trial import FrozenTrial, Trial, TrialState
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import SQLAlchemyError
+
+    from spikehead.tuning.database import opened, usable
 except ModuleNotFoundError:
     raise ImportError(
         "tuning needs Optuna; install it with: pip install 'spikehead[tune]'"
     ) from None
 
-if TYPE_CHECKING:
-    from spikehead.cluster import Cluster
-
-CLAIM_RENEWED = 15.0
-"""Seconds after which a process renews its claims on the candidates that it evaluates."""
-
-CLAIM_LAPSES = 120.0
-"""Seconds after which a claim that was not renewed is void: its process, or its host, is gone."""
-
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-_TRIES = 50  # to open a database whose tables another process is making
-_MADE_BY_ANOTHER = ("already exists", "UNIQUE constraint", "duplicate key")
-_AHEAD = 1  # candidates that wait for a CPU, so that none waits for the storage
+_AHEAD = 1  # groups of candidates that wait for a CPU, so that none waits for the storage
 _POLL = 1.0  # seconds between two looks at what other processes do
 _CANDIDATE, _CLAIM, _SETTINGS = "candidate", "claim", "settings"
 
 
-class NamedRound(NamedTuple):
-    """A round of the search.
-
-    Attributes
-    ----------
-    kind : {"genetic", "descent"}
-        Who proposed it.
-    outcomes : sequence of Outcome
-        Its candidates, in the order in which they were proposed.
-    """
-
-    kind: str
-    outcomes: Round
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a search does: generations of the genetic search, then rounds of descent.
-
-    Parameters
-    ----------
-    space : SearchSpace
-        Where to search.
-    genetic : GeneticSearch
-        The genetic search.
-    descent : StochasticDescent
-        The descent from its best candidate.
-    seed : int, default=0
-        Decides every draw; not negative.
-    """
-
-    space: SearchSpace
-    genetic: GeneticSearch = field(default_factory=GeneticSearch)
-    descent: StochasticDescent = field(default_factory=StochasticDescent)
-    seed: int = 0
-
-    def propose(self, rounds: Sequence[NamedRound]) -> tuple[str, list[Values]]:
-        """Return the kind and the candidates of the next round; none where the search is over."""
-        before = [one.outcomes for one in rounds if one.kind == "genetic"]
-        after = [one.outcomes for one in rounds if one.kind == "descent"]
-        if not after and len(before) < self.genetic.generations:
-            bred = self.genetic.propose(self.space, before, self.seed)
-            if bred:
-                return "genetic", bred
-        if len(after) < self.descent.rounds:
-            return "descent", self.descent.propose(self.space, before, after, self.seed)
-        return "descent", []
-
-    def bars(self, rounds: Sequence[NamedRound]) -> list[float]:
-        """Return what the next round's candidates must reach at each rung.
-
-        Whoever does worse than every parent did at the same point is hopeless. The first
-        generation has no parents, and nobody in it is stopped.
-        """
-        generations = [one.outcomes for one in rounds if one.kind == "genetic"]
-        parents = self.genetic.pool(generations) if generations else []
-        rungs = [one.rungs for one in parents if one.complete]
-        return [min(column) for column in zip(*rungs, strict=True)]
-
-    @property
-    def n_experiments(self) -> int:
-        """Candidates of the whole search, at most."""
-        return self.genetic.n_candidates + self.descent.rounds * self.descent.neighbours
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan, ready for JSON."""
-        return {
-            "space": self.space.to_dict(),
-            "genetic": vars(self.genetic).copy(),
-            "descent": vars(self.descent).copy(),
-            "seed": self.seed,
-        }
-
-
 @dataclass(frozen=True)
 class Budget:
-    """When a study ends before its plan is done.
+    """When a study ends before its search is done.
 
     Parameters
     ----------
@@ -182,86 +88,69 @@ class Study:
         ``postgresql+psycopg://host/database``, or ``journal:`` and a file.
     name : str
         Name of the study in the storage.
-    plan : Plan
+    search : Search
         What it does.
     settings : mapping
-        All that decides the outcomes beside the plan, ready for JSON: a study goes on only with
+        All that decides the outcomes beside the search, ready for JSON: a study goes on only with
         the settings that it began with.
 
     Raises
     ------
     ValueError
-        If the storage holds a study of this name with another plan or other settings.
+        If the storage holds a study of this name with another search or other settings.
     OSError
         If the storage cannot be used, now or later.
     ImportError
         If a database's driver is not installed.
     """
 
-    def __init__(self, storage: str, name: str, plan: Plan, settings: Mapping[str, Any]) -> None:
-        self.plan = plan
-        self._distributions = _distributions(plan.space)
+    def __init__(
+        self, storage: str, name: str, search: Search, settings: Mapping[str, Any]
+    ) -> None:
+        self.search = search
+        self._distributions = _distributions(search.space)
         self._mine: dict[int, Trial] = {}
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        with _usable_storage():
+        with usable():
             self._study = optuna.create_study(
-                storage=_opened(storage),
+                storage=opened(storage),
                 study_name=name,
                 sampler=optuna.samplers.RandomSampler(),  # of no use here: every value is given
                 direction="maximize",
                 load_if_exists=True,
             )
-        self._check_settings({**settings, **plan.to_dict()})
+        self._check_settings({**settings, **search.to_dict()})
 
     def run(
         self,
-        experiment: Experiment,
+        executor: Executor,
         budget: Budget | None = None,
-        *,
-        n_workers: int | None = None,
-        cluster: Cluster | None = None,
-        device: str = "cpu",
         on_outcome: Callable[[int, float], None] | None = None,
     ) -> None:
-        """Search until the plan is done or the budget is used up.
+        """Go on until the search is done or the budget is used up.
 
         Parameters
         ----------
-        experiment : Experiment
-            Evaluates the candidates.
+        executor : Executor
+            Evaluates the candidates; it is used up afterwards.
         budget : Budget, optional
             When to end before.
-        n_workers : int, optional
-            Candidates evaluated at the same time, a thread each. Default: as many as this process
-            may use. Outcomes do not depend on it.
-        cluster : Cluster, optional
-            Where candidates are evaluated, a task each. Default: in threads of this process.
-        device : {"cpu", "cuda"}, default="cpu"
-            Where this process computes: on an NVIDIA GPU (``"cuda"``) it evaluates all candidates
-            of a round together. Outcomes do not depend on it.
         on_outcome : callable, optional
             Called now and then with the number of finished candidates and the highest accuracy.
         """
         rounds: list[NamedRound] = []
-        workers: _Threads | _Tasks | _GPU
-        if cluster:
-            workers = _Tasks(experiment, cluster)
-        elif device == "cuda":
-            workers = _GPU(experiment)
-        else:
-            workers = _Threads(experiment, n_workers or numba.get_num_threads())
-        with workers as pool:
+        with executor:
             try:
                 while True:
-                    kind, candidates = self.plan.propose(rounds)
-                    proposal = _Proposal(len(rounds), kind, candidates, self.plan.bars(rounds))
-                    outcomes = self._run_round(proposal, pool, budget or Budget(), on_outcome)
+                    kind, candidates = self.search.propose(rounds)
+                    proposal = _Proposal(len(rounds), kind, candidates, self.search.bars(rounds))
+                    outcomes = self._run_round(proposal, executor, budget or Budget(), on_outcome)
                     if outcomes:
                         rounds.append(NamedRound(kind, outcomes))
                     if not candidates or len(outcomes) < len(candidates):
                         return
             finally:
-                with _usable_storage():
+                with usable():
                     for number in self._mine:
                         self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
                 self._mine.clear()
@@ -270,7 +159,7 @@ class Study:
     def rounds(self) -> list[NamedRound]:
         """All rounds so far; the last one may be incomplete."""
         found: dict[tuple[int, str], dict[int, Outcome]] = {}
-        with _usable_storage():
+        with usable():
             for trial in self._study.get_trials(deepcopy=False, states=_FINISHED):
                 candidate = self._candidate(trial)
                 one = found.setdefault((candidate.round, candidate.kind), {})
@@ -283,7 +172,7 @@ class Study:
     @property
     def seconds(self) -> float:
         """Time in which at least one of the finished candidates was being evaluated."""
-        with _usable_storage():
+        with usable():
             return _seconds(self._study.get_trials(deepcopy=False))
 
     def importance(self) -> dict[str, float]:
@@ -292,23 +181,23 @@ class Study:
         Functional ANOVA on the candidates that were measured to the end (Hutter et al., 2014);
         empty where there are too few of them, or all are equally good.
         """
-        with _usable_storage():
+        with usable():
             trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             if len({trial.value for trial in trials}) < 2:
                 return {}
-            evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self.plan.seed)
+            evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self.search.seed)
             found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
         return {name: float(share) for name, share in found.items()}
 
     @property
     def notes(self) -> dict[str, Any]:
         """What `note` has kept."""
-        with _usable_storage():
+        with usable():
             return dict(self._study.user_attrs)
 
     def note(self, name: str, value: Any) -> None:
         """Keep something with the study, ready for JSON."""
-        with _usable_storage():
+        with usable():
             self._study.set_user_attr(name, value)
 
     # ------------------------------------------------------------ one round
@@ -316,33 +205,38 @@ class Study:
     def _run_round(
         self,
         proposal: _Proposal,
-        pool: _Threads | _Tasks | _GPU,
+        executor: Executor,
         budget: Budget,
         on_outcome: Callable[[int, float], None] | None,
     ) -> list[Outcome]:
         """Evaluate what nobody has; return the outcomes, in the order of the candidates."""
-        everyone = [self.plan.space.parameters(values) for values in proposal.candidates]
+        everyone = [self.search.space.parameters(values) for values in proposal.candidates]
         longest_first = sorted(range(len(everyone)), key=lambda place: -cost(everyone[place]))
-        running: dict[Future[tuple[float, ...]], Trial] = {}
+        running: dict[Future[list[Rungs]], tuple[Trial, ...]] = {}
         while True:
-            with _usable_storage():
+            with usable():
                 now = self._survey(proposal)
             if on_outcome:
                 on_outcome(now.n_finished, now.best)
             free = [p for p in longest_first if p not in now.done and p not in now.taken]
-            room = budget.room(now.n_finished + len(running), now.seconds)
-            asked = free[: min(pool.size + _AHEAD - len(running), room)]
-            with _usable_storage():
-                trials = {place: self._claimed(proposal, place) for place in asked}
-            mine = {place: trial for place, trial in trials.items() if trial}
-            if mine:
-                futures = pool.submit([everyone[place] for place in mine], proposal.bars)
-                running.update(zip(futures, mine.values(), strict=True))
+            room = budget.room(now.n_finished + len(self._mine), now.seconds)
+            groups = max(executor.size + _AHEAD - len(running), 0)
+            asked = free[: min(executor.group * groups, room)]
+            mine: list[tuple[CoLaNETParameters, Trial]] = []
+            for place in asked:
+                with usable():
+                    trial = self._claimed(proposal, place)
+                if trial and self._passes(trial, everyone[place], executor.experiment):
+                    mine.append((everyone[place], trial))
+            for start in range(0, len(mine), executor.group):
+                group, trials = zip(*mine[start : start + executor.group], strict=True)
+                running[executor.submit(group, proposal.bars)] = trials
             if running:
-                finished, _ = wait(running, CLAIM_RENEWED, return_when=FIRST_COMPLETED)
+                finished, _ = wait(running, claims.RENEWED, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    self._keep(running.pop(future), future, pool.n_rungs)
-                with _usable_storage():
+                    for trial, rungs in zip(running.pop(future), future.result(), strict=True):
+                        self._keep(trial, rungs, executor.experiment.n_rungs)
+                with usable():
                     self._renew_claims()
             elif now.taken and room:
                 time.sleep(_POLL)  # for candidates that other processes have
@@ -356,7 +250,8 @@ class Study:
         trials = self._study.get_trials(deepcopy=False)
         for trial in trials:
             candidate = self._candidate(trial)
-            if trial.state is TrialState.RUNNING and self._lapsed(trial):
+            is_anothers = trial.state is TrialState.RUNNING and trial.number not in self._mine
+            if is_anothers and claims.has_lapsed(trial.user_attrs[_CLAIM]):
                 self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
                 continue
             if candidate.round != proposal.number:
@@ -379,7 +274,7 @@ class Study:
         several, and in SQLite two processes can be given the same trial.
         """
         candidate = _Candidate(proposal.number, proposal.kind, place)._asdict()
-        claim = {**_claim(), "token": uuid4().hex}
+        claim = {**claims.claim(), "token": uuid4().hex}
         self._study.add_trial(
             optuna.create_trial(
                 state=TrialState.RUNNING,
@@ -400,16 +295,21 @@ class Study:
         self._mine[mine.number] = Trial(self._study, mine._trial_id)
         return self._mine[mine.number]
 
-    def _keep(self, trial: Trial, future: Future[tuple[float, ...]], n_rungs: int) -> None:
-        """Store an outcome. One that came after its claim had lapsed is left to the others."""
-        refusal = future.exception()
-        if refusal and not isinstance(refusal, ValueError):
-            raise refusal
-        rungs = () if refusal else future.result()
-        del self._mine[trial.number]
-        with _usable_storage(), suppress(optuna.exceptions.UpdateFinishedTrialError):
-            if refusal:
+    def _passes(self, trial: Trial, parameters: CoLaNETParameters, experiment: Experiment) -> bool:
+        """Tell whether a candidate can be evaluated; store that it is refused if it cannot."""
+        try:
+            experiment.check(parameters)
+        except ValueError as refusal:
+            with usable(), suppress(optuna.exceptions.UpdateFinishedTrialError):
                 trial.set_user_attr("refused", str(refusal))
+            self._keep(trial, (), experiment.n_rungs)
+            return False
+        return True
+
+    def _keep(self, trial: Trial, rungs: Rungs, n_rungs: int) -> None:
+        """Store an outcome. One that came after its claim had lapsed is left to the others."""
+        del self._mine[trial.number]
+        with usable(), suppress(optuna.exceptions.UpdateFinishedTrialError):
             for step, accuracy in enumerate(rungs):
                 trial.report(accuracy, step)
             if len(rungs) == n_rungs:
@@ -419,27 +319,18 @@ class Study:
 
     def _renew_claims(self) -> None:
         for trial in self._mine.values():
-            if time.time() - trial.user_attrs[_CLAIM]["time"] > CLAIM_RENEWED:
+            if claims.is_old(trial.user_attrs[_CLAIM]):
                 with suppress(optuna.exceptions.UpdateFinishedTrialError):
-                    trial.set_user_attr(_CLAIM, _claim())
+                    trial.set_user_attr(_CLAIM, claims.claim())
 
     def _candidate(self, trial: FrozenTrial) -> _Candidate:
         """Return which candidate a trial is."""
         found: Any = trial.user_attrs.get(_CANDIDATE)
         with suppress(TypeError):
             candidate = _Candidate(**found)
-            if candidate.is_possible and trial.params.keys() == self.plan.space.ranges.keys():
+            if candidate.is_possible and trial.params.keys() == self.search.space.ranges.keys():
                 return candidate
         raise ValueError(f"its trial {trial.number} is no candidate of this search")
-
-    def _lapsed(self, trial: FrozenTrial) -> bool:
-        """Tell whether the process that evaluates a candidate is gone."""
-        if trial.number in self._mine:
-            return False
-        claim = trial.user_attrs[_CLAIM]
-        if time.time() - claim["time"] > CLAIM_LAPSES:
-            return True
-        return bool(claim["host"] == socket.gethostname() and not _is_alive(claim["process"]))
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
         """Keep the settings of a new study; refuse others for an old one."""
@@ -501,99 +392,6 @@ class _Survey(NamedTuple):
     seconds: float
 
 
-class _Threads:
-    """Threads that evaluate candidates; left, they stop at once."""
-
-    def __init__(self, experiment: Experiment, size: int) -> None:
-        self.size = size
-        self.n_rungs = experiment.n_rungs
-        self._experiment = experiment
-        self._stop = threading.Event()
-        self._threads = ThreadPoolExecutor(size)
-
-    def submit(
-        self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
-    ) -> list[Future[tuple[float, ...]]]:
-        evaluate = self._experiment.evaluate
-        return [self._threads.submit(evaluate, p, bars, self._stop) for p in candidates]
-
-    def __enter__(self) -> _Threads:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._threads.shutdown(cancel_futures=True)
-
-
-class _Tasks:
-    """Tasks of a cluster that evaluate a candidate each; left, they end."""
-
-    def __init__(self, experiment: Experiment, cluster: Cluster) -> None:
-        self.n_rungs = experiment.n_rungs
-        self._cluster = cluster
-        self._experiment = cluster.share(experiment)
-        self._submitted: list[Future[tuple[float, ...]]] = []
-
-    @property
-    def size(self) -> int:
-        return self._cluster.n_cpus
-
-    def submit(
-        self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
-    ) -> list[Future[tuple[float, ...]]]:
-        evaluate, shared = Experiment.evaluate, self._experiment
-        futures = [self._cluster.submit(evaluate, shared, p, bars) for p in candidates]
-        self._submitted += futures
-        return futures
-
-    def __enter__(self) -> _Tasks:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for future in self._submitted:
-            future.cancel()
-
-
-class _GPU:
-    """A GPU that evaluates all candidates of a round together; left, it stops at once."""
-
-    size = 1_000_000  # every candidate there is
-
-    def __init__(self, experiment: Experiment) -> None:
-        self.n_rungs = experiment.n_rungs
-        self._experiment = experiment
-        self._stop = threading.Event()
-        self._thread = ThreadPoolExecutor(1)
-
-    def submit(
-        self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
-    ) -> list[Future[tuple[float, ...]]]:
-        evaluate = self._experiment.evaluate_on_gpu
-        together = self._thread.submit(evaluate, candidates, bars, self._stop)
-
-        def outcome(place: int) -> tuple[float, ...]:
-            self._experiment.check(candidates[place])
-            return together.result()[place]
-
-        return [self._thread.submit(outcome, place) for place in range(len(candidates))]
-
-    def __enter__(self) -> _GPU:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.shutdown(cancel_futures=True)
-
-
-class _Database(sqlite3.Connection):
-    """A database that a killed process leaves whole, and that does not wait for the disk."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.execute("PRAGMA journal_mode = WAL")
-        self.execute("PRAGMA synchronous = NORMAL")
-
-
 def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     return {
         name: IntDistribution(int(found.low), int(found.high), log=found.log)
@@ -601,34 +399,6 @@ def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
         else FloatDistribution(found.low, found.high, log=found.log)
         for name, found in space.ranges.items()
     }
-
-
-def _opened(storage: str) -> optuna.storages.BaseStorage:
-    if storage.startswith("journal:"):
-        path = storage.removeprefix("journal:")
-        check_regular(Path(path))
-        return optuna.storages.JournalStorage(JournalFileBackend(path))
-    if storage.startswith("sqlite:"):
-        check_database(Path(make_url(storage).database or ""))
-        return _database(storage, {"connect_args": {"factory": _Database, "timeout": 60.0}})
-    return _database(storage, {})
-
-
-def _database(
-    storage: str, options: dict[str, Any], tries: int = _TRIES
-) -> optuna.storages.RDBStorage:
-    try:
-        return optuna.storages.RDBStorage(storage, engine_kwargs=options)
-    except ImportError as error:
-        raise ImportError(
-            f"the study's storage needs a driver for its database ({error.__cause__}); for "
-            "postgresql+psycopg:// install it with: pip install 'psycopg[binary]'"
-        ) from None
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        if not tries or not any(word in str(_origin(error)) for word in _MADE_BY_ANOTHER):
-            raise
-    time.sleep(_POLL / 10)
-    return _database(storage, options, tries - 1)
 
 
 def _outcome(trial: FrozenTrial) -> Outcome:
@@ -648,43 +418,3 @@ def _seconds(trials: Sequence[FrozenTrial]) -> float:
         total += max(end - max(start, until), 0.0)
         until = max(until, end)
     return total
-
-
-def _claim() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "process": os.getpid(), "time": time.time()}
-
-
-def _is_alive(process: int) -> bool:
-    """Tell whether a process of this host may be alive; a claim of this one would be known."""
-    if process == os.getpid():
-        return False
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-@contextmanager
-def _usable_storage() -> Iterator[None]:
-    """Say in one sentence that the storage, or what it holds, cannot be used."""
-    try:
-        yield
-    except (ImportError, MemoryError):
-        raise
-    except Exception as error:  # what is damaged raises whatever comes to Optuna and its drivers
-        cause = _origin(error)
-        reason = shown((str(cause) or type(cause).__name__).splitlines()[0])
-        raise OSError(
-            f"cannot use the study's storage: {reason}; check that it can be reached and written, "
-            "is whole and has room, and give the same command again, or begin another study"
-        ) from error
-
-
-def _origin(error: BaseException) -> BaseException:
-    """Return what the database's driver has said, if it has."""
-    return getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +15,23 @@ from spikehead.heads.classifiers import CoLaNETClassifier
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import split
 from spikehead.tuning.descent import StochasticDescent
+from spikehead.tuning.executors import Executor, Local, OnCluster, OnGPU
+from spikehead.tuning.experiment import Device, Experiment, shuffled
+from spikehead.tuning.findings import Findings, add_test, find, tests_of, write
 from spikehead.tuning.genetic import GeneticSearch
-from spikehead.tuning.population import Experiment, shuffled
-from spikehead.tuning.report import Report, add_test, make_report, tests_of, write
+from spikehead.tuning.search import Search
 from spikehead.tuning.space import SearchSpace
-from spikehead.tuning.study import Budget, Plan, Study
+from spikehead.tuning.study import Budget, Study
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
-PROTOCOLS = ("validation", "paper")
-DEVICES = ("cpu", "cuda")
+Protocol = Literal["validation", "paper"]
+"""What ranks the candidates."""
 
 
 @dataclass(frozen=True)
-class Task:
+class Dataset:
     """What is tuned on: activations and their labels.
 
     Parameters
@@ -80,10 +82,10 @@ class Task:
 
 
 def tune(
-    task: Task,
+    dataset: Dataset,
     folder: str | Path,
     *,
-    protocol: str = "validation",
+    protocol: Protocol = "validation",
     ranges: Mapping[str, tuple[float, float]] | None = None,
     fixed: Mapping[str, float] | None = None,
     genetic: GeneticSearch | None = None,
@@ -97,9 +99,9 @@ def tune(
     name: str = "spikehead",
     n_threads: int | None = None,
     cluster: Cluster | None = None,
-    device: str = "cpu",
+    device: Device = "cpu",
     on_outcome: Callable[[int, float], None] | None = None,
-) -> Report:
+) -> Findings:
     """Search for the hyperparameters with the highest accuracy; call it again to go on.
 
     The folder receives ``parameters.json``, which `spikehead learn --parameters` takes, and the
@@ -108,7 +110,7 @@ def tune(
 
     Parameters
     ----------
-    task : Task
+    dataset : Dataset
         What to tune on.
     folder : str or Path
         Where the results go; created where it does not exist.
@@ -132,7 +134,7 @@ def tune(
     seed : int, default=0
         Decides every draw; not negative.
     budget : Budget, optional
-        When to end before the plan is done. Default: then.
+        When to end before the search is done. Default: then.
     storage : str, optional
         As in `Study`. Default: the SQLite database ``study.sqlite`` in the folder.
     name : str, default="spikehead"
@@ -148,7 +150,7 @@ def tune(
 
     Returns
     -------
-    Report
+    Findings
         The best hyperparameters and the course of the search.
 
     Raises
@@ -158,14 +160,16 @@ def tune(
     OSError
         If the folder or the storage cannot be used.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, not {protocol!r}")
+    if protocol not in get_args(Protocol):
+        raise ValueError(
+            f"protocol must be one of {', '.join(get_args(Protocol))}, not {protocol!r}"
+        )
     if n_seeds < 1:
         raise ValueError(f"n_seeds must be at least 1, not {n_seeds}")
     if not 0 <= seed <= 2**32 - n_seeds:
         raise ValueError(f"seed must be from 0 to {2**32 - n_seeds}, not {seed}")
-    if device not in DEVICES:
-        raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {device!r}")
+    if device not in get_args(Device):
+        raise ValueError(f"device must be one of {', '.join(get_args(Device))}, not {device!r}")
     if device == "cuda":
         if cluster:
             raise ValueError("a cluster computes on CPUs; give either a cluster or the device cuda")
@@ -175,11 +179,11 @@ def tune(
     folder = Path(folder)
     seeds = range(seed, seed + n_seeds)
     base = CoLaNETParameters() if protocol == "paper" else RECOMMENDED
-    space = SearchSpace.of(task.activations, ranges, fixed, base)
-    plan = Plan(space, genetic or GeneticSearch(), descent or StochasticDescent(), seed)
-    experiment = _ranking(task, protocol, validation_fraction, members, seeds)
+    space = SearchSpace.of(dataset.activations, ranges, fixed, base)
+    search = Search(space, genetic or GeneticSearch(), descent or StochasticDescent(), seed)
+    experiment = _ranking(dataset, protocol, validation_fraction, members, seeds)
     settings = {
-        "data": task.digest,
+        "data": dataset.digest,
         "protocol": protocol,
         "validation_fraction": validation_fraction if protocol == "validation" else None,
         "members": members,
@@ -187,33 +191,30 @@ def tune(
     }
     folder.mkdir(parents=True, exist_ok=True)
     database = f"sqlite:///{(folder / 'study.sqlite').resolve().as_posix()}"
-    study = Study(storage or database, name, plan, settings)
+    study = Study(storage or database, name, search, settings)
     try:
-        study.run(
-            experiment,
-            budget,
-            n_workers=n_threads,
-            cluster=cluster,
-            device=device,
-            on_outcome=on_outcome,
-        )
+        study.run(_executor(experiment, n_threads, cluster, device), budget, on_outcome)
     except KeyboardInterrupt:
         if any(outcome.complete for one in study.rounds for outcome in one.outcomes):
-            write(make_report(study, protocol), folder)
+            write(find(study, protocol), folder)
         raise
-    best = make_report(study, protocol).parameters
+    best = find(study, protocol).parameters
     if protocol == "validation":
-        _test(task, study, best, members, seeds, n_threads)
-    report = make_report(study, protocol)
-    write(report, folder)
-    return report
+        _test(dataset, study, best, members, seeds, n_threads)
+    found = find(study, protocol)
+    write(found, folder)
+    return found
 
 
 def _ranking(
-    task: Task, protocol: str, validation_fraction: float, members: int, seeds: Sequence[int]
+    dataset: Dataset,
+    protocol: Protocol,
+    validation_fraction: float,
+    members: int,
+    seeds: Sequence[int],
 ) -> Experiment:
     """Return the experiment that ranks the candidates."""
-    X, y = task.activations, task.labels
+    X, y = dataset.activations, dataset.labels
     if protocol == "validation":
         learned, held_out = split(map(str, y), validation_fraction)
         if not len(held_out):
@@ -221,13 +222,23 @@ def _ranking(
         return Experiment(
             X[learned], y[learned], X[held_out], y[held_out], members=members, seeds=seeds
         )
-    if task.test_activations is None or task.test_labels is None:
+    if dataset.test_activations is None or dataset.test_labels is None:
         raise ValueError("the paper's protocol ranks by accuracy on the test set; give one")
-    return Experiment(X, y, task.test_activations, task.test_labels, members=members, seeds=seeds)
+    return Experiment(
+        X, y, dataset.test_activations, dataset.test_labels, members=members, seeds=seeds
+    )
+
+
+def _executor(
+    experiment: Experiment, n_threads: int | None, cluster: Cluster | None, device: Device
+) -> Executor:
+    if cluster:
+        return OnCluster(experiment, cluster)
+    return OnGPU(experiment) if device == "cuda" else Local(experiment, n_threads)
 
 
 def _test(
-    task: Task,
+    dataset: Dataset,
     study: Study,
     parameters: CoLaNETParameters,
     members: int,
@@ -235,19 +246,19 @@ def _test(
     n_threads: int | None,
 ) -> None:
     """Measure a configuration that learned all training examples on the test set, once."""
-    if task.test_activations is None:
+    if dataset.test_activations is None:
         return
     if any(test["parameters"] == parameters.to_dict() for test in tests_of(study)):
         return
-    X, X_test = np.maximum(task.activations, 0), np.maximum(task.test_activations, 0)
+    X, X_test = np.maximum(dataset.activations, 0), np.maximum(dataset.test_activations, 0)
     accuracies = []
     for seed in seeds:
         head = CoLaNETClassifier(
             **parameters.to_dict(), members=members, n_threads=n_threads, random_state=seed
         )
         order = shuffled(len(X), seed)
-        head.fit(X[order], task.labels[order])
-        accuracies.append(float(head.score(X_test, task.test_labels)))
+        head.fit(X[order], dataset.labels[order])
+        accuracies.append(float(head.score(X_test, dataset.test_labels)))
     add_test(study, parameters, accuracies)
 
 

@@ -27,7 +27,7 @@ from spikehead.heads.colanet import reference
 from spikehead.heads.colanet.cpu import CPUEngine, Response
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
-from spikehead.tuning.population import RankedActivations
+from spikehead.tuning.activations import RankedActivations
 
 engine = pytest.importorskip("spikehead.heads.colanet.cuda")
 

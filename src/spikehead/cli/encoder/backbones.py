@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
 from spikehead import pictures
-from spikehead.cli import console
+from spikehead.cli import console, progress
 from spikehead.encoders import PRETRAINED
 from spikehead.images import Preprocessing, read_photo
 
@@ -40,14 +39,10 @@ LearningRate = Annotated[
     float | None, typer.Option(help="For a batch of 256; it follows the batch size.")
 ]
 Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda ...")]
-
-
-class Precision(str, Enum):
-    """Precisions of the weights in a built encoder's file."""
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    INT8 = "int8"
+WeightPrecision = Annotated[
+    Literal["float32", "float16", "int8"],
+    typer.Option("--precision", help="Of the encoder's weights."),
+]
 
 
 def adjusted(recipe: Recipe, **options: Any) -> Recipe:
@@ -92,10 +87,9 @@ def typical(
 def begins_randomly(name: str, weights: Path | None) -> bool:
     """Return whether a backbone can begin with random weights only, and say so."""
     from spikehead.backbones.catalogue import network
-    from spikehead.backbones.weights import OFFICIAL_WEIGHTS
 
     network(name)
-    if weights or name in OFFICIAL_WEIGHTS:
+    if weights or name in PRETRAINED:
         return False
     console.messages.print(f"There are no official weights of {name}: it begins with random ones.")
     return True
@@ -115,8 +109,8 @@ def beginning(name: str, weights: Path | None, from_scratch: bool) -> Backbone:
     torch.manual_seed(Recipe.seed)
     if from_scratch:
         return network(name).make(0)
-    with console.download(name) as progress:
-        return pretrained(name, weights=weights, progress=progress, tell=console.tell)
+    with progress.download(name) as shown:
+        return pretrained(name, weights=weights, progress=shown, tell=console.tell)
 
 
 def preprocessing(backbone: str) -> Preprocessing:
@@ -124,4 +118,6 @@ def preprocessing(backbone: str) -> Preprocessing:
     from spikehead.backbones.catalogue import network
 
     side = network(backbone).resolution
-    return PRETRAINED.get(backbone, Preprocessing(resize=side, crop=side))
+    if known := PRETRAINED.get(backbone):
+        return known.preprocessing
+    return Preprocessing(resize=side, crop=side)

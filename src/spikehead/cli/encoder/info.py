@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from spikehead.cli import console
+from spikehead.cli import console, options
 from spikehead.encoders import open_encoder
 
 
 def info(
     name: Annotated[str, typer.Argument(help="An encoder's name, as listed.")],
-    as_json: console.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show what an encoder takes and gives."""
     encoder = open_encoder(name)

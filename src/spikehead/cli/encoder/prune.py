@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
 from spikehead.cli import console
+from spikehead.cli.commands import needs
 from spikehead.cli.encoder import backbones
+from spikehead.files import write_file
 
 if TYPE_CHECKING:
     from spikehead.backbones.backbone import Backbone
@@ -19,20 +20,14 @@ if TYPE_CHECKING:
     from spikehead.backbones.pruning import Candidate
 
 
-class Kind(str, Enum):
-    """Kinds of pruning."""
-
-    STRUCTURED = "structured"
-    UNSTRUCTURED = "unstructured"
-
-
 def prune(
     photos: backbones.Photos,
     output: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and encoder.")],
     backbone: backbones.BackboneName = "se_resnet18",
     kind: Annotated[
-        Kind, typer.Option(help="Remove channels, or set single weights to zero.")
-    ] = Kind.STRUCTURED,
+        Literal["structured", "unstructured"],
+        typer.Option(help="Remove channels, or set single weights to zero."),
+    ] = "structured",
     reduction: Annotated[
         float,
         typer.Option(
@@ -53,9 +48,7 @@ def prune(
     l1: Annotated[float, typer.Option(min=0, help="Strength of the L1 penalty.")] = 1e-5,
     batch_size: backbones.BatchSize = None,
     learning_rate: backbones.LearningRate = None,
-    precision: Annotated[
-        backbones.Precision, typer.Option(help="Of the encoder's weights.")
-    ] = backbones.Precision.FLOAT32,
+    precision: backbones.WeightPrecision = "float32",
     device: backbones.Device = "cpu",
 ) -> None:
     """Train a backbone with an L1 penalty, prune it, and fine-tune it; run it again to go on.
@@ -65,7 +58,7 @@ def prune(
     it. The output folder gets checkpoints and a log of the trainings, grid.csv of the search,
     report.json, and encoder.onnx, for `spikehead learn --encoder onnx:.../encoder.onnx`.
     """
-    with console.needs("train"):
+    with needs("train"):
         from spikehead.backbones import data, pruning, training
         from spikehead.backbones.export import export
     from_scratch = from_scratch or backbones.begins_randomly(backbone, weights)
@@ -78,7 +71,7 @@ def prune(
         training.SCRATCH if from_scratch else training.FINE_TUNING, epochs=epochs, l1=l1, **changes
     )
     plan = pruning.Plan(
-        kind.value,
+        kind,
         reduction,
         fine_tuning=backbones.adjusted(training.FINE_TUNING, epochs=fine_tuning_epochs, **changes),
     )
@@ -108,8 +101,8 @@ def prune(
     pruned.replace_head(0)
     file = output / "encoder.onnx"
     typical = backbones.typical([photo.path for photo in shown.photos], preprocessing)
-    export(pruned, file, preprocessing, precision=precision.value, calibration=typical)
-    (output / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
+    export(pruned, file, preprocessing, precision=precision, calibration=typical)
+    write_file(output / "report.json", json.dumps(facts, indent=2).encode() + b"\n")
     table = Table("", *facts, box=None)
     for name in facts["dense"]:
         table.add_row(name, *(f"{row[name]:,}" for row in facts.values()))

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from spikehead.cli import console
-
-
-class Cost(str, Enum):
-    """What a budget can limit."""
-
-    MULTIPLY_ADDS = "multiply-adds"
-    PARAMETERS = "parameters"
-    SECONDS = "seconds"
+from spikehead.cli import console, options
+from spikehead.cli.commands import needs
 
 
 def scale(
@@ -30,16 +22,17 @@ def scale(
         float | None, typer.Option(help="Scale as far as this cost allows, instead of by phi.")
     ] = None,
     cost: Annotated[
-        Cost, typer.Option(help="What the budget limits; seconds: one image on one core.")
-    ] = Cost.MULTIPLY_ADDS,
+        Literal["multiply-adds", "parameters", "seconds"],
+        typer.Option(help="What the budget limits; seconds: one image on one core."),
+    ] = "multiply-adds",
     ratios: Annotated[
         tuple[float, float, float],
         typer.Option(help="alpha, beta, gamma: how depth, width and resolution grow."),
     ] = (1.2, 1.1, 1.15),
-    as_json: console.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Scale a baseline in depth, width and resolution together (EfficientNet paper, section 3)."""
-    with console.needs("train"):
+    with needs("train"):
         from spikehead.backbones import scaling
     if baseline not in scaling.BASELINES:
         names = ", ".join(scaling.BASELINES)
@@ -49,10 +42,10 @@ def scale(
     network = scaling.BASELINES[baseline]
     by = scaling.Ratios(*ratios)
     if budget is not None:
-        measures: dict[Cost, Callable[[scaling.Network], float]] = {
-            Cost.MULTIPLY_ADDS: scaling.multiply_adds,
-            Cost.PARAMETERS: scaling.parameters,
-            Cost.SECONDS: scaling.latency,
+        measures: dict[str, Callable[[scaling.Network], float]] = {
+            "multiply-adds": scaling.multiply_adds,
+            "parameters": scaling.parameters,
+            "seconds": scaling.latency,
         }
         phi, _ = scaling.scale_to_budget(network, measures[cost], budget, by)
     found = by.scale(float(phi or 0))

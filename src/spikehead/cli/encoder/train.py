@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,9 @@ import typer
 from PIL import Image
 
 from spikehead.cli import console
+from spikehead.cli.commands import needs
 from spikehead.cli.encoder import backbones
+from spikehead.files import write_file
 from spikehead.images import Preprocessing, read_photo
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ def train(
     photos held out), weights.pt, and encoder.onnx, for
     `spikehead learn --encoder onnx:.../encoder.onnx`.
     """
-    with console.needs("train"):
+    with needs("train"):
         from spikehead.backbones import data, training
         from spikehead.backbones.export import export
     from_scratch = from_scratch or backbones.begins_randomly(backbone, weights)
@@ -92,4 +95,6 @@ def _draw_activation_maps(
         seen = preprocessing.frame(photo).resize((TILE, TILE))
         picture.paste(seen, (place * TILE, 0))
         picture.paste(overlay(seen, places), (place * TILE, TILE))
-    picture.save(file)
+    content = BytesIO()
+    picture.save(content, "PNG")
+    write_file(file, content.getvalue())

@@ -22,9 +22,9 @@ from spikehead.heads.colanet.parameters import (
     MOST_DEPRESSIONS,
     UNIT,
     CoLaNETParameters,
-    whole_number,
 )
 from spikehead.heads.colanet.rules import initial_resource, noise, threshold, weight
+from spikehead.heads.parameters import whole_number
 from spikehead.randomness import keys, mix
 
 _NOISE, _SYNAPSES = 1, 2  # what a random key is for

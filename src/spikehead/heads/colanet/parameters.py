@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
-from numbers import Integral, Real
-from typing import Any
+from dataclasses import dataclass
 
 from spikehead.coding import STEPS
+from spikehead.heads.parameters import Hyperparameters, number
 
 SILENT_STEPS = 5
 """Steps without input at the end of a presentation."""
@@ -38,8 +37,10 @@ BASE_THRESHOLD = 8.531
 
 
 @dataclass(frozen=True)
-class CoLaNETParameters:
+class CoLaNETParameters(Hyperparameters):
     """Hyperparameters of one CoLaNET network; the defaults are Table 1 of the hybrid paper.
+
+    The ranges in which they are searched are the published ones (specification, section 6).
 
     Parameters
     ----------
@@ -82,39 +83,32 @@ class CoLaNETParameters:
         If a value is outside its range; the sentence names it.
     """
 
-    potentiation: float = 0.0986409
-    relative_depression: float = 0.504279665
-    stability_rate: float = 0.0644199
-    max_weight: float = 1.18684
-    min_weight: float = 1.65234
-    microcolumns: int = 1
-    threshold_excess: float = 0.0019573
-    silent_synapses: int = 1222
-    saturation: float = 2.07474
-    stochastic_stimulation: float = 0.016
-    max_synapses: int = 1000
+    potentiation: float = number(0.0986409, 0, 1e3, searched=(0.003, 1), log=True, paper="DWPOS")
+    relative_depression: float = number(0.504279665, 0, 1e3, searched=(0.3, 1.3), paper="RELDWNEG")
+    stability_rate: float = number(
+        0.0644199, 0, 1e3, searched=(0.0003, 1), log=True, paper="STABILITYRESOURCECHANGERATIO"
+    )
+    # Weights are below 8 = 2**15 / UNIT, so that they fit into 16 bits.
+    max_weight: float = number(1.18684, 1e-3, 7.99, searched=(0.03, 3), log=True, paper="MAXWEIGHT")
+    min_weight: float = number(1.65234, 0, 7.99, searched=(0.003, 3), log=True, paper="MINWEIGHT")
+    microcolumns: int = number(1, 1, 1000, searched=(1, 30), paper="NLEARNINGGROUPS")
+    threshold_excess: float = number(
+        0.0019573, 0, 1, searched=(0.001, 0.3), log=True, paper="WTHREXCESS"
+    )
+    silent_synapses: int = number(
+        1222, -1, 10**6, searched=(1, 3000), log=True, paper="NSILENTSYNAPSES"
+    )
+    # Searched, too, but between percentiles of the activations.
+    saturation: float = number(2.07474, 1e-9, 1e9, log=True, paper="SATURATION")
+    stochastic_stimulation: float = number(0.016, 0, 8, log=True)
+    max_synapses: int = number(1000, 1, 10**6, log=True)
     per_spike: bool = False
-    max_depressions: int = -1
+    max_depressions: int = number(-1, -1, 10**6)
     homeostasis: bool = False
 
     def __post_init__(self) -> None:
         """Check every value against its range."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(field.default, bool):
-                if value not in (0, 1):
-                    raise ValueError(f"{field.name} must be true or false, not {value!r}")
-                object.__setattr__(self, field.name, bool(value))
-                continue
-            low, high = _RANGES[field.name]
-            whole = isinstance(field.default, int)
-            kind = "a whole number" if whole else "a number"
-            number = isinstance(value, Real) and not isinstance(value, bool)
-            if not number or (whole and not float(value).is_integer()) or not low <= value <= high:
-                raise ValueError(
-                    f"{field.name} must be {kind} from {low:g} to {high:g}, not {value!r}"
-                )
-            object.__setattr__(self, field.name, int(value) if whole else float(value))
+        super().__post_init__()
         if self.silent_synapses == 0:
             raise ValueError(
                 "silent_synapses must be positive, or -1 for no renormalisation, not 0"
@@ -147,44 +141,6 @@ class CoLaNETParameters:
                 f"overflow a 32-bit membrane; with these weights it can be at most {most}"
             )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the values by name."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> CoLaNETParameters:
-        """Make parameters from values by name; a name that does not exist is refused."""
-        known = [field.name for field in fields(cls)]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise ValueError(f"{unknown[0]} is not a hyperparameter; there are {', '.join(known)}")
-        return cls(**values)
-
-
-def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return a whole number within bounds; of anything else, say that `name` must be one."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        bounds = f"from {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be a whole number {bounds}, not {value!r}")
-    return int(value)
-
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "potentiation": (0.0, 1e3),
-    "relative_depression": (0.0, 1e3),
-    "stability_rate": (0.0, 1e3),
-    # Below 8 = 2**15 / UNIT, so that a weight fits into 16 bits.
-    "max_weight": (1e-3, 7.99),
-    "min_weight": (0.0, 7.99),
-    "microcolumns": (1, 1000),
-    "threshold_excess": (0.0, 1.0),
-    "silent_synapses": (-1, 1e6),
-    "saturation": (1e-9, 1e9),
-    "stochastic_stimulation": (0.0, 8.0),
-    "max_synapses": (1, 1e6),
-    "max_depressions": (-1, 1e6),
-}
 
 RECOMMENDED = CoLaNETParameters(
     potentiation=0.03,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
-from numbers import Real
-from typing import Any
+from dataclasses import dataclass
 
 from spikehead.coding import STEPS
+from spikehead.heads.parameters import Hyperparameters, number
 
 DISCHARGE_STEPS = 10
 """Steps after the input in which columns answer: a column spikes this often at most."""
@@ -27,17 +26,9 @@ MAX_INPUTS = 2**15
 """Inputs at most, so that every sum is below 2**53: ``STEPS**2 * MAX_INPUTS * UNIT < 2**52``."""
 
 
-def _number(default: float, low: float, high: float, search: str) -> Any:
-    """Return a hyperparameter with its range and the scale on which it is searched."""
-    return field(default=default, metadata={"range": (low, high), "search": search})
-
-
 @dataclass(frozen=True)
-class DecorrelatedParameters:
+class DecorrelatedParameters(Hyperparameters):
     """Hyperparameters of decorrelated columns.
-
-    Each field's metadata has its ``range``, and in ``search`` the scale on which it is worth
-    searching: ``"linear"``, ``"log"``, or ``"no"``.
 
     Parameters
     ----------
@@ -63,24 +54,11 @@ class DecorrelatedParameters:
         If a value is outside its range; the sentence names it.
     """
 
-    lam: float = _number(1.0, 1e-3, 1e3, "log")
-    scale: float = _number(4.0, 0.1, 100.0, "log")
-    threshold: float = _number(0.2, 1e-3, 1.0, "log")
-    width: int = _number(2048, 1, MAX_INPUTS, "no")
-    horizon: int = _number(0, 0, 2**31, "no")
-
-    def __post_init__(self) -> None:
-        """Check every value against its range."""
-        for one in fields(self):
-            value, (low, high) = getattr(self, one.name), one.metadata["range"]
-            whole = isinstance(one.default, int)
-            number = isinstance(value, Real) and not isinstance(value, bool)
-            if not number or not low <= value <= high or (whole and not float(value).is_integer()):
-                kind = "a whole number" if whole else "a number"
-                raise ValueError(
-                    f"{one.name} must be {kind} from {low:g} to {high:g}, not {value!r}"
-                )
-            object.__setattr__(self, one.name, int(value) if whole else float(value))
+    lam: float = number(1.0, 1e-3, 1e3, searched=(0.1, 10), log=True)
+    scale: float = number(4.0, 0.1, 100, searched=(2, 8), log=True, paper="s")
+    threshold: float = number(0.2, 1e-3, 1, searched=(0.05, 0.8), log=True, paper="f")
+    width: int = number(2048, 1, MAX_INPUTS, log=True)
+    horizon: int = number(0, 0, 2**31)
 
     def power(self, width: int) -> float:
         """Return what a branch's own energy is measured against (l0).
@@ -93,16 +71,3 @@ class DecorrelatedParameters:
             Inputs of a branch.
         """
         return self.lam * width * (STEPS / self.scale) ** 2
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the values by name."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> DecorrelatedParameters:
-        """Make parameters from values by name; a name that does not exist is refused."""
-        known = [one.name for one in fields(cls)]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise ValueError(f"{unknown[0]} is not a hyperparameter; there are {', '.join(known)}")
-        return cls(**values)

@@ -12,7 +12,8 @@ from sklearn.datasets import load_digits
 
 from spikehead import CoLaNETClassifier, CoLaNETParameters
 from spikehead.coding import even_trains
-from spikehead.tuning.population import Experiment, RankedActivations, Stopped
+from spikehead.tuning.activations import RankedActivations
+from spikehead.tuning.experiment import Experiment, Stopped
 
 PARAMETERS = CoLaNETParameters(saturation=1.3, microcolumns=2, max_synapses=40)
 
@@ -62,7 +63,7 @@ def test_counts_round_as_coding_does(halfway):
 @pytest.mark.parametrize("homeostasis", [False, True])
 def test_an_experiment_gives_what_the_classifier_gives(digits, homeostasis):
     p = replace(PARAMETERS, homeostasis=homeostasis)
-    rungs = experiment(digits, seeds=(3, 8)).evaluate(p)
+    (rungs,) = experiment(digits, seeds=(3, 8)).evaluate([p])
     first = accuracy(digits, 3, parameters=p)
     assert rungs == (
         accuracy(digits, 3, 0.25, p),
@@ -72,23 +73,17 @@ def test_an_experiment_gives_what_the_classifier_gives(digits, homeostasis):
     assert len(rungs) == experiment(digits, seeds=(3, 8)).n_rungs
 
 
-def test_threads_change_nothing(digits):
-    assert experiment(digits).evaluate(PARAMETERS, n_threads=3) == experiment(digits).evaluate(
-        PARAMETERS
-    )
-
-
 def test_a_hopeless_candidate_is_stopped(digits):
-    whole = experiment(digits).evaluate(PARAMETERS)
-    assert experiment(digits).evaluate(PARAMETERS, bars=[whole[0], whole[1]]) == whole
-    assert experiment(digits).evaluate(PARAMETERS, bars=[whole[0] + 0.01, 0]) == whole[:1]
+    (whole,) = experiment(digits).evaluate([PARAMETERS])
+    assert experiment(digits).evaluate([PARAMETERS], bars=[whole[0], whole[1]]) == [whole]
+    assert experiment(digits).evaluate([PARAMETERS], bars=[whole[0] + 0.01, 0]) == [whole[:1]]
 
 
 def test_stop(digits):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        experiment(digits).evaluate(PARAMETERS, stop=stop)
+        experiment(digits).evaluate([PARAMETERS], stop=stop)
 
 
 def test_candidates_share_one_copy(digits):

@@ -1,4 +1,4 @@
-"""The report of a study: what was found, the course of the search, what mattered."""
+"""What a study has found: the best hyperparameters, the course of the search, what mattered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from spikehead.files import write_file
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.tuning.candidates import ranked
-from spikehead.tuning.study import NamedRound, Study
+from spikehead.tuning.search import NamedRound
+from spikehead.tuning.study import Study
 
 _TESTS = "tests"  # the note of a study on the configurations that were measured on the test set
 
@@ -25,7 +26,7 @@ _RANKED_BY = {
 }
 
 
-class Stage(NamedTuple):
+class RoundSummary(NamedTuple):
     """One round in the course of a search.
 
     Attributes
@@ -50,7 +51,7 @@ class Stage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Report:
+class Findings:
     """What a study has found.
 
     Attributes
@@ -67,7 +68,7 @@ class Report:
     n_tests : int
         Configurations that were measured on the test set apart from ranking: one, or one more
         for each time the search went on with a larger budget and found a better one.
-    course : list of Stage
+    course : list of RoundSummary
         The rounds.
     importance : dict of str to float
         Share of each searched hyperparameter in how the accuracy varies.
@@ -82,7 +83,7 @@ class Report:
     accuracy: float
     test_accuracies: list[float]
     n_tests: int
-    course: list[Stage]
+    course: list[RoundSummary]
     importance: dict[str, float]
     ranges: dict[str, tuple[float, float]]
     seconds: float
@@ -111,7 +112,7 @@ class Report:
         return self.course[-1].experiments
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report, ready for JSON."""
+        """Return everything, ready for JSON."""
         return {
             "protocol": self.protocol,
             "ranked_by": self.ranked_by,
@@ -122,13 +123,13 @@ class Report:
             "configurations_tested": self.n_tests,
             "experiments": self.n_experiments,
             "seconds": round(self.seconds, 1),
-            "course": [stage._asdict() for stage in self.course],
+            "course": [one._asdict() for one in self.course],
             "importance": self.importance,
             "ranges": self.ranges,
         }
 
     def to_markdown(self) -> str:
-        """Return the report as a text."""
+        """Return the report, in Markdown."""
         tested = self.test_accuracies
         lines = [
             "# Tuning",
@@ -153,16 +154,16 @@ class Report:
             "| round | by | experiments so far | stopped early | median | best so far |",
             "|---|---|---|---|---|---|",
         ]
-        for number, stage in enumerate(self.course, 1):
+        for number, one in enumerate(self.course, 1):
             lines += [
-                f"| {number} | {stage.kind} | {stage.experiments} | {stage.stopped} | "
-                f"{stage.median:.2%} | {stage.best:.2%} |"
+                f"| {number} | {one.kind} | {one.experiments} | {one.stopped} | "
+                f"{one.median:.2%} | {one.best:.2%} |"
             ]
         return "\n".join(lines) + "\n"
 
 
-def make_report(study: Study, protocol: str) -> Report:
-    """Report on a study.
+def find(study: Study, protocol: str) -> Findings:
+    """Return what a study has found.
 
     Parameters
     ----------
@@ -183,11 +184,11 @@ def make_report(study: Study, protocol: str) -> Report:
             "every candidate was refused, since its weights could overflow a membrane; search "
             "lower max_weight, min_weight or max_synapses"
         )
-    space = study.plan.space
+    space = study.search.space
     parameters = space.parameters(best.values)
     tests = tests_of(study)
     mine = [test for test in tests if test["parameters"] == parameters.to_dict()]
-    return Report(
+    return Findings(
         protocol=protocol,
         parameters=parameters,
         accuracy=best.accuracy,
@@ -226,19 +227,19 @@ def add_test(study: Study, parameters: CoLaNETParameters, accuracies: list[float
     study.note(_TESTS, [*tests_of(study), test])
 
 
-def write(report: Report, folder: Path) -> None:
+def write(findings: Findings, folder: Path) -> None:
     """Write the report and the parameters to a folder."""
     files = {
-        report.parameters_file: _json(report.parameters.to_dict()),
-        "report.json": _json(report.to_dict()),
-        "report.md": report.to_markdown(),
+        findings.parameters_file: _json(findings.parameters.to_dict()),
+        "report.json": _json(findings.to_dict()),
+        "report.md": findings.to_markdown(),
     }
     for name, text in files.items():
         write_file(folder / name, text.encode())
 
 
-def _course(rounds: list[NamedRound]) -> list[Stage]:
-    stages: list[Stage] = []
+def _course(rounds: list[NamedRound]) -> list[RoundSummary]:
+    summaries: list[RoundSummary] = []
     experiments, best = 0, 0.0
     for one in rounds:
         complete = [outcome.accuracy for outcome in one.outcomes if outcome.complete]
@@ -246,8 +247,8 @@ def _course(rounds: list[NamedRound]) -> list[Stage]:
         best = max([best, *complete])
         stopped = len(one.outcomes) - len(complete)
         middle = median(complete) if complete else 0.0
-        stages.append(Stage(one.kind, experiments, stopped, middle, best))
-    return stages
+        summaries.append(RoundSummary(one.kind, experiments, stopped, middle, best))
+    return summaries
 
 
 def _json(value: Any) -> str:

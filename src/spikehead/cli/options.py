@@ -1,0 +1,45 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        help="As `spikehead encoder list` names it.  [default: efficientnet_b3 where it is at "
+        "hand or can be fetched, else bundled]",
+        show_default=False,
+    ),
+]
+AsClasses = Annotated[
+    bool,
+    typer.Option("--as-classes", help="Take folders such as train and test for classes, too."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads to use.  [default: all]", show_default=False)
+]
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        help="Folder for activations.  [default: SPIKEHEAD_CACHE, or the user's cache folder]",
+        show_default=False,
+    ),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no activations on disk.")]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Spread the work over a Ray cluster: auto for the one of this machine, or HOST:PORT. "
+        "With no address Ray is started here.",
+        show_default=False,
+    ),
+]

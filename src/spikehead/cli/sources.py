@@ -1,0 +1,171 @@
+"""What the options name, opened: photos, encoders and their cache, a cluster, hyperparameters."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from spikehead.cli import console, progress
+from spikehead.encoders import ActivationCache, Encoder, encode_photos
+from spikehead.evaluation.examples import Examples
+from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.images import LeftOut, Photo, PhotoFolder
+from spikehead.models.hybrid import HybridClassifier, none_readable
+from spikehead.models.obtain import obtain_encoder
+
+if TYPE_CHECKING:
+    from spikehead.cluster import Cluster
+
+DEFAULT_ENCODER = "efficientnet_b3"
+"""The encoder of the hybrid paper."""
+
+
+def photo_folder(
+    folder: Path, *, known: Collection[str] = (), as_classes: bool = False
+) -> PhotoFolder:
+    """Find the photos in a folder, and tell what is left out."""
+    found = PhotoFolder.read(folder, known=known, as_classes=as_classes)
+    console.tell_left_out(found.left_out)
+    return found
+
+
+def encoder(name: str | None, threads: int | None) -> Encoder:
+    """Return an encoder by name; by default the paper's, or the bundled one where it is not had."""
+    try:
+        with progress.download(name or DEFAULT_ENCODER) as shown:
+            return obtain_encoder(name or DEFAULT_ENCODER, n_threads=threads, progress=shown)
+    except (ImportError, OSError) as error:
+        if name:
+            raise
+        console.messages.print(
+            f"Using the bundled encoder, which is small and weak, since {DEFAULT_ENCODER} is not "
+            f"at hand: {error}",
+            soft_wrap=True,
+        )
+        return obtain_encoder("bundled", n_threads=threads)
+
+
+def cache(
+    encoder: Encoder, folder: Path | None, no_cache: bool
+) -> AbstractContextManager[ActivationCache | None]:
+    """Return the cache that the options ask for."""
+    return nullcontext() if no_cache else ActivationCache(encoder, folder)
+
+
+@contextmanager
+def at_work(
+    model: HybridClassifier, cache_folder: Path | None, no_cache: bool
+) -> Iterator[HybridClassifier]:
+    """Let a model work with the cache that the options ask for."""
+    with cache(model.encoder, cache_folder, no_cache) as model.cache:
+        yield model
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[Cluster | None]:
+    """Join the Ray cluster that the option names, if it names one."""
+    if address is None:
+        yield None
+        return
+    from spikehead.cluster import Cluster
+
+    # Ray reports on the output what it makes good by itself, such as a machine that is lost.
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+        Cluster(address) as joined,
+    ):
+        yield joined
+
+
+@dataclass(frozen=True)
+class Unused:
+    """What lies among photos and is not used: every JSON document about photos has both parts.
+
+    Attributes
+    ----------
+    skipped : list of (Path, str)
+        Photos that cannot be read, and why.
+    left_out : LeftOut
+        What is no photo of a class.
+    """
+
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "skipped": [{"photo": str(path), "reason": reason} for path, reason in self.skipped],
+            "left_out": self.left_out.to_dict(),
+        }
+
+
+class Encoded(NamedTuple):
+    """The photos of some folders as examples, one for each folder."""
+
+    examples: list[Examples]
+    saturation: float | None
+    """That of the encoder, if it knows one."""
+    unused: Unused
+
+
+def encode(
+    folders: Sequence[Path],
+    encoder_name: str | None,
+    threads: int | None,
+    cache_folder: Path | None,
+    no_cache: bool,
+    as_classes: bool,
+    joined: Cluster | None = None,
+) -> Encoded:
+    """Encode the photos in folders, one sub-folder a class; tell what is left out or unreadable."""
+    found = [photo_folder(folder, as_classes=as_classes) for folder in folders]
+    opened = encoder(encoder_name, threads)
+    examples, skipped = [], []
+    with cache(opened, cache_folder, no_cache) as kept:
+        for folder in found:
+            read, unreadable = _encode(folder.photos, opened, kept, joined)
+            examples.append(read)
+            skipped += unreadable
+    left_out = sum((folder.left_out for folder in found), LeftOut())
+    return Encoded(examples, opened.saturation, Unused(skipped, left_out))
+
+
+def _encode(
+    photos: list[Photo],
+    encoder: Encoder,
+    cache: ActivationCache | None,
+    cluster: Cluster | None,
+) -> tuple[Examples, list[tuple[Path, str]]]:
+    """Return the examples in the photos that can be read; list the others."""
+    activations, labels, skipped = [], [], []
+    with progress.bar() as shown:
+        task = shown.add_task("Encoding", total=len(photos))
+        paths = [photo.path for photo in photos]
+        for batch in encode_photos(paths, encoder, cache, cluster=cluster):
+            activations.append(batch.activations)
+            labels += [photos[index].label for index in batch.indices]
+            skipped += [(photos[index].path, why) for index, why in batch.problems.items()]
+            shown.update(task, completed=len(labels) + len(skipped))
+    if not labels:
+        raise ValueError(none_readable(skipped))
+    console.list_skipped(skipped)
+    return Examples(np.concatenate(activations), np.array(labels)), skipped
+
+
+def parameters(file: Path) -> CoLaNETParameters:
+    """Read hyperparameters from a JSON file."""
+    try:
+        return CoLaNETParameters.from_dict(json.loads(file.read_text("utf-8")))
+    except (TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
+        raise ValueError(f"{file} is not a JSON object of hyperparameters") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
