@@ -25,9 +25,9 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from spikehead.heads.decorrelated.coding import signed_counts
 
 from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
+from spikehead.coding import signed_counts
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import accuracy, learn_stream
 from spikehead.evaluation.rivals import NearestClassMean, StreamingLDA, StreamingRidge
