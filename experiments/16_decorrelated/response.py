@@ -1,6 +1,6 @@
 """Compare columns that learn from their potential with such that learn from their own spikes.
 
-    python experiments/16_decorrelated/response.py digits.npz imagenette-300.npz caltech-50.npz
+    python experiments/16_decorrelated/response.py FOLDER/NAME-train.npz ...
 
 A sketch of the rule in float64, in which the response of a column, by which it is depressed, is
 either its potential at the end of the input (exact) or its threshold times its own spikes. Each

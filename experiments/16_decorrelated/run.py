@@ -267,6 +267,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--streams", nargs="+", choices=STREAMS, default=list(STREAMS))
     parser.add_argument("--orders", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--tables", action="store_true")
@@ -282,13 +283,13 @@ def main() -> None:
             examples(options.folder / f"{name}-{part}.npz") for part in ("train", "test")
         )
         classes = np.unique(train.y)
-        for (stream, make), method in product(STREAMS.items(), METHODS):
+        for stream, method in product(options.streams, METHODS):
             key = f"{name} | {stream} | {method} | {order}"
             if key in results or not is_asked(stream, method, len(train), order):
                 continue
             if perf_counter() > end:
                 return
-            results[key] = measured(method, make(train, test, order), classes, order)
+            results[key] = measured(method, STREAMS[stream](train, test, order), classes, order)
             write_file(RESULTS, json.dumps(results, indent=0).encode())
             print(key, results[key], flush=True)
 

@@ -1,6 +1,6 @@
 """See what it costs that inputs inhibit those of their own dendritic branch only.
 
-    python experiments/16_decorrelated/width.py digits.npz imagenette-300.npz caltech-50.npz
+    python experiments/16_decorrelated/width.py FOLDER/NAME-train.npz ...
 
 As in `response.py` each file holds the training part of a data set, of which a fifth of each class
 is kept out and answered, in five orders. Printed is the mean accuracy for each width.
