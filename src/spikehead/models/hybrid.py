@@ -45,7 +45,7 @@ ORDERS = ("shuffled", "as-given")
 
 
 @dataclass
-class Lesson:
+class Learned:
     """What one call of `HybridClassifier.learn` did.
 
     Attributes
@@ -229,8 +229,8 @@ class HybridClassifier:
         *,
         order: str = "shuffled",
         cluster: Cluster | None = None,
-        on_batch: Callable[[Lesson], None] | None = None,
-    ) -> Lesson:
+        on_batch: Callable[[Learned], None] | None = None,
+    ) -> Learned:
         """Learn photos, each once; a photo learned before under the same label is left out.
 
         Parameters
@@ -248,7 +248,7 @@ class HybridClassifier:
 
         Returns
         -------
-        Lesson
+        Learned
             What was learned and what was skipped.
 
         Raises
@@ -258,7 +258,7 @@ class HybridClassifier:
         """
         found = self._labelled(photos, labels)
         stream = self._ordered(found.photos, order)
-        lesson = Lesson(total=len(stream), left_out=found.left_out)
+        lesson = Learned(total=len(stream), left_out=found.left_out)
         paths = [photo.path for photo in stream]
         for batch in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
@@ -630,7 +630,7 @@ class HybridClassifier:
             return photos
         return [photos[i] for i in np.random.RandomState(self._seed).permutation(len(photos))]
 
-    def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Lesson) -> None:
+    def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Learned) -> None:
         """Learn those of a batch that are new."""
         # All classes of the lesson at once: where batches end must not decide their order.
         classes = sorted({photo.label for photo in stream} - set(self.classes))

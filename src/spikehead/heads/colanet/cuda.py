@@ -130,7 +130,7 @@ class _Lesson(NamedTuple):
     changes: Any  # float32 [eligibility]: what a synapse's resource gains
 
 
-class Answers(NamedTuple):
+class DeviceResponse(NamedTuple):
     """What a population answers to a stream; it stays on the GPU.
 
     Attributes
@@ -219,7 +219,7 @@ class Population:
         blocks["network"] = np.searchsorted(chosen, blocks["network"])
         self._blocks = blocks
 
-    def learn(self, trains: Sequence[SpikeTrains], labels: NDArray[np.int32]) -> Answers:
+    def learn(self, trains: Sequence[SpikeTrains], labels: NDArray[np.int32]) -> DeviceResponse:
         """Present a stream and learn it, each presentation once and in order.
 
         Parameters
@@ -232,7 +232,7 @@ class Population:
 
         Returns
         -------
-        Answers
+        DeviceResponse
             To each presentation before it was learned: the spikes while the input lasted.
 
         Raises
@@ -245,7 +245,7 @@ class Population:
         self._presentations += len(columns)
         return answers
 
-    def respond(self, trains: Sequence[SpikeTrains]) -> Answers:
+    def respond(self, trains: Sequence[SpikeTrains]) -> DeviceResponse:
         """Present a stream without learning; every presentation is number 0."""
         return self._present(trains, np.empty(0, np.int32), np.zeros(len(trains[0]), np.int64))
 
@@ -277,7 +277,7 @@ class Population:
 
     def _present(
         self, trains: Sequence[SpikeTrains], labels: NDArray[np.int32], numbers: NDArray[np.int64]
-    ) -> Answers:
+    ) -> DeviceResponse:
         first = trains[0]
         if len(trains) != 1 + self._blocks["network"].max(initial=len(trains) - 1):
             raise ValueError("there must be spike trains for each network")
@@ -291,7 +291,9 @@ class Population:
             check_inputs(first.inputs, self._network.n_inputs)
             self._inputs = first.inputs, cuda.to_device(first.inputs.view(np.uint32))
         shape = len(trains), len(first), self._n_members * self._n_columns
-        answers = Answers(cuda.device_array(shape, np.uint16), cuda.device_array(shape, np.float32))
+        answers = DeviceResponse(
+            cuda.device_array(shape, np.uint16), cuda.device_array(shape, np.float32)
+        )
         stream = _Stream(
             self._inputs[1],
             cuda.to_device(np.stack([one.offsets for one in trains]).view(np.uint64)),
@@ -357,11 +359,11 @@ class CUDAEngine:
             self._upload()
         return self._population
 
-    def _response(self, answers: Answers) -> Response:
+    def _response(self, answers: DeviceResponse) -> Response:
         spikes = self._spikes(answers).sum(axis=3, dtype=np.uint8)
         return Response(spikes, answers.peaks.copy_to_host().reshape(spikes.shape))
 
-    def _spikes(self, answers: Answers) -> NDArray[np.bool_]:
+    def _spikes(self, answers: DeviceResponse) -> NDArray[np.bool_]:
         shape = -1, self.network.n_members, self.network.n_columns, 1
         masks = answers.outs.copy_to_host().reshape(shape)
         return np.asarray(masks >> np.arange(ALL_STEPS) & 1, bool)

@@ -20,7 +20,7 @@ from spikehead.heads.decorrelated.parameters import (
 
 
 @dataclass
-class Lesson:
+class Plasticity:
     """What a presentation changed, for pictures and tests.
 
     Attributes
@@ -66,7 +66,7 @@ class Presentation:
         where the column has learned nothing.
     cosines : ndarray of float64, shape (n_columns,)
         How alike the example and each class are; likewise.
-    lesson : Lesson or None
+    lesson : Plasticity or None
         What was learned.
     """
 
@@ -79,7 +79,7 @@ class Presentation:
     spikes: NDArray[np.bool_]
     residuals: NDArray[np.float64]
     cosines: NDArray[np.float64]
-    lesson: Lesson | None = None
+    lesson: Plasticity | None = None
 
 
 def run(
@@ -161,7 +161,7 @@ def present(network: Network, counts: NDArray[np.int8]) -> Presentation:
     )
 
 
-def learn(network: Network, now: Presentation, label: int) -> Lesson:
+def learn(network: Network, now: Presentation, label: int) -> Plasticity:
     """Learn an example that was presented; all synapses change at once, at its end.
 
     Parameters
@@ -203,7 +203,7 @@ def learn(network: Network, now: Presentation, label: int) -> Lesson:
     # A full block of traces becomes lateral inhibition.
     if network.n_traces == BLOCK:
         network.hold(rules.faded(network.consolidated(), network.fading))
-    return Lesson(rates, traces, depression, network.weights[label] - own)
+    return Plasticity(rates, traces, depression, network.weights[label] - own)
 
 
 def _half_thresholds(network: Network) -> NDArray[np.float64]:
