@@ -1,6 +1,6 @@
 """Compare columns that learn from their potential with such that learn from their own spikes.
 
-    python experiments/16_decorrelated/response.py digits.npz imagenette-300.npz caltech-50.npz
+    python experiments/16_decorrelated/response.py FOLDER/NAME-train.npz ...
 
 A sketch of the rule in float64, in which the response of a column, by which it is depressed, is
 either its potential at the end of the input (exact) or its threshold times its own spikes. Each
@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.linalg.blas import dsymv, dsyr
 
+from spikehead.coding import signed_counts
 from spikehead.evaluation.examples import Examples, read_activations
-from spikehead.heads.decorrelated.coding import signed_counts
 
 SCALE, FACTOR, MOST = 4.0, 0.2, 10
 STREAMS = ("1 a class", "5 a class", "20 a class", "all", "class after class", "40 % wrong, all")

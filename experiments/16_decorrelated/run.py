@@ -27,12 +27,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
+from spikehead.coding import signed_counts
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import accuracy, learn_stream
 from spikehead.evaluation.rivals import NearestClassMean, StreamingLDA, StreamingRidge
 from spikehead.evaluation.streams import mislabelled
 from spikehead.files import write_file
-from spikehead.heads.decorrelated.coding import signed_counts
 from spikehead.heads.decorrelated.cpu import CPUEngine
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
@@ -267,6 +267,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--streams", nargs="+", choices=STREAMS, default=list(STREAMS))
     parser.add_argument("--orders", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--tables", action="store_true")
@@ -282,13 +283,13 @@ def main() -> None:
             examples(options.folder / f"{name}-{part}.npz") for part in ("train", "test")
         )
         classes = np.unique(train.y)
-        for (stream, make), method in product(STREAMS.items(), METHODS):
+        for stream, method in product(options.streams, METHODS):
             key = f"{name} | {stream} | {method} | {order}"
             if key in results or not is_asked(stream, method, len(train), order):
                 continue
             if perf_counter() > end:
                 return
-            results[key] = measured(method, make(train, test, order), classes, order)
+            results[key] = measured(method, STREAMS[stream](train, test, order), classes, order)
             write_file(RESULTS, json.dumps(results, indent=0).encode())
             print(key, results[key], flush=True)
 

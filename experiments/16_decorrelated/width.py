@@ -1,6 +1,6 @@
 """See what it costs that inputs inhibit those of their own dendritic branch only.
 
-    python experiments/16_decorrelated/width.py digits.npz imagenette-300.npz caltech-50.npz
+    python experiments/16_decorrelated/width.py FOLDER/NAME-train.npz ...
 
 As in `response.py` each file holds the training part of a data set, of which a fifth of each class
 is kept out and answered, in five orders. Printed is the mean accuracy for each width.
@@ -16,8 +16,8 @@ from response import ORDERS, stream
 from rich.console import Console
 from rich.table import Table
 
+from spikehead.coding import signed_counts
 from spikehead.evaluation.examples import read_activations
-from spikehead.heads.decorrelated.coding import signed_counts
 from spikehead.heads.decorrelated.cpu import CPUEngine
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters

@@ -11,7 +11,7 @@ import typer
 from spikehead.cli import console, models, options, progress, sources
 from spikehead.images import PhotoFolder
 from spikehead.models import storage
-from spikehead.models.hybrid import HybridClassifier, Lesson
+from spikehead.models.hybrid import HybridClassifier, Learned
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
@@ -64,16 +64,16 @@ def _learn(
     model: Path,
     order: str,
     cluster: Cluster | None,
-) -> Lesson:
+) -> Learned:
     """Learn, and save now and then, at the end, and when stopped."""
-    lesson = Lesson()
+    lesson = Learned()
     known = classifier.photos_learned
     saved = time.monotonic()
     try:
         with progress.bar() as shown:
             task = shown.add_task("Learning", total=None)
 
-            def on_batch(now: Lesson) -> None:
+            def on_batch(now: Learned) -> None:
                 nonlocal lesson, saved
                 lesson = now
                 shown.update(task, completed=now.done, total=now.total)
@@ -94,7 +94,7 @@ def _learn(
 
 
 def _report(
-    model: Path, classifier: HybridClassifier, lesson: Lesson, seconds: float, as_json: bool
+    model: Path, classifier: HybridClassifier, lesson: Learned, seconds: float, as_json: bool
 ) -> None:
     if as_json:
         console.print_json(
@@ -130,7 +130,7 @@ def _report(
         )
 
 
-def _list_renamed(lesson: Lesson) -> None:
+def _list_renamed(lesson: Learned) -> None:
     """List the photos that the model knows under several names."""
     if lesson.renamed:
         console.messages.print("The same photos under several names, learned under each:")

@@ -14,7 +14,6 @@ import numpy as np
 
 from spikehead.cli import console, progress
 from spikehead.encoders import DEFAULT, ActivationCache, Encoder, encode_photos
-from spikehead.evaluation.examples import Examples
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.models.hybrid import HybridClassifier, none_readable
@@ -22,6 +21,7 @@ from spikehead.models.obtain import obtain_encoder
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
+    from spikehead.evaluation.examples import Examples
 
 
 def photo_folder(
@@ -134,6 +134,8 @@ def _encode(
     cluster: Cluster | None,
 ) -> tuple[Examples, list[tuple[Path, str]]]:
     """Return the examples in the photos that can be read; list the others."""
+    from spikehead.evaluation.examples import Examples
+
     activations, labels, skipped = [], [], []
     with progress.bar() as shown:
         task = shown.add_task("Encoding", total=len(photos))

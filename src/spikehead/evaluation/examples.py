@@ -39,7 +39,11 @@ class Examples:
         return Examples(self.X[chosen], self.y[chosen])
 
     def shuffled(self, seed: int) -> Examples:
-        """Return the examples in an order that the seed decides."""
+        """Return the examples in an order that the seed decides.
+
+        Nothing else may be drawn from the seed alone, or it would follow the order: what picks
+        among examples has a purpose of its own (`spikehead.randomness.chance`).
+        """
         return self[np.random.RandomState(seed).permutation(len(self))]
 
     @classmethod

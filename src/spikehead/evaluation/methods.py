@@ -26,7 +26,7 @@ from spikehead.evaluation.rivals import (
     StreamingLDA,
     StreamingRidge,
 )
-from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 BATCH = 32
@@ -93,14 +93,13 @@ def colanet(
         return CoLaNETClassifier(**values, members=members, random_state=seed, n_threads=n_threads)
 
     def state(head: CoLaNETClassifier) -> Sequence[NDArray[Any]]:
-        # Synapses follow from the seed.
-        network = head.network_
-        arrays = [network.resources, network.stability, network.depressions]
-        return [*arrays, network.power] if network.parameters.homeostasis else arrays
+        state = head.state()
+        if not head.homeostasis:
+            del state["power"]
+        return [array for array in state.values() if isinstance(array, np.ndarray)]
 
     def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
-        network = head.network_
-        counts = network.spike_counts(X)
+        network, counts = head.network_, head.coding_.spike_counts(X)
         return (
             energy.answering(network, counts).operations,
             energy.learning(network, counts).operations,

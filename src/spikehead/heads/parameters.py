@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, TypeVar
 
 _Own = TypeVar("_Own", bound="Hyperparameters")
@@ -92,15 +92,6 @@ class Hyperparameters:
         if unknown:
             raise ValueError(f"{unknown[0]} is not a hyperparameter; there are {', '.join(known)}")
         return cls(**values)
-
-
-def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return a whole number within bounds; of anything else, say that `name` must be one."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        bounds = f"from {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be a whole number {bounds}, not {value!r}")
-    return int(value)
 
 
 def _is_within(value: Any, about: About, *, whole: bool) -> bool:

@@ -24,7 +24,7 @@ from spikehead.models.lock import ModelChangedError, ModelInUseError
 from spikehead.names import class_name
 from spikehead.serve import schemas
 from spikehead.serve.guard import Guard, asker_of
-from spikehead.serve.metrics import Metrics
+from spikehead.serve.monitoring import Metrics
 from spikehead.serve.teacher import Conflict, Teacher
 from spikehead.serve.turns import busy
 from spikehead.serve.work import REQUEST_PIXELS, Work

@@ -282,7 +282,9 @@ def test_no_product_is_fused_with_a_sum(monkeypatch: pytest.MonkeyPatch) -> None
         ],
         engine._State,
     )
-    answers = types.NamedTuple([array(types.uint16, 3), array(types.float32, 3)], engine.Answers)
+    answers = types.NamedTuple(
+        [array(types.uint16, 3), array(types.float32, 3)], engine.DeviceResponse
+    )
     kernels = {
         engine._present: (blocks, stream, state, answers),
         engine._derive: (blocks, state),

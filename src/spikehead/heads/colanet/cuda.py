@@ -26,7 +26,6 @@ from spikehead.heads.colanet.cpu import Response
 from spikehead.heads.colanet.entry import (
     check_draws,
     check_inputs,
-    check_network,
     check_trains,
     checked_columns,
 )
@@ -131,7 +130,7 @@ class _Lesson(NamedTuple):
     changes: Any  # float32 [eligibility]: what a synapse's resource gains
 
 
-class Answers(NamedTuple):
+class DeviceResponse(NamedTuple):
     """What a population answers to a stream; it stays on the GPU.
 
     Attributes
@@ -177,7 +176,7 @@ class Population:
 
     def __init__(self, network: Network, candidates: Sequence[CoLaNETParameters]) -> None:
         check_gpu()
-        check_network(network)
+        network.check()
         check_draws(network)
         for p in candidates:
             synapses = min(network.n_inputs, p.max_synapses)
@@ -220,7 +219,7 @@ class Population:
         blocks["network"] = np.searchsorted(chosen, blocks["network"])
         self._blocks = blocks
 
-    def learn(self, trains: Sequence[SpikeTrains], labels: NDArray[np.int32]) -> Answers:
+    def learn(self, trains: Sequence[SpikeTrains], labels: NDArray[np.int32]) -> DeviceResponse:
         """Present a stream and learn it, each presentation once and in order.
 
         Parameters
@@ -233,7 +232,7 @@ class Population:
 
         Returns
         -------
-        Answers
+        DeviceResponse
             To each presentation before it was learned: the spikes while the input lasted.
 
         Raises
@@ -246,7 +245,7 @@ class Population:
         self._presentations += len(columns)
         return answers
 
-    def respond(self, trains: Sequence[SpikeTrains]) -> Answers:
+    def respond(self, trains: Sequence[SpikeTrains]) -> DeviceResponse:
         """Present a stream without learning; every presentation is number 0."""
         return self._present(trains, np.empty(0, np.int32), np.zeros(len(trains[0]), np.int64))
 
@@ -264,22 +263,21 @@ class Population:
         """Take up the state of a network, the only one of the population."""
         self._presentations, self._updates = network.presentations, network.resource_updates
         self._state.updates.copy_to_device(np.zeros(len(self._blocks), np.int64))
-        self._state.resources.copy_to_device(network.resources.reshape(-1, network.n_synapses))
-        self._state.stability.copy_to_device(network.stability.ravel())
-        self._state.depressions.copy_to_device(network.depressions.ravel())
+        for name, array in network.by_neuron().items():
+            getattr(self._state, name).copy_to_device(array)
         self._launch(_derive, self._state)
 
     def download(self, network: Network) -> None:
         """Give a network the state of the only one of the population."""
         network.presentations = self._presentations
         network.resource_updates = self._updates + int(self._state.updates.copy_to_host().sum())
-        for name in ("resources", "stability", "depressions"):
+        for name in network.by_neuron().keys() - {"synapses"}:
             found = getattr(self._state, name).copy_to_host()
             setattr(network, name, found.reshape(getattr(network, name).shape))
 
     def _present(
         self, trains: Sequence[SpikeTrains], labels: NDArray[np.int32], numbers: NDArray[np.int64]
-    ) -> Answers:
+    ) -> DeviceResponse:
         first = trains[0]
         if len(trains) != 1 + self._blocks["network"].max(initial=len(trains) - 1):
             raise ValueError("there must be spike trains for each network")
@@ -293,7 +291,9 @@ class Population:
             check_inputs(first.inputs, self._network.n_inputs)
             self._inputs = first.inputs, cuda.to_device(first.inputs.view(np.uint32))
         shape = len(trains), len(first), self._n_members * self._n_columns
-        answers = Answers(cuda.device_array(shape, np.uint16), cuda.device_array(shape, np.float32))
+        answers = DeviceResponse(
+            cuda.device_array(shape, np.uint16), cuda.device_array(shape, np.float32)
+        )
         stream = _Stream(
             self._inputs[1],
             cuda.to_device(np.stack([one.offsets for one in trains]).view(np.uint64)),
@@ -354,16 +354,16 @@ class CUDAEngine:
         self._synapses = self.network.synapses
 
     def _at_hand(self) -> Population:
-        check_network(self.network)
+        self.network.check()
         if self._synapses is not self.network.synapses:
             self._upload()
         return self._population
 
-    def _response(self, answers: Answers) -> Response:
+    def _response(self, answers: DeviceResponse) -> Response:
         spikes = self._spikes(answers).sum(axis=3, dtype=np.uint8)
         return Response(spikes, answers.peaks.copy_to_host().reshape(spikes.shape))
 
-    def _spikes(self, answers: Answers) -> NDArray[np.bool_]:
+    def _spikes(self, answers: DeviceResponse) -> NDArray[np.bool_]:
         shape = -1, self.network.n_members, self.network.n_columns, 1
         masks = answers.outs.copy_to_host().reshape(shape)
         return np.asarray(masks >> np.arange(ALL_STEPS) & 1, bool)

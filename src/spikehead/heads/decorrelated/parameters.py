@@ -10,7 +10,7 @@ from spikehead.heads.parameters import Hyperparameters, number
 DISCHARGE_STEPS = 10
 """Steps after the input in which columns answer: a column spikes this often at most."""
 
-BLOCK = 32
+BLOCK = 64
 """Lessons after which the lateral layer is consolidated; until then their traces are kept."""
 
 UNIT = 2.0**30

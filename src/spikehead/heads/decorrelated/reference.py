@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import STEPS
+from spikehead.coding import STEPS, push_pull
 from spikehead.heads.decorrelated import rules
-from spikehead.heads.decorrelated.coding import push_pull
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import (
     BLOCK,
@@ -21,7 +20,7 @@ from spikehead.heads.decorrelated.parameters import (
 
 
 @dataclass
-class Lesson:
+class Plasticity:
     """What a presentation changed, for pictures and tests.
 
     Attributes
@@ -67,7 +66,7 @@ class Presentation:
         where the column has learned nothing.
     cosines : ndarray of float64, shape (n_columns,)
         How alike the example and each class are; likewise.
-    lesson : Lesson or None
+    lesson : Plasticity or None
         What was learned.
     """
 
@@ -80,7 +79,7 @@ class Presentation:
     spikes: NDArray[np.bool_]
     residuals: NDArray[np.float64]
     cosines: NDArray[np.float64]
-    lesson: Lesson | None = None
+    lesson: Plasticity | None = None
 
 
 def run(
@@ -162,7 +161,7 @@ def present(network: Network, counts: NDArray[np.int8]) -> Presentation:
     )
 
 
-def learn(network: Network, now: Presentation, label: int) -> Lesson:
+def learn(network: Network, now: Presentation, label: int) -> Plasticity:
     """Learn an example that was presented; all synapses change at once, at its end.
 
     Parameters
@@ -204,7 +203,7 @@ def learn(network: Network, now: Presentation, label: int) -> Lesson:
     # A full block of traces becomes lateral inhibition.
     if network.n_traces == BLOCK:
         network.hold(rules.faded(network.consolidated(), network.fading))
-    return Lesson(rates, traces, depression, network.weights[label] - own)
+    return Plasticity(rates, traces, depression, network.weights[label] - own)
 
 
 def _half_thresholds(network: Network) -> NDArray[np.float64]:

@@ -137,8 +137,8 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
     Nothing tells a network which examples it has learned, and of one that it has not it would
     forget what it never knew. Refused is what its sums cannot contain: an example of which some
     direction was never heard (as any new one has that comes among fewer examples than inputs), and
-    one that is not the only example that its class has learned. What cannot be known: whether an
-    example that the others could make up was among them, and of which class it was.
+    where a class has learned a single example, any other. What cannot be known: whether an example
+    that the others could make up was among them, and of which class it was.
 
     Parameters
     ----------
