@@ -147,7 +147,10 @@ def test_says_what_is_wrong(run, photos, tmp_path):
     output = ("--output", tmp_path / "run")
     failures = [
         (("encoder", "build", "resnet"), "there is no encoder 'resnet' to build"),
-        (("encoder", "info", "resnet"), "there is no encoder 'resnet': choose efficientnet_lite0, "),
+        (
+            ("encoder", "info", "resnet"),
+            "there is no encoder 'resnet': choose efficient",
+        ),
         (("encoder", "scale", "vgg", "--phi", "1"), "there is no baseline 'vgg': choose effic"),
         (("encoder", "train", photos, *output, "--backbone", "vgg"), "there is no backbone 'vgg'"),
         (("encoder", "train", tmp_path / "none", *output, "--from-scratch"), "does not exist"),

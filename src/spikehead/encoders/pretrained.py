@@ -52,7 +52,7 @@ def _torchvision(
     resize: int,
     crop: int,
     interpolation: str = "bicubic",
-    range: tuple[float, float | None] = _SILU,
+    activations: tuple[float, float | None] = _SILU,
 ) -> Pretrained:
     """Return a network of torchvision, by the facts in the metadata of its weights."""
     return Pretrained(
@@ -65,7 +65,7 @@ def _torchvision(
             top_1=top_1,
             source="torchvision",
         ),
-        range,
+        activations,
     )
 
 

@@ -1,4 +1,4 @@
-"""Tensors in files of PyTorch's older form, read without PyTorch, and without running their code."""
+"""Tensors in files of PyTorch's older form, read without PyTorch and without running code."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read_tensors(content: bytes) -> dict[str, NDArray[Any]]:
 def _read(content: bytes) -> dict[str, NDArray[Any]]:
     file = BytesIO(content)
     reader = _Unpickler(file)
-    magic, version, system, tensors, keys = (reader.read() for _ in range(5))
+    magic, version, system, tensors, keys = (reader.load() for _ in range(5))
     if (magic, version, system["little_endian"]) != (_MAGIC, _VERSION, True):
         raise ValueError("another form")
     for key in keys:
@@ -58,7 +58,9 @@ def _read(content: bytes) -> dict[str, NDArray[Any]]:
         storage[:] = np.frombuffer(file.read(storage.nbytes), storage.dtype)
     if file.read(1) or set(keys) != set(reader.storages):
         raise ValueError("storages too many or too few")
-    if not all(isinstance(name, str) and isinstance(tensor, np.ndarray) for name, tensor in tensors.items()):
+    if not all(
+        isinstance(name, str) and isinstance(tensor, np.ndarray) for name, tensor in tensors.items()
+    ):
         raise ValueError("no tensors by name")
     return dict(tensors)
 
@@ -70,9 +72,6 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file, encoding="utf-8")
         self.storages: dict[str, NDArray[Any]] = {}
         self._room = file.getbuffer().nbytes
-
-    def read(self) -> Any:
-        return self.load()
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -102,4 +101,5 @@ def _view(
         raise ValueError("a tensor larger than its storage")
     size = storage.itemsize
     steps = tuple(size * stride for stride in strides)
-    return np.ndarray(shape, storage.dtype, storage.data, size * offset, steps)
+    tensor: NDArray[Any] = np.ndarray(shape, storage.dtype, storage.data, size * offset, steps)
+    return tensor
