@@ -24,7 +24,7 @@ from activations import add_arguments, chosen, synthetic
 from numpy.typing import NDArray
 from tables import show
 
-from spikehead.heads.decorrelated.coding import signed_counts
+from spikehead.coding import signed_counts
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
+from joblib import cpu_count
 from numpy.typing import NDArray
 from tables import show
 from torch import nn
@@ -34,7 +35,6 @@ from spikehead import CoLaNETClassifier
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
 from spikehead.backbones.export import Precision, export
 from spikehead.encoders import PRETRAINED, Encoder, OnnxEncoder, encode_photos, open_encoder
-from spikehead.encoders.encoder import usable_cpus
 from spikehead.images import find_photos, read_photo
 
 Pixels = NDArray[np.float32]
@@ -55,7 +55,7 @@ def main() -> None:
     """Run the comparisons and print photos per second."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--encoders", nargs="+", default=["efficientnet_b0", "efficientnet_b3"])
-    parser.add_argument("--threads", type=int, default=usable_cpus())
+    parser.add_argument("--threads", type=int, default=cpu_count())
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--photos", type=Path, help="a folder with a sub-folder for each class")
     parser.add_argument("--encoder", type=Path, help="an ONNX file that encodes the photos")

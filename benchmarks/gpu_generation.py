@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 from activations import add_arguments, chosen, statistics
 from numpy.typing import NDArray
-from spikehead.tuning.population import Experiment, RankedActivations
 from tables import show
 
 from spikehead import CoLaNETParameters
 from spikehead.coding import even_trains
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.network import Network
+from spikehead.tuning.activations import RankedActivations
+from spikehead.tuning.experiment import Experiment
 from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.space import SearchSpace
 
@@ -66,9 +67,9 @@ def main() -> None:
     test = slice(options.train, None)
     measured = (activations[test], labels[test])
     experiment = Experiment(activations[train], labels[train], *measured, members=options.members)
-    Experiment(activations[few], labels[few], *measured).evaluate_on_gpu(candidates[:1])
+    Experiment(activations[few], labels[few], *measured).evaluate(candidates[:1], device="cuda")
     start = perf_counter()
-    outcomes = experiment.evaluate_on_gpu(candidates)
+    outcomes = experiment.evaluate(candidates, device="cuda")
     seconds = perf_counter() - start
 
     n_bytes = weights_moved(candidates, activations[train], n_columns * options.members)

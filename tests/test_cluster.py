@@ -1,5 +1,6 @@
 """A Ray cluster: what it computes is what one process computes, also when a machine is lost."""
 
+import json
 import math
 import os
 import signal
@@ -159,6 +160,35 @@ def test_learning_loses_nothing_with_a_machine(cluster, machines, second, photos
     for name in ("resources", "stability", "synapses"):
         ours, theirs = getattr(together.head.network_, name), getattr(alone.head.network_, name)
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_command_that_learns_loses_nothing_with_a_machine(
+    run, cluster, machines, second, photos, tmp_path, monkeypatch
+):
+    learn, done_when_lost = HybridClassifier.learn, []
+
+    def losing(self, found, *, on_batch, **options):
+        def then_lose(lesson):
+            on_batch(lesson)
+            if options["cluster"] and second in machines.list_all_nodes():
+                done_when_lost.append((lesson.done, lesson.total))
+                lose(machines, second)
+
+        return learn(self, found, on_batch=then_lose, **options)
+
+    monkeypatch.setattr(HybridClassifier, "learn", losing)
+    command = ("learn", photos, "--encoder", "bundled", "--members", 2, "--no-cache", "--json")
+    models = {"alone": (), "together": ("--ray", machines.address)}
+    for name, options in models.items():
+        code, out, err = run(*command, "--model", tmp_path / name, *options)
+        assert code == 0, err
+        document = json.loads(out)
+        assert (document["learned"], len(document["skipped"])) == (239, 1)
+    ((done, total),) = done_when_lost
+    assert done < total / 2  # the others were still to be encoded
+    alone, together = (HybridClassifier.load(tmp_path / name).head.network_ for name in models)
+    for name in ("resources", "stability", "synapses"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
 
 
 def test_a_search_loses_nothing_with_a_machine(cluster, machines, second, tmp_path):

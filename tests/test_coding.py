@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 
 from spikehead.coding import (
     STEPS,
+    Bernoulli,
+    Even,
+    Events,
+    Signed,
     adapt,
     bernoulli_trains,
     coded_shares,
@@ -23,6 +27,7 @@ from spikehead.coding import (
     event_trains,
     gains,
     raster,
+    signed_counts,
     spike_counts,
 )
 
@@ -225,11 +230,66 @@ def test_bernoulli_repeats_with_its_seed_and_number() -> None:
     assert (_rasters(X, seed=5, first=4) != spikes).any()
 
 
-def test_bernoulli_without_advance_does_not_depend_on_the_place_in_the_batch() -> None:
+def test_a_bernoulli_answer_does_not_depend_on_the_place_in_the_batch() -> None:
     X = np.random.default_rng(1).random((6, 9))
-    spikes = _rasters(X, advance=False)
-    assert (_rasters(X[::-1], advance=False) == spikes[::-1]).all()
-    assert (_rasters(X[4:5], advance=False) == spikes[4:5]).all()
+    coding = Bernoulli(9, 2.0, seed=5)
+
+    def rasters(X: NDArray[Any]) -> NDArray[np.bool_]:
+        trains = coding.to_answer(X)
+        return np.array([trains.raster(index) for index in range(len(trains))])
+
+    spikes = rasters(X)
+    assert (rasters(X[::-1]) == spikes[::-1]).all()
+    assert (rasters(X[4:5]) == spikes[4:5]).all()
+    assert (spikes[:1] == _rasters(X[:1], seed=5, first=0)).all()
+
+
+# ---------------------------------------------------------------- codings
+
+
+@pytest.mark.parametrize("homeostasis", [True, False])
+@pytest.mark.parametrize(("kind", "trains"), [(Even, even_trains), (Bernoulli, bernoulli_trains)])
+def test_a_coding_adapts_to_what_is_learned_alone(
+    kind: type[Even], trains: Any, homeostasis: bool
+) -> None:
+    X = np.random.default_rng(2).gamma(1.0, 1.5, (20, 9))
+    coding, power = kind(9, 2.0, homeostasis=homeostasis), np.zeros(9)
+    options = {} if kind is Even else {"first": 4}
+    heard = adapt(X, power) if homeostasis else X
+    assert (coding.to_learn(X, 4).inputs == trains(heard, 2.0, **options).inputs).all()
+    assert (coding.power == power).all()
+    before = coding.state()
+    answered = trains(X[:1] * coding.gains(), 2.0)
+    assert (coding.to_answer(X[:1]).inputs == answered.inputs).all()
+    assert (coding.spike_counts(X) == spike_counts(X * coding.gains(), 2.0)).all()
+    assert coding.shares(X - 1) == coded_shares(X - 1, coding.spike_counts(X - 1))
+    assert (coding.power == before["power"]).all()
+    again = kind(9, 2.0, homeostasis=homeostasis)
+    again.restore(before)
+    assert (again.to_learn(X, 24).inputs == coding.to_learn(X, 24).inputs).all()
+    if homeostasis:
+        for wrong in (X[:, :8], X * np.nan):
+            for call in (again.to_answer, again.spike_counts):
+                with pytest.raises(ValueError, match=r"^activations must be finite, and of 9 inp"):
+                    call(wrong)
+        assert (again.power == coding.power).all()
+
+
+def test_events_say_that_gains_have_no_effect() -> None:
+    with pytest.warns(UserWarning, match=r'^gains have no effect with coding="events"'):
+        Events(3, homeostasis=True)
+    spikes = np.random.default_rng(0).random((2, STEPS, 3)) < 0.5
+    assert (Events(3).to_learn(spikes, 1).raster(1) == spikes[1]).all()
+    assert (Events(3).spike_counts(spikes) == spikes.sum(axis=1)).all()
+
+
+def test_signed_counts_lose_neither_sign() -> None:
+    X = np.random.default_rng(0).normal(size=(5, 40))
+    coding = Signed(40, 4.0)
+    assert (coding.to_answer(X) == signed_counts(X, 4.0)).all()
+    assert (coding.spike_counts(-X) == -coding.to_learn(X, 1)).all()
+    assert coding.shares(X).clipped == 0
+    assert coding.losses(coding.shares(X), "it") == ""
 
 
 # ---------------------------------------------------------------- events

@@ -23,7 +23,7 @@ from sklearn.model_selection import train_test_split
 
 from spikehead.backbones.data import read_archives
 from spikehead.encoders import OnnxEncoder
-from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 
 SPLITS = 5
 

@@ -20,26 +20,34 @@ import numpy as np
 import onnxruntime
 import torch
 
-from spikehead.backbones.baselines import ResNet152
+from spikehead.backbones.baselines import ResNet50
 from spikehead.backbones.export import export
-from spikehead.backbones.scaling import BASELINES, Network, Scale, multiply_adds, parameters
+from spikehead.backbones.scaling import BASELINES, Blueprint, Scale, multiply_adds, parameters
 from spikehead.images import Preprocessing
 
 ROUNDS = 15
+
+
+class ResNet152(ResNet50):
+    """The deepest residual network of He et al. (2016, Table 1)."""
+
+    _STAGES = ((64, 3, 1), (128, 8, 2), (256, 36, 2), (512, 3, 2))
+
+
 NETWORKS = {
     "EfficientNet-B1": BASELINES["efficientnet_b0"](Scale(depth=1.1, resolution=240 / 224)),
-    "ResNet-152": Network(lambda classes: ResNet152(classes=classes), 224),
+    "ResNet-152": Blueprint(lambda classes: ResNet152(classes=classes), 224),
 }
 
 
-def in_torch(network: Network) -> Callable[[], object]:
+def in_torch(network: Blueprint) -> Callable[[], object]:
     """Return a function that runs one image in torch."""
     module = network.make(1000).eval()
     image = torch.randn(1, 3, network.resolution, network.resolution)
     return lambda: module(image)
 
 
-def in_onnx_runtime(network: Network, folder: Path) -> Callable[[], object]:
+def in_onnx_runtime(network: Blueprint, folder: Path) -> Callable[[], object]:
     """Return a function that runs one image in ONNX Runtime."""
     side = network.resolution
     file = folder / f"{id(network)}.onnx"

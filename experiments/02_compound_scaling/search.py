@@ -22,7 +22,7 @@ from PIL import Image
 from spikehead.backbones.data import ImageArrays, read_archives
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
 from spikehead.backbones.scaling import (
-    Network,
+    Blueprint,
     Ratios,
     Scale,
     constrained_ratios,
@@ -34,12 +34,12 @@ from spikehead.backbones.training import Recipe, evaluate, train
 VALIDATION_IMAGES = 2000
 
 
-def baseline(scale: Scale) -> Network:
+def baseline(scale: Scale) -> Blueprint:
     """Return the scaled network; the unscaled one is half as wide as the bundled encoder."""
     small = VARIANTS["efficientnet_cifar"]
     resolution = round(small.resolution * scale.resolution)
     scaled = replace(small, width=0.5 * scale.width, depth=scale.depth, resolution=resolution)
-    return Network(partial(EfficientNet, scaled), resolution)
+    return Blueprint(partial(EfficientNet, scaled), resolution)
 
 
 def resized(images: np.ndarray, labels: np.ndarray, side: int) -> ImageArrays:
@@ -78,7 +78,7 @@ def main() -> None:
         precision="bfloat16",
     )
 
-    def accuracy(network: Network) -> float:
+    def accuracy(network: Blueprint) -> float:
         torch.manual_seed(0)
         model = network.make(len(classes))
         architecture = model.architecture

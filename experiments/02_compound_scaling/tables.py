@@ -12,7 +12,7 @@ from functools import partial
 from spikehead.backbones.efficientnet import VARIANTS, EfficientNet
 from spikehead.backbones.scaling import (
     BASELINES,
-    Network,
+    Blueprint,
     Ratios,
     Scale,
     multiply_adds,
@@ -92,7 +92,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for name, (published_parameters, published_flops) in TABLE_2.items():
         architecture = VARIANTS[name]
-        network = Network(partial(EfficientNet, architecture), architecture.resolution)
+        network = Blueprint(partial(EfficientNet, architecture), architecture.resolution)
         millions, billions = parameters(network) / 1e6, multiply_adds(network) / 1e9
         print(
             f"| {name} | {millions:.2f} | {published_parameters:g} "

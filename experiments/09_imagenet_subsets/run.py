@@ -27,7 +27,7 @@ from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import colanet, others
 from spikehead.evaluation.metrics import confidence_interval, evaluate_photos
 from spikehead.evaluation.report import write_report
-from spikehead.heads.colanet.network import Network
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.images import Photo, find_photos, split
 from spikehead.models.hybrid import for_encoder
 from spikehead.models.obtain import obtain_encoder
@@ -84,12 +84,13 @@ def encoded(photos: list[Photo], model: HybridClassifier) -> Examples:
     return Examples(np.concatenate([batch.activations for batch in batches]), np.array(labels))
 
 
-def table(results: list[Result], network: Network, test: Examples) -> Iterator[str]:
+def table(results: list[Result], head: CoLaNETClassifier, test: Examples) -> Iterator[str]:
     """Return the lines of the table: accuracies, and the estimated energy of each head."""
-    head = measure_energy(network, network.spike_counts(test.X))
+    network = head.network_
+    energy = measure_energy(network, head.coding_.spike_counts(test.X))
     ann = DenseHead((network.n_inputs, ANN_NEURONS, network.n_columns))
     joules = [
-        (head.answering.joules, head.learning.joules),
+        (energy.answering.joules, energy.learning.joules),
         *((ann.answering_joules, epochs * ann.learning_joules) for epochs in ANN_EPOCHS),
     ]
     yield f"{'':16}{'accuracy %':>16}{'uJ a decision':>16}{'uJ to learn a photo':>22}"
@@ -98,7 +99,9 @@ def table(results: list[Result], network: Network, test: Examples) -> Iterator[s
         spread = f" +- {accuracies.std(ddof=1):.2f}" if len(accuracies) > 1 else ""
         accuracy = f"{accuracies.mean():.2f}{spread}"
         yield f"{result.name:16}{accuracy:>16}{1e6 * decision:16.2f}{1e6 * lesson:22.2f}"
-    low, high = confidence_interval(float(np.mean(results[0].accuracies)), len(test))
+    low, high = confidence_interval(
+        round(len(test) * float(np.mean(results[0].accuracies))), len(test)
+    )
     yield f"The first row's 95 % confidence interval: {low:.2%} to {high:.2%}."
 
 
@@ -134,7 +137,7 @@ def main() -> None:
     lines = [
         f"{len(learned)} + {len(measured)} photos of {len(classes)} classes, {model.encoder.name}, "
         f"{network.n_inputs} activations, {options.seeds} seeds",
-        *table(results, network, measured),
+        *table(results, model.head, measured),
     ]
     (options.output / "table.txt").write_text("\n".join(lines) + "\n", "utf-8")
     print("\n".join(lines))

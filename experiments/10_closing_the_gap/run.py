@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
-from spikehead.evaluation.baselines import NearestClassMean, StreamingLDA, StreamingRidge
+from spikehead.evaluation.rivals import NearestClassMean, StreamingLDA, StreamingRidge
 
 Part = tuple[NDArray[np.float32], NDArray[Any]]
 Accuracy = Callable[[Part, Part, int], float]

@@ -8,8 +8,9 @@ At 224 x 224, with 1000 classes, as the paper's figures for ResNet-18 are.
 from __future__ import annotations
 
 import torch
+from shufflenet import ShuffleNetV2
 
-from spikehead.backbones.baselines import MobileNetV2, ShuffleNetV2
+from spikehead.backbones.baselines import MobileNetV2
 from spikehead.backbones.costs import count_multiply_adds, count_parameters
 from spikehead.backbones.efficientnet import B0, EfficientNet
 from spikehead.backbones.se_resnet import ResNet18

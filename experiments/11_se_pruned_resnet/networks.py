@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from shufflenet import ShuffleNetV2
 
 from spikehead.backbones.backbone import Backbone
-from spikehead.backbones.baselines import MobileNetV2, ShuffleNetV2
+from spikehead.backbones.baselines import MobileNetV2
 from spikehead.backbones.catalogue import REDUCTION
 from spikehead.backbones.data import ImageArrays, read_archives
 from spikehead.backbones.efficientnet import B0, EfficientNet

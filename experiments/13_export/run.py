@@ -92,11 +92,11 @@ def print_nir(file, model, activations, votes, simulate) -> None:
     """Compare the simulated graph with the model."""
     graph = nir.read(file)
     network = model.head.network_
-    out = CPUEngine(network, 1).respond(network.even_trains(activations)).spikes
+    out = CPUEngine(network, 1).respond(model.head.coding_.to_answer(activations)).spikes
     print(f"NIR: {file.stat().st_size / 1e6:.1f} MB, {out[0].size} neurons", flush=True)
     for simulator in (snntorch, norse, spikingjelly) if simulate else ():
         parts = [
-            simulated(simulator(graph), input_spikes(network, network.even_trains(rows)))
+            simulated(simulator(graph), input_spikes(network, model.head.coding_.to_answer(rows)))
             for rows in np.array_split(activations, 12)
         ]
         counts = np.concatenate(parts).reshape(out.shape)

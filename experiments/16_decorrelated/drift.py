@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from spikehead.heads.decorrelated.coding import signed_counts
+from spikehead.coding import signed_counts
 from spikehead.heads.decorrelated.cpu import CPUEngine
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import UNIT, DecorrelatedParameters

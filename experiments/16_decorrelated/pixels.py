@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from run import Columns, CosineMean, Examples, examples, few, whole
-
 from spikehead.evaluation.baselines import NearestClassMean
-from spikehead.evaluation.methods import accuracy, learn_stream
 from spikehead.heads.decorrelated.coding import signed_counts
+
+from spikehead.evaluation.methods import accuracy, learn_stream
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
 from spikehead.heads.expansion import SparseExpansion
 

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.linalg.blas import dsymv, dsyr
 
+from spikehead.coding import signed_counts
 from spikehead.evaluation.examples import Examples, read_activations
-from spikehead.heads.decorrelated.coding import signed_counts
 
 SCALE, FACTOR, MOST = 4.0, 0.2, 10
 STREAMS = ("1 a class", "5 a class", "20 a class", "all", "class after class", "40 % wrong, all")

@@ -25,14 +25,14 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from spikehead.heads.decorrelated.coding import signed_counts
 
 from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
-from spikehead.evaluation.baselines import NearestClassMean, StreamingLDA, StreamingRidge
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import accuracy, learn_stream
+from spikehead.evaluation.rivals import NearestClassMean, StreamingLDA, StreamingRidge
 from spikehead.evaluation.streams import mislabelled
 from spikehead.files import write_file
-from spikehead.heads.decorrelated.coding import signed_counts
 from spikehead.heads.decorrelated.cpu import CPUEngine
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters

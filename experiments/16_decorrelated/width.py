@@ -16,8 +16,8 @@ from response import ORDERS, stream
 from rich.console import Console
 from rich.table import Table
 
+from spikehead.coding import signed_counts
 from spikehead.evaluation.examples import read_activations
-from spikehead.heads.decorrelated.coding import signed_counts
 from spikehead.heads.decorrelated.cpu import CPUEngine
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters

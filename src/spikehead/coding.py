@@ -1,15 +1,25 @@
-"""Activations -> spike counts -> spike trains: even spread, Bernoulli, and native events."""
+"""Activations -> spike counts -> spike trains.
+
+A coding is an object: it knows how strong activations are (saturation, or the example itself), has
+gains that adapt, counts and rounds, and says what it loses. The functions beside it are its parts.
+"""
 
 from __future__ import annotations
 
+import math
+import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from spikehead.compilation import compiled
 from spikehead.randomness import counted, keys, mix
+from spikehead.state import Stateful, Variable
 
 STEPS = 10
 """Presentation steps: how long an example spikes (specification, section 1)."""
@@ -19,6 +29,25 @@ _NAN = "activations must be numbers, and some are NaN"
 
 STRONGEST = 1e300
 """No power or ratio of powers is above, so that gains are finite."""
+
+AUTO_PERCENTILE = 99.5
+"""Percentile of the first positive activations that a saturation is which fits them."""
+
+MAX_CLIPPED = 0.25
+"""Share of activations (`CodedShares.clipped`) above which a coding warns that it is lost: networks
+that end in SiLU lose a tenth, embeddings of either sign half."""
+
+ALMOST_ALL = 0.98
+"""Share of the inputs that never spike, or spike at every step, above which a coding warns."""
+
+
+@register_jitable
+def rounded(spikes: Any) -> Any:
+    """Return how often an input spikes that should spike so often: a whole number to `STEPS`.
+
+    ``floor(min(max(x, 0), STEPS) + 1/2)`` (hybrid paper, section 4.2). NaN counts as zero.
+    """
+    return np.floor(np.fmin(np.fmax(spikes, 0.0), 1.0 * STEPS) + 0.5)
 
 
 @dataclass(frozen=True)
@@ -125,7 +154,7 @@ def spike_counts(activations: ArrayLike, saturation: float) -> NDArray[np.uint8]
     scaled = np.asarray(activations, np.float64) * (STEPS / saturation)
     if np.isnan(scaled).any():
         raise ValueError(_NAN)
-    return np.floor(np.clip(scaled, 0, STEPS) + 0.5).astype(np.uint8)
+    return np.asarray(rounded(scaled), np.uint8)
 
 
 class CodedShares(NamedTuple):
@@ -147,14 +176,14 @@ class CodedShares(NamedTuple):
     full: float = 0.0
 
 
-def coded_shares(activations: NDArray[Any], counts: NDArray[np.uint8]) -> CodedShares:
+def coded_shares(activations: NDArray[Any], counts: NDArray[Any]) -> CodedShares:
     """Return how much of some activations is clipped, too weak to spike, and at its full rate.
 
     Parameters
     ----------
     activations : ndarray of float, shape (n_presentations, n_inputs)
         What the encoder gives, of either sign. Of none at all, every share is zero.
-    counts : ndarray of uint8, shape (n_presentations, n_inputs)
+    counts : ndarray of int, shape (n_presentations, n_inputs)
         How often each input spikes then.
     """
     if not activations.size:
@@ -164,7 +193,7 @@ def coded_shares(activations: NDArray[Any], counts: NDArray[np.uint8]) -> CodedS
     powers = (activations / np.where(strongest > 0, strongest, 1)).astype(np.float64) ** 2
     clipped = np.where(activations < 0, powers, 0).sum(axis=1) / np.maximum(powers.sum(axis=1), 1)
     return CodedShares(
-        float(clipped.mean()), float((counts == 0).mean()), float((counts == STEPS).mean())
+        float(clipped.mean()), float((counts == 0).mean()), float((np.abs(counts) == STEPS).mean())
     )
 
 
@@ -221,7 +250,6 @@ def bernoulli_trains(
     *,
     seed: int = 0,
     first: int = 0,
-    advance: bool = True,
 ) -> SpikeTrains:
     """Rate-code activations by chance (hybrid paper, section 3.1).
 
@@ -236,16 +264,18 @@ def bernoulli_trains(
     seed : int, default=0
         From 0 to 2**32 - 1.
     first : int, default=0
-        Number of the first presentation, on which its chances depend.
-    advance : bool, default=True
-        Number the others on from there; otherwise all have the same number.
+        Number of the first presentation; chances depend on a presentation's number.
     """
+    return _by_chance(activations, saturation, seed, counted(first, len(activations)))
+
+
+def _by_chance(
+    activations: NDArray[Any], saturation: float, seed: int, numbers: NDArray[np.int64]
+) -> SpikeTrains:
     probability = np.clip(np.asarray(activations, np.float64) / saturation, 0, 1)
     if np.isnan(probability).any():
         raise ValueError(_NAN)
-    n = len(activations)
-    numbers = counted(first, n) if advance else counted(first, 1).repeat(n)
-    n_inputs = activations.shape[1]
+    n, n_inputs = activations.shape
     lots = keys(seed, _BERNOULLI, np.arange(STEPS)[:, None], np.arange(n_inputs))
     chances = np.empty((n, STEPS, n_inputs), bool)
     for presentation, number in enumerate(keys(numbers)):
@@ -303,6 +333,343 @@ def raster(events: ArrayLike, n_inputs: int) -> NDArray[np.bool_]:
     return spikes
 
 
+def signed_counts(activations: NDArray[Any], scale: float) -> NDArray[np.int8]:
+    """Return how often each input spikes, with the sign of its activation.
+
+    An example is measured by its own root mean square ``rms``, so that nothing depends on other
+    examples: ``sign(x) * floor(min(STEPS |x| / (scale * rms), STEPS) + 1/2)`` (specification,
+    section 1). Every machine gives the same counts.
+
+    Parameters
+    ----------
+    activations : ndarray of float, shape (n_examples, n_inputs)
+        Finite numbers of any sign and scale.
+    scale : float
+        How many times the root mean square an activation is from which an input spikes at every
+        step.
+
+    Returns
+    -------
+    ndarray of int8, shape (n_examples, n_inputs)
+        From ``-STEPS`` to `STEPS`; an example whose activations are all zero has no spikes.
+
+    Raises
+    ------
+    ValueError
+        If an activation is NaN or infinite.
+    """
+    finite = np.isfinite(activations)
+    if not finite.all():
+        example, place = np.argwhere(~finite)[0]
+        raise ValueError(
+            f"example {example} has the activation {activations[example, place]} at input {place}; "
+            "every activation must be finite"
+        )
+    if activations.dtype != np.float32:  # of which the compiled function takes no copy either
+        activations = activations.astype(np.float64, copy=False)
+    counts = np.empty(activations.shape, np.int8)
+    _count_signed(activations, scale, counts)
+    return counts
+
+
+def push_pull(counts: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Spread the spikes of one example evenly over its presentation.
+
+    Parameters
+    ----------
+    counts : ndarray of int8, shape (n_inputs,)
+        Those of `signed_counts`.
+
+    Returns
+    -------
+    ndarray of int8, shape (STEPS, n_inputs)
+        1 where the input's on line spikes, -1 where its off line does, else 0.
+    """
+    return np.asarray(even_spread(np.abs(counts)) * np.sign(counts), np.int8)
+
+
+class Coding(Stateful, ABC):
+    """How activations become spikes, with the state that it takes.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of inputs.
+
+    Attributes
+    ----------
+    events : bool
+        Whether it takes rasters of spikes, and not activations.
+    graph : str
+        ONNX operators that find the `counts` of `activations`, with the values of `constants`;
+        nothing where that cannot be.
+    """
+
+    events: ClassVar[bool] = False
+    graph: ClassVar[str] = ""
+
+    def __init__(self, n_inputs: int) -> None:
+        self.n_inputs = n_inputs
+        self._start()
+
+    @abstractmethod
+    def spike_counts(self, X: Any) -> NDArray[Any]:
+        """Return how often each input spikes for examples that are to be answered.
+
+        Parameters
+        ----------
+        X : array or sparse matrix
+            Examples, such as it takes.
+        """
+
+    @abstractmethod
+    def to_answer(self, X: Any) -> Any:
+        """Return examples that are to be answered as the head hears them; nothing changes.
+
+        Parameters
+        ----------
+        X : array or sparse matrix
+            Examples, such as it takes.
+        """
+
+    def to_learn(self, X: Any, first: int) -> Any:  # noqa: ARG002
+        """Return examples that are to be learned as the head hears them; the coding adapts to them.
+
+        Parameters
+        ----------
+        X : array or sparse matrix
+            Examples, in the order in which they are learned.
+        first : int
+            Number of the first one in the life of the head, from 1.
+        """
+        return self.to_answer(X)
+
+    def fitting_saturation(self, X: Any) -> float:  # noqa: ARG002
+        """Return a saturation that fits some examples."""
+        return 1.0
+
+    def shares(self, given: NDArray[Any]) -> CodedShares:
+        """Return how much of some activations is heard, whatever sign they have."""
+        return coded_shares(given, self.spike_counts(given))
+
+    def losses(self, shares: CodedShares, source: str) -> str:  # noqa: ARG002
+        """Return a sentence about what is not heard of what a source gives, or nothing."""
+        return ""
+
+    def constants(self) -> dict[str, NDArray[np.float64]]:
+        """Return what the operators of `graph` need, by name."""
+        return {}
+
+
+class Even(Coding):
+    """Rate coding: spikes spread evenly over a presentation (specification, section 1).
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of inputs.
+    saturation : float
+        Activation, times its gain, from which an input spikes at every step.
+    homeostasis : bool, default=False
+        Whether inputs have gains that adapt to how strong their activations have been.
+    seed : int, default=0
+        Decides what is left to chance: here nothing is.
+
+    Attributes
+    ----------
+    power : ndarray of float64, shape (n_inputs,)
+        Sum of the squares of each input's activations so far; zero without `homeostasis`.
+    """
+
+    # Models from before there were gains do not need them.
+    variables = (Variable("power", np.float64, ("n_inputs",), (0, STRONGEST), optional=True),)
+    power: NDArray[np.float64]
+    graph = """
+    single = Cast <to = 1> (activations)
+    precise = Cast <to = 11> (single)
+    amplified = Mul (precise, gains)
+    scaled = Mul (amplified, scale)
+    clipped = Clip (scaled, no_spikes, most_spikes)
+    raised = Add (clipped, half)
+    counts = Floor (raised)
+    """
+
+    def __init__(
+        self, n_inputs: int, saturation: float, *, homeostasis: bool = False, seed: int = 0
+    ) -> None:
+        self.saturation = saturation
+        self.homeostasis = homeostasis
+        self.seed = seed
+        super().__init__(n_inputs)
+
+    def gains(self) -> NDArray[np.float64]:
+        """Return what each input's activations are multiplied by."""
+        return gains(self.power) if self.homeostasis else np.ones(self.n_inputs)
+
+    def spike_counts(self, X: Any) -> NDArray[np.uint8]:
+        """Return how often each input spikes for activations that are to be answered."""
+        return spike_counts(self._amplified(X), self.saturation)
+
+    def to_answer(self, X: Any) -> SpikeTrains:
+        """Return the spike trains of activations that are to be answered."""
+        return even_trains(self._amplified(X), self.saturation)
+
+    def to_learn(self, X: Any, first: int) -> SpikeTrains:  # noqa: ARG002
+        """Return the spike trains of activations that are to be learned; gains adapt to them."""
+        return even_trains(self._adapted(X), self.saturation)
+
+    def fitting_saturation(self, X: Any) -> float:
+        """Return the `AUTO_PERCENTILE` of the positive activations, times gains; 1 if none is."""
+        if self.homeostasis:
+            values = adapt(dense(X), np.zeros(self.n_inputs))
+        else:
+            values = X.data if sparse.issparse(X) else X
+        positive = values[values > 0].astype(np.float64)
+        return float(np.percentile(positive, AUTO_PERCENTILE)) if positive.size else 1.0
+
+    def losses(self, shares: CodedShares, source: str) -> str:
+        """Return a sentence about what is not heard of what a source gives, or nothing."""
+        if shares.clipped > MAX_CLIPPED:
+            return (
+                f"{shares.clipped:.0%} of what {source} gives (of its sum of squares) is "
+                "negative and counts as zero: take its activations before the layer that centres "
+                "them, or an encoder that ends in ReLU"
+            )
+        if shares.silent > ALMOST_ALL:
+            return (
+                f"{shares.silent:.1%} of what {source} gives is too weak for a single "
+                f"spike: make the model anew with a saturation far below {self.saturation:.4g}, or "
+                "see that the encoder gives activations above zero"
+            )
+        if shares.full > ALMOST_ALL:
+            return (
+                f"{shares.full:.1%} of what {source} gives is above the saturation, and "
+                f"so all alike: make the model anew with a saturation far above "
+                f"{self.saturation:.4g}"
+            )
+        return ""
+
+    def constants(self) -> dict[str, NDArray[np.float64]]:
+        """Return what the operators of `graph` need, by name."""
+        return {
+            "gains": self.gains(),
+            "scale": np.array(STEPS / self.saturation),
+            "no_spikes": np.array(0.0),
+            "most_spikes": np.array(float(STEPS)),
+            "half": np.array(0.5),
+        }
+
+    def _amplified(self, X: Any) -> NDArray[Any]:
+        activations = dense(X)
+        if not self.homeostasis:
+            return activations
+        if activations.shape[-1:] != (self.n_inputs,) or not np.isfinite(activations).all():
+            raise ValueError(
+                f"activations must be finite, and of {self.n_inputs} inputs, not in the shape "
+                f"{activations.shape}"
+            )
+        return np.asarray(activations * gains(self.power))
+
+    def _adapted(self, X: Any) -> NDArray[Any]:
+        if not self.homeostasis:
+            return dense(X)
+        self.make_writable()
+        return adapt(dense(X), self.power)
+
+
+class Bernoulli(Even):
+    """Rate coding by chance (hybrid paper, section 3.1); it has the saturation and gains of `Even`.
+
+    The seed and the number of a presentation decide its spikes; what is only answered has number 0.
+    """
+
+    graph = ""
+
+    def to_answer(self, X: Any) -> SpikeTrains:
+        """Return the spike trains of activations that are to be answered."""
+        numbers = np.zeros(X.shape[0], np.int64)
+        return _by_chance(self._amplified(X), self.saturation, self.seed, numbers)
+
+    def to_learn(self, X: Any, first: int) -> SpikeTrains:
+        """Return the spike trains of activations that are to be learned; gains adapt to them."""
+        return bernoulli_trains(self._adapted(X), self.saturation, seed=self.seed, first=first)
+
+
+class Events(Coding):
+    """Spikes as they are, from a spiking sensor or another network.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of inputs.
+    saturation, homeostasis, seed
+        As of `Even`; without effect.
+    """
+
+    events = True
+
+    def __init__(
+        self,
+        n_inputs: int,
+        saturation: float = 1.0,  # noqa: ARG002
+        *,
+        homeostasis: bool = False,
+        seed: int = 0,  # noqa: ARG002
+    ) -> None:
+        if homeostasis:
+            warnings.warn(
+                'gains have no effect with coding="events", which takes spikes as they are: leave '
+                "homeostasis out",
+                stacklevel=2,
+            )
+        super().__init__(n_inputs)
+
+    def spike_counts(self, X: Any) -> NDArray[np.uint8]:
+        """Return how often each input spikes, shape (n_presentations, n_inputs)."""
+        return np.asarray(np.asarray(X).sum(axis=1), np.uint8)
+
+    def to_answer(self, X: Any) -> SpikeTrains:
+        """Return rasters of shape (n_presentations, STEPS, n_inputs) as spike trains."""
+        return event_trains(X)
+
+
+class Signed(Coding):
+    """Signed spike counts: an example is measured by its own root mean square.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of inputs.
+    scale : float
+        How many root mean squares an activation has from which an input spikes at every step.
+    """
+
+    def __init__(self, n_inputs: int, scale: float) -> None:
+        self.scale = scale
+        super().__init__(n_inputs)
+
+    def spike_counts(self, X: Any) -> NDArray[np.int8]:
+        """Return how often each input spikes, with the sign of its activation."""
+        return signed_counts(dense(X), self.scale)
+
+    def to_answer(self, X: Any) -> NDArray[np.int8]:
+        """Return the signed counts."""
+        return self.spike_counts(X)
+
+    def shares(self, given: NDArray[Any]) -> CodedShares:
+        """Return how much of some activations is heard; either sign is."""
+        return super().shares(given)._replace(clipped=0.0)
+
+
+CODINGS: dict[str, type[Even | Events]] = {"even": Even, "bernoulli": Bernoulli, "events": Events}
+"""The codings that give spike trains, by name."""
+
+
+def dense(X: Any) -> NDArray[Any]:
+    """Return examples as an array, sparse or not."""
+    return np.asarray(X.toarray() if sparse.issparse(X) else X)
+
+
 # [phase, count - 1]
 _EVEN_PATTERNS = np.array(
     [(1 << np.arange(STEPS)) @ even_spread(range(1, STEPS + 1), phase) for phase in range(STEPS)],
@@ -346,8 +713,7 @@ def _grouped_by_count(
         for i in range(n_inputs):
             scaled = np.float64(activations[p, i]) * scale
             valid &= not np.isnan(scaled)
-            # In this order, NaN counts as zero: a count is a place in memory.
-            counts[p, i] = np.uint8(min(max(0.0, scaled), float(STEPS)) + 0.5)
+            counts[p, i] = np.uint8(rounded(scaled))
         for i in range(n_inputs):
             offsets[p, counts[p, i]] += 1
         offsets[p, 0] = total
@@ -365,3 +731,29 @@ def _grouped_by_count(
                 inputs[nexts[k]] = i
                 nexts[k] += 1
     return inputs, offsets, valid
+
+
+@compiled
+def _count_signed(activations: Any, scale: float, counts: Any) -> None:
+    n_inputs = activations.shape[1]
+    size = np.empty(n_inputs)
+    for example in range(len(activations)):
+        x = activations[example]
+        largest = 0.0
+        for place in range(n_inputs):
+            size[place] = abs(x[place])
+            largest = max(largest, size[place])
+        # Squares must neither overflow nor vanish; powers of two, in two parts since one could
+        # overflow itself, change no digit.
+        exponent = -math.frexp(largest)[1]
+        first, second = math.ldexp(1.0, exponent // 2), math.ldexp(1.0, exponent - exponent // 2)
+        power = 0.0
+        for place in range(n_inputs):
+            size[place] *= first
+            size[place] *= second
+        for place in range(n_inputs):  # in this order, since another one rounds otherwise
+            power += size[place] * size[place]
+        gain = STEPS / (scale * math.sqrt(power / n_inputs)) if power > 0 else 0.0
+        for place in range(n_inputs):
+            spikes = np.int8(rounded(size[place] * gain))
+            counts[example, place] = spikes if x[place] >= 0 else -spikes

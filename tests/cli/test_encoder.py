@@ -25,7 +25,8 @@ def test_lists_what_there_is(run, tmp_path):
     ready = {row["name"]: row["ready"] for row in json.loads(out)}
     assert code == 0
     pretrained = [*(f"efficientnet_b{number}" for number in range(8)), "resnet18"]
-    assert ready == {"bundled": True, **dict.fromkeys(pretrained, False)}
+    depends = dict.fromkeys(["timm:NAME", "onnx:PATH", "pixels:SIDE"], None)
+    assert ready == {"bundled": True, "pixels": True, **dict.fromkeys(pretrained, False), **depends}
     assert "timm:NAME" in run("encoder", "list")[1]
 
 

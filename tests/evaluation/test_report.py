@@ -160,8 +160,9 @@ def test_firing_is_what_the_reference_counts(model, photos):
     paths = sorted((photos / "test" / "digit 3").iterdir())[:4]
     network = model.head.network_
     activations = activations_of(model, paths)
-    firing = measure_firing(network, activations)
-    trains = even_trains(network.amplified(activations), network.parameters.saturation)
+    firing = measure_firing(model.head, activations)
+    amplified = activations * model.head.coding_.gains()
+    trains = even_trains(amplified, network.parameters.saturation)
     spikes, winners, silent = [], [], []
     for happened in reference.run(network, trains):
         for seen in happened:

@@ -17,7 +17,7 @@ from spikehead.evaluation.streams import (
     new_class,
     permuted,
 )
-from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 NAN = np.nan

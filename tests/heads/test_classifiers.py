@@ -28,9 +28,8 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from spikehead import CoLaNETClassifier
-from spikehead.coding import STEPS, bernoulli_trains, even_trains
+from spikehead.coding import AUTO_PERCENTILE, STEPS, bernoulli_trains, even_trains
 from spikehead.heads import classifiers
-from spikehead.heads.classifiers import AUTO_PERCENTILE
 from spikehead.heads.colanet import reference
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import CoLaNETParameters
@@ -43,6 +42,8 @@ N = 240  # digits of most tests
 
 EXPECTED_FAILED_CHECKS = {
     "check_decision_proba_consistency": "its data has negative values, which rate coding refuses",
+    "check_sample_weight_equivalence_on_dense_data": "it shuffles, and order matters",
+    "check_sample_weight_equivalence_on_sparse_data": "likewise",
 }
 
 
@@ -64,13 +65,17 @@ def in_columns(found: CoLaNETClassifier) -> list[Any]:
     return [named[column] for column in range(found.network_.n_columns)]
 
 
+def _power(one: CoLaNETClassifier) -> bytes | None:
+    return None if one.coding == "events" else one.coding_.power.tobytes()
+
+
 def assert_same(one: CoLaNETClassifier, other: CoLaNETClassifier) -> None:
     """See that two classifiers hold the same state, bit for bit."""
     assert one.classes_.tolist() == other.classes_.tolist()
     assert one.columns_.tolist() == other.columns_.tolist()
     assert (one.network_.resources == other.network_.resources).all()
     assert (one.network_.stability == other.network_.stability).all()
-    assert (one.network_.power == other.network_.power).all()
+    assert _power(one) == _power(other)
     assert one.network_.presentations == other.network_.presentations
     assert one.network_.resource_updates == other.network_.resource_updates
 
@@ -192,18 +197,13 @@ def test_a_state_is_taken_up_bit_for_bit(order: Any, coding: str) -> None:
     rules = {"per_spike": True, "max_depressions": 1, "homeostasis": True}
     one = head(coding=coding, **rules).fit(X_DIGITS[:160], NAMES[:160])
     assert one.network_.depressions.max() == 1
-    net, more = one.network_, (X_DIGITS[160:], NAMES[160:])
-    arrays = (net.resources, net.stability, net.depressions, net.power)
-    state = [np.array(array, order=order) for array in arrays]
-    for array in state:
-        array.setflags(write=False)
-    other = head(coding=coding, **rules).resume(
-        one.classes_,
-        *state,
-        n_inputs=64,
-        presentations=net.presentations,
-        resource_updates=net.resource_updates,
-    )
+    more = X_DIGITS[160:], NAMES[160:]
+    state = one.state()
+    for name, value in state.items():
+        if isinstance(value, np.ndarray):
+            state[name] = np.array(value, order=order)
+            state[name].setflags(write=False)
+    other = head(coding=coding, **rules).resume(one.classes_, state, n_features=64)
     assert (other.predict_proba(X_DIGITS) == one.predict_proba(X_DIGITS)).all()
     assert_same(other.partial_fit(*more), one.partial_fit(*more))
 
@@ -393,6 +393,7 @@ def test_it_learns_the_stream_in_its_order(coding: str) -> None:
     homeostasis=st.booleans(),
 )
 @settings(max_examples=25)
+@pytest.mark.filterwarnings("ignore:gains have no effect")
 def test_fit_is_partial_fit_in_pieces_of_any_size(
     cuts: set[int], coding: str, grow: bool, homeostasis: bool
 ) -> None:

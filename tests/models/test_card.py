@@ -17,6 +17,8 @@ CARD = {
     "encoder": "bundled",
     "fingerprint": "0f" * 32,
     "n_activations": 2048,
+    "head": "CoLaNET",
+    "kind": "colanet",
     "hyperparameters": CoLaNETParameters().to_dict(),
     "members": 15,
     "seed": 7,

@@ -62,7 +62,7 @@ def test_photos(tmp_path):
 
 def state(model: HybridClassifier) -> tuple[bytes | int, ...]:
     network = model.head.network_
-    arrays = network.resources, network.stability, network.depressions, network.power
+    arrays = network.resources, network.stability, network.depressions, model.head.coding_.power
     return *(array.tobytes() for array in arrays), network.presentations, network.resource_updates
 
 

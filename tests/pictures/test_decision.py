@@ -8,6 +8,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from spikehead import HybridClassifier, pictures
+from spikehead.coding import even_trains
 from spikehead.heads.colanet import reference
 
 
@@ -46,7 +47,8 @@ def test_what_is_drawn_is_what_happened(model, photos):
     assert figure.get_suptitle() == f"Why {answer.label}? {photo.parent.name}/{photo.name}"
     pixels = np.float32(np.asarray(Image.open(photo)).reshape(1, -1)) / 255
     network = model.head.network_
-    (members,) = reference.run(network, network.even_trains(pixels))
+    trains = even_trains(pixels * model.head.coding_.gains(), network.parameters.saturation)
+    (members,) = reference.run(network, trains)
     size = network.parameters.microcolumns
     votes = panel(figure, "Votes")
     assert n_boxes(votes) == sum((seen.out(size).sum(axis=0) > 0).sum() for seen in members)

@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 from torch import Tensor, nn
 
-__all__ = ["Backbone", "Network", "Stem"]
+__all__ = ["Backbone", "Blueprint", "Stem"]
 
 Stem = Literal["imagenet", "cifar"]
 """For photos of about 224 x 224; or, without the first two halvings, for images of 32 x 32."""
@@ -67,7 +67,7 @@ class Backbone(nn.Module, ABC):
 
 
 @dataclass(frozen=True)
-class Network:
+class Blueprint:
     """A network not yet made: what it would be, and the side of its input in pixels."""
 
     make: Callable[[int], Backbone]

@@ -1,24 +1,21 @@
-"""The networks with which the papers compare.
+"""The networks that the EfficientNet paper scales beside its own.
 
-Those that the EfficientNet paper scales take a width and a depth, with which channels and repeats
-of their stages are multiplied.
+They take a width and a depth, with which channels and repeats of their stages are multiplied.
 """
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from spikehead.backbones.backbone import Backbone, Stem
 from spikehead.backbones.efficientnet import Conv2d, rounded_channels
 
-__all__ = ["MobileNetV1", "MobileNetV2", "ResNet50", "ResNet152", "ShuffleNetV2"]
+__all__ = ["Convolution", "MobileNetV1", "MobileNetV2", "ResNet50", "Stages"]
 
 
-class _Convolution(nn.Sequential):
+class Convolution(nn.Sequential):
     """Convolution, batch normalisation, and an activation unless it is None."""
 
     def __init__(
@@ -41,7 +38,7 @@ class _Convolution(nn.Sequential):
         super().__init__(*layers)
 
 
-class _Stages(Backbone):
+class Stages(Backbone):
     """Layers in a row."""
 
     def __init__(self, features: list[nn.Module], classes: int) -> None:
@@ -55,7 +52,7 @@ class _Stages(Backbone):
         return features
 
 
-class MobileNetV1(_Stages):
+class MobileNetV1(Stages):
     """Depthwise separable convolutions in a row (Howard et al., 2017, Table 1).
 
     Parameters
@@ -70,13 +67,13 @@ class MobileNetV1(_Stages):
 
     def __init__(self, width: float = 1.0, depth: float = 1.0, classes: int = 1000) -> None:
         channels = rounded_channels(32 * width)
-        layers: list[nn.Module] = [_Convolution(3, channels, 3, 2)]
+        layers: list[nn.Module] = [Convolution(3, channels, 3, 2)]
         for stage_channels, repeats, stride in self._STAGES:
             wide = rounded_channels(stage_channels * width)
             for repeat in range(math.ceil(repeats * depth)):
                 layers += [
-                    _Convolution(channels, channels, 3, 1 if repeat else stride, channels),
-                    _Convolution(channels, wide, 1),
+                    Convolution(channels, channels, 3, 1 if repeat else stride, channels),
+                    Convolution(channels, wide, 1),
                 ]
                 channels = wide
         super().__init__(layers, classes)
@@ -86,11 +83,11 @@ class _InvertedResidual(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, expansion: int, stride: int) -> None:
         super().__init__()
         inside = in_channels * expansion
-        expand = [_Convolution(in_channels, inside, 1, activation=nn.ReLU6)]
+        expand = [Convolution(in_channels, inside, 1, activation=nn.ReLU6)]
         self.block = nn.Sequential(
             *(expand if expansion > 1 else []),
-            _Convolution(inside, inside, 3, stride, inside, nn.ReLU6),
-            _Convolution(inside, out_channels, 1, activation=None),
+            Convolution(inside, inside, 3, stride, inside, nn.ReLU6),
+            Convolution(inside, out_channels, 1, activation=None),
         )
         self.residual = stride == 1 and in_channels == out_channels
 
@@ -99,7 +96,7 @@ class _InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class MobileNetV2(_Stages):
+class MobileNetV2(Stages):
     """Inverted residuals with linear bottlenecks (Sandler et al., 2018, Table 2).
 
     Parameters
@@ -132,7 +129,7 @@ class MobileNetV2(_Stages):
     ) -> None:
         small = stem == "cifar"
         channels = rounded_channels(32 * width)
-        first = _Convolution(3, channels, 3, 1 if small else 2, activation=nn.ReLU6)
+        first = Convolution(3, channels, 3, 1 if small else 2, activation=nn.ReLU6)
         layers: list[nn.Module] = [first]
         for stage, (expansion, stage_channels, repeats, stride) in enumerate(self._STAGES):
             wide = rounded_channels(stage_channels * width)
@@ -141,7 +138,7 @@ class MobileNetV2(_Stages):
                 layers.append(_InvertedResidual(channels, wide, expansion, 1 if kept else stride))
                 channels = wide
         last = rounded_channels(1280 * max(1.0, width))
-        layers.append(_Convolution(channels, last, 1, activation=nn.ReLU6))
+        layers.append(Convolution(channels, last, 1, activation=nn.ReLU6))
         super().__init__(layers, classes)
 
 
@@ -150,21 +147,21 @@ class _Bottleneck(nn.Module):
         super().__init__()
         out_channels = 4 * inside
         self.block = nn.Sequential(
-            _Convolution(in_channels, inside, 1),
-            _Convolution(inside, inside, 3, stride),
-            _Convolution(inside, out_channels, 1, activation=None),
+            Convolution(in_channels, inside, 1),
+            Convolution(inside, inside, 3, stride),
+            Convolution(inside, out_channels, 1, activation=None),
         )
         self.shortcut = (
             nn.Identity()
             if in_channels == out_channels
-            else _Convolution(in_channels, out_channels, 1, stride, activation=None)
+            else Convolution(in_channels, out_channels, 1, stride, activation=None)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.relu(self.block(x) + self.shortcut(x))
 
 
-class ResNet50(_Stages):
+class ResNet50(Stages):
     """Residual bottlenecks (He et al., 2016, Table 1), strided in their 3x3 convolutions.
 
     Parameters
@@ -179,74 +176,10 @@ class ResNet50(_Stages):
 
     def __init__(self, width: float = 1.0, depth: float = 1.0, classes: int = 1000) -> None:
         channels = rounded_channels(64 * width)
-        layers: list[nn.Module] = [_Convolution(3, channels, 7, 2), nn.MaxPool2d(3, 2, 1)]
+        layers: list[nn.Module] = [Convolution(3, channels, 7, 2), nn.MaxPool2d(3, 2, 1)]
         for stage_channels, repeats, stride in self._STAGES:
             inside = rounded_channels(stage_channels * width)
             for repeat in range(math.ceil(repeats * depth)):
                 layers.append(_Bottleneck(channels, inside, 1 if repeat else stride))
                 channels = 4 * inside
-        super().__init__(layers, classes)
-
-
-class ResNet152(ResNet50):
-    """The deepest residual network of He et al. (2016), with which Table 4 compares latency."""
-
-    _STAGES = ((64, 3, 1), (128, 8, 2), (256, 36, 2), (512, 3, 2))
-
-
-class _ShuffleUnit(nn.Module):
-    """Half of the channels pass, or, with stride 2, all go both ways; then both are shuffled."""
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
-        super().__init__()
-        half = out_channels // 2
-        self.split = stride == 1
-        self.block = nn.Sequential(
-            _Convolution(half if self.split else in_channels, half, 1),
-            _Convolution(half, half, 3, stride, half, activation=None),
-            _Convolution(half, half, 1),
-        )
-        self.shortcut = (
-            nn.Identity()
-            if self.split
-            else nn.Sequential(
-                _Convolution(in_channels, in_channels, 3, stride, in_channels, activation=None),
-                _Convolution(in_channels, half, 1),
-            )
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        passing, changed = x.chunk(2, 1) if self.split else (x, x)
-        both = torch.stack([self.shortcut(passing), self.block(changed)], 2)
-        return both.flatten(1, 2)
-
-
-class ShuffleNetV2(_Stages):
-    """Shuffle units in a row (Ma et al., 2018, Table 5).
-
-    Parameters
-    ----------
-    width : {0.5, 1.0}, default 1.0
-        Of the networks in the table.
-    classes : int, default 1000
-    stem : {"imagenet", "cifar"}, default "imagenet"
-        With "cifar" the first two halvings of the resolution are left out.
-    """
-
-    # repeats of the stages, and their channels by width
-    _REPEATS = (4, 8, 4)
-    _CHANNELS: ClassVar = {0.5: (48, 96, 192), 1.0: (116, 232, 464)}
-
-    def __init__(self, width: float = 1.0, classes: int = 1000, *, stem: Stem = "imagenet") -> None:
-        channels = 24
-        layers: list[nn.Module] = (
-            [_Convolution(3, channels, 3)]
-            if stem == "cifar"
-            else [_Convolution(3, channels, 3, 2), nn.MaxPool2d(3, 2, 1)]
-        )
-        for repeats, wide in zip(self._REPEATS, self._CHANNELS[width], strict=True):
-            for repeat in range(repeats):
-                layers.append(_ShuffleUnit(channels, wide, 1 if repeat else 2))
-                channels = wide
-        layers.append(_Convolution(channels, 1024, 1))
         super().__init__(layers, classes)

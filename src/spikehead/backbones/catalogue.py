@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from spikehead.backbones.backbone import Network
+from spikehead.backbones.backbone import Blueprint
 from spikehead.backbones.baselines import MobileNetV2
 from spikehead.backbones.efficientnet import VARIANTS, Architecture, EfficientNet
 from spikehead.backbones.se_resnet import ResNet18
@@ -15,22 +15,22 @@ REDUCTION = 16
 """Of squeeze-and-excitation (Hu et al., 2018, Section 6.1)."""
 
 
-def _efficientnet(architecture: Architecture) -> Network:
-    return Network(partial(EfficientNet, architecture), architecture.resolution)
+def _efficientnet(architecture: Architecture) -> Blueprint:
+    return Blueprint(partial(EfficientNet, architecture), architecture.resolution)
 
 
-BACKBONES: dict[str, Network] = {
+BACKBONES: dict[str, Blueprint] = {
     **{name: _efficientnet(architecture) for name, architecture in VARIANTS.items()},
-    "resnet18": Network(ResNet18, 224),
-    "se_resnet18": Network(partial(ResNet18, reduction=REDUCTION), 224),
-    "resnet18_cifar": Network(partial(ResNet18, stem="cifar"), 32),
-    "se_resnet18_cifar": Network(partial(ResNet18, reduction=REDUCTION, stem="cifar"), 32),
-    "mobilenet_v2": Network(lambda classes: MobileNetV2(classes=classes), 224),
+    "resnet18": Blueprint(ResNet18, 224),
+    "se_resnet18": Blueprint(partial(ResNet18, reduction=REDUCTION), 224),
+    "resnet18_cifar": Blueprint(partial(ResNet18, stem="cifar"), 32),
+    "se_resnet18_cifar": Blueprint(partial(ResNet18, reduction=REDUCTION, stem="cifar"), 32),
+    "mobilenet_v2": Blueprint(lambda classes: MobileNetV2(classes=classes), 224),
 }
 """What can be trained and pruned, by name."""
 
 
-def network(name: str) -> Network:
+def network(name: str) -> Blueprint:
     """Return a backbone by its name.
 
     Raises

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 __all__ = ["count_multiply_adds", "count_parameters"]
 
@@ -23,7 +24,7 @@ def count_parameters(model: nn.Module, *, nonzero: bool = False) -> int:
     )
 
 
-def count_multiply_adds(model: nn.Module, resolution: int, *, nonzero: bool = False) -> int:
+def count_multiply_adds(model: nn.Module, resolution: int) -> int:
     """Return the multiply-adds of one image in convolutions and linear layers.
 
     It is what the papers call FLOPs; norms, activations and means are not counted.
@@ -34,24 +35,10 @@ def count_multiply_adds(model: nn.Module, resolution: int, *, nonzero: bool = Fa
         Takes images [batch, 3, R, R].
     resolution : int
         R.
-    nonzero : bool, default False
-        Do not count those with weights that are 0. A dense network does them all the same.
     """
-    total = 0
-
-    def count(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        weight = layer.get_parameter("weight")
-        used = int(weight.count_nonzero()) if nonzero else weight.numel()
-        total += output.numel() // weight.shape[0] * used
-
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
     training = model.training
     device = next(model.parameters()).device
-    with torch.inference_mode():
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model.eval()(torch.empty(1, 3, resolution, resolution, device=device))
     model.train(training)
-    for hook in hooks:
-        hook.remove()
-    return total
+    return int(counter.get_total_flops()) // 2  # it counts multiplications and additions apart

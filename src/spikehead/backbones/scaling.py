@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from spikehead.backbones.backbone import Network
+from spikehead.backbones.backbone import Blueprint
 from spikehead.backbones.baselines import MobileNetV1, MobileNetV2, ResNet50
 from spikehead.backbones.costs import count_multiply_adds, count_parameters
 from spikehead.backbones.efficientnet import B0, EfficientNet
 
 __all__ = [
     "BASELINES",
-    "Network",
+    "Blueprint",
     "Ratios",
     "Scale",
     "constrained_ratios",
@@ -68,17 +68,17 @@ class Ratios:
         return Scale(self.alpha**phi, self.beta**phi, self.gamma**phi)
 
 
-def _efficientnet(scale: Scale) -> Network:
+def _efficientnet(scale: Scale) -> Blueprint:
     resolution = round(B0.resolution * scale.resolution)
     scaled = replace(B0, width=scale.width, depth=scale.depth, resolution=resolution)
-    return Network(lambda classes: EfficientNet(scaled, classes), resolution)
+    return Blueprint(lambda classes: EfficientNet(scaled, classes), resolution)
 
 
 def _plain(
     network: type[MobileNetV1] | type[MobileNetV2] | type[ResNet50],
-) -> Callable[[Scale], Network]:
-    def scaled(scale: Scale) -> Network:
-        return Network(
+) -> Callable[[Scale], Blueprint]:
+    def scaled(scale: Scale) -> Blueprint:
+        return Blueprint(
             lambda classes: network(scale.width, scale.depth, classes),
             round(224 * scale.resolution),
         )
@@ -86,28 +86,28 @@ def _plain(
     return scaled
 
 
-BASELINES: dict[str, Callable[[Scale], Network]] = {
+BASELINES: dict[str, Callable[[Scale], Blueprint]] = {
     "efficientnet_b0": _efficientnet,
     "mobilenet_v1": _plain(MobileNetV1),
     "mobilenet_v2": _plain(MobileNetV2),
     "resnet_50": _plain(ResNet50),
 }
-"""What can be scaled, by name: from a `Scale` to the scaled `Network`."""
+"""What can be scaled, by name: from a `Scale` to the scaled `Blueprint`."""
 
 
-def parameters(network: Network, classes: int = 1000) -> int:
+def parameters(network: Blueprint, classes: int = 1000) -> int:
     """Return the number of weights and biases of a network."""
     with torch.device("meta"):
         return count_parameters(network.make(classes))
 
 
-def multiply_adds(network: Network, classes: int = 1000) -> int:
+def multiply_adds(network: Blueprint, classes: int = 1000) -> int:
     """Return the multiply-adds of one image, as `count_multiply_adds` counts them."""
     with torch.device("meta"):
         return count_multiply_adds(network.make(classes), network.resolution)
 
 
-def latency(network: Network, classes: int = 1000, *, runs: int = 20) -> float:
+def latency(network: Blueprint, classes: int = 1000, *, runs: int = 20) -> float:
     """Return the seconds for one image on one core: the mean of `runs`, as for Table 4."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -125,8 +125,8 @@ def latency(network: Network, classes: int = 1000, *, runs: int = 20) -> float:
 
 
 def scale_to_budget(
-    baseline: Callable[[Scale], Network],
-    measure: Callable[[Network], float],
+    baseline: Callable[[Scale], Blueprint],
+    measure: Callable[[Blueprint], float],
     budget: float,
     ratios: Ratios | None = None,
 ) -> tuple[float, Scale]:
@@ -193,8 +193,8 @@ def constrained_ratios(
 
 
 def search_ratios(
-    baseline: Callable[[Scale], Network],
-    accuracy: Callable[[Network], float],
+    baseline: Callable[[Scale], Blueprint],
+    accuracy: Callable[[Blueprint], float],
     candidates: Iterable[Ratios],
     *,
     report: Callable[[Ratios, float], None] | None = None,

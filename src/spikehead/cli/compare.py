@@ -104,7 +104,7 @@ def _print(results: Sequence[Result], train: Examples, test: Examples, seeds: in
     for columns in (ACCURACIES, COSTS):
         console.out.print(_table(results, columns))
         console.out.print()
-    low, high = confidence_interval(float(np.mean(results[0].accuracies)), n)
+    low, high = confidence_interval(round(n * float(np.mean(results[0].accuracies))), n)
     console.print_lines(
         f"""\
 Mean ± standard deviation over the orders. A test part of {n} examples is a sample, too: the first

@@ -11,7 +11,7 @@ import typer
 from spikehead.cli import sources
 from spikehead.evaluation.examples import Examples, read_activations
 from spikehead.evaluation.methods import Method, colanet, others
-from spikehead.heads.classifiers import AUTO
+from spikehead.heads.colanet.classifier import AUTO
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 
 MoreParameters = Annotated[

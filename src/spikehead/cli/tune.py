@@ -10,6 +10,7 @@ import typer
 from spikehead.cli import console, options, progress, sources
 from spikehead.evaluation.examples import read_labels
 from spikehead.evaluation.npz import read_arrays
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.names import shown
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
@@ -50,7 +51,10 @@ def tune(
     ] = None,
     search: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=LOW:HIGH", help="Range of a hyperparameter; repeatable."),
+        typer.Option(
+            metavar="NAME=LOW:HIGH",
+            help=f"Range of a hyperparameter: {', '.join(CoLaNETParameters.about())}; repeatable.",
+        ),
     ] = None,
     fix: Annotated[
         list[str] | None,

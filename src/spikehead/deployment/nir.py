@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from spikehead.coding import STEPS, SpikeTrains
 from spikehead.files import write_file
-from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import ALL_STEPS, TAU, UNIT
 
@@ -66,9 +66,11 @@ def to_graph(head: CoLaNETClassifier) -> nir.NIRGraph:
     Raises
     ------
     ValueError
-        If it has learned nothing, or has several microcolumns.
+        If it has learned nothing, has several microcolumns, or is of another kind.
     """
     check_is_fitted(head)
+    if not isinstance(head, CoLaNETClassifier):
+        raise ValueError(f"a head of {head.title} cannot be exported as NIR")
     network = head.network_
     if not network.n_columns:
         raise ValueError("the head has learned nothing yet: teach it before it is exported")
@@ -144,7 +146,7 @@ def _metadata(head: CoLaNETClassifier, thresholds: NDArray[np.int32]) -> dict[st
         "classes": json.dumps(head.classes_[np.argsort(head.columns_)].tolist()),
         "members": network.n_members,
         "saturation": network.parameters.saturation,
-        "gains": network.amplified(np.ones(network.n_inputs)),
+        "gains": head.coding_.constants().get("gains", np.ones(network.n_inputs)),
         "phases": np.unique(network.phases),
         "thresholds": thresholds,
         "coding": head.coding,

@@ -30,7 +30,7 @@ from onnx import (
 from PIL import Image
 
 from spikehead.backbones.precision import quantise
-from spikehead.coding import STEPS, even_spread
+from spikehead.coding import STEPS, Coding, even_spread
 from spikehead.encoders import Encoder, OnnxEncoder, Pixels
 from spikehead.encoders.onnx import LAYOUTS
 from spikehead.files import write_file
@@ -61,14 +61,7 @@ head (float[batch, inputs] activations)
     => (int64[batch] class, double[batch, $columns] votes, double[batch, $columns] confidences)
 {
     # Spike counts: specification, section 1.
-    single = Cast <to = 1> (activations)
-    precise = Cast <to = 11> (single)
-    amplified = Mul (precise, gains)
-    scaled = Mul (amplified, scale)
-    clipped = Clip (scaled, no_spikes, most_spikes)
-    raised = Add (clipped, half)
-    counts = Floor (raised)
-
+    $coding
     # What the inputs of each count bring a neuron when they spike: section 7.
     by_level = Unsqueeze (counts, axis_1)
     is_level = Equal (by_level, levels)
@@ -207,12 +200,17 @@ def export(
         raise ValueError("the model has learned nothing yet: teach it before it is exported")
     if precision == "int8" and calibration is None:
         raise ValueError("the precision int8 needs calibration photos: give some typical ones")
+    if not isinstance(model.head.network_, Network) or not model.head.coding_.graph:
+        raise ValueError(
+            f"a head of {model.head.title} with the coding {type(model.head.coding_).__name__} "
+            "cannot be exported as ONNX"
+        )
     encoder = _encoder(model.encoder)
     if calibration is None:
         calibration = _noise(model.encoder.preprocessing)
     if precision == "int8":
         encoder = _quantised(encoder, model.encoder, calibration)
-    joined = _joined(encoder, _head(model.head.network_, encoder), model)
+    joined = _joined(encoder, _head(model.head.network_, model.head.coding_, encoder), model)
     with _explained(f"the encoder {model.encoder.name} cannot be run with the head"):
         agreement = _agreement(joined, model, calibration)
     if precision == "float32" and agreement < 1:
@@ -310,7 +308,7 @@ def _quantised(
         return onnx.load(file)
 
 
-def _head(network: Network, encoder: ModelProto) -> ModelProto:
+def _head(network: Network, coding: Coding, encoder: ModelProto) -> ModelProto:
     """Return the head as a network from `activations` to the vote, to be joined to `encoder`."""
     n_members, n_columns = network.n_members, network.n_columns
     size = network.parameters.microcolumns
@@ -323,11 +321,7 @@ def _head(network: Network, encoder: ModelProto) -> ModelProto:
     for member, phase in enumerate(network.phases.tolist()):
         patterns[:STEPS, :, member] = even_spread(levels, phase)
     constants = {
-        "gains": network.amplified(np.ones(network.n_inputs)),
-        "scale": np.float64(STEPS / network.parameters.saturation),
-        "no_spikes": np.float64(0),
-        "most_spikes": np.float64(STEPS),
-        "half": np.float64(0.5),
+        **coding.constants(),
         "levels": levels.astype(np.float64)[:, None],
         "weights": weights.astype(np.int16),
         "levels_and_neurons": [0, STEPS, *neurons],
@@ -357,6 +351,7 @@ def _head(network: Network, encoder: ModelProto) -> ModelProto:
     # A float32 holds every whole number up to 2**24.
     small = np.abs(weights).sum(axis=0).max() <= 2**24
     text = Template(_HEAD).substitute(
+        coding=coding.graph,
         ir_version=encoder.ir_version,
         opset=_opset(encoder),
         exact=TensorProto.FLOAT if small else TensorProto.DOUBLE,

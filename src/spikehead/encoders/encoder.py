@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,10 +76,3 @@ def fingerprint(kind: str, preprocessing: Preprocessing, model: bytes = b"") -> 
     """
     settings = json.dumps([kind, preprocessing.to_dict()], sort_keys=True)
     return hashlib.sha256(settings.encode() + b"\n" + model).hexdigest()
-
-
-def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from joblib import cpu_count
 from numpy.typing import NDArray
 
-from spikehead.encoders.encoder import fingerprint, usable_cpus
+from spikehead.encoders.encoder import fingerprint
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.files import read_file
 from spikehead.images import Preprocessing
@@ -90,7 +91,7 @@ class OnnxEncoder:
         self.name = name or f"onnx:{path}"
         self.files = {_FILE: path}
         model = _read(path)
-        self._n_threads = n_threads or usable_cpus()
+        self._n_threads = n_threads or cpu_count()
         self._session = _session(path, model, self._n_threads)
         self.input, self._type, shape = _input(path, self._session)
         self.output = _output(path, self._session)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import NDArray
 
 from spikehead.encoders.cache import ActivationCache
-from spikehead.encoders.encoder import Encoder, usable_cpus
+from spikehead.encoders.encoder import Encoder
 from spikehead.images import UnreadablePhoto, photo_bytes, read_photo
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def encode_photos(
     ValueError
         If the encoder gives activations that are not finite.
     """
-    with ThreadPoolExecutor(n_threads or usable_cpus()) as readers:
+    with ThreadPoolExecutor(n_threads or cpu_count()) as readers:
         if cluster:
             yield from _encode_there(cluster, photos, encoder, cache, batch_size, readers)
         else:

@@ -51,7 +51,7 @@ WEIGHT_CHANGE = MULTIPLY_ADD + 4 * _BYTE
 
 
 @dataclass(frozen=True)
-class Work:
+class OperationCounts:
     """Operations of the whole ensemble for one presentation; a mean over many.
 
     Attributes
@@ -71,7 +71,7 @@ class Work:
 
     @property
     def operations(self) -> float:
-        """All of them."""
+        """How many there are of all kinds."""
         return self.synaptic_operations + self.neuron_updates + self.resource_updates
 
     @property
@@ -135,7 +135,7 @@ class Energy:
 
     Attributes
     ----------
-    answering, learning : Work
+    answering, learning : OperationCounts
         Per presentation.
     ann : DenseHead
         One hidden layer of as many neurons as the ensemble has: the hybrid paper's comparison.
@@ -143,8 +143,8 @@ class Energy:
         A single layer from the activations to the classes: the smallest dense head.
     """
 
-    answering: Work
-    learning: Work
+    answering: OperationCounts
+    learning: OperationCounts
     ann: DenseHead
     linear: DenseHead
 
@@ -153,7 +153,7 @@ class Energy:
         return {name: part.to_dict() for name, part in vars(self).items()}
 
 
-def answering(network: Network, counts: NDArray[np.uint8]) -> Work:
+def answering(network: Network, counts: NDArray[np.uint8]) -> OperationCounts:
     """Count what it takes to answer presentations, without learning.
 
     Parameters
@@ -165,17 +165,17 @@ def answering(network: Network, counts: NDArray[np.uint8]) -> Work:
 
     Returns
     -------
-    Work
+    OperationCounts
         The mean.
     """
     synapses = np.bincount(network.synapses.ravel(), minlength=network.n_inputs)
-    return Work(
+    return OperationCounts(
         synaptic_operations=float(counts.mean(axis=0) @ synapses),
         neuron_updates=float(ALL_STEPS * network.stability.size),
     )
 
 
-def learning(network: Network, counts: NDArray[np.uint8]) -> Work:
+def learning(network: Network, counts: NDArray[np.uint8]) -> OperationCounts:
     """Count what it takes to learn presentations.
 
     Parameters
@@ -187,7 +187,7 @@ def learning(network: Network, counts: NDArray[np.uint8]) -> Work:
 
     Returns
     -------
-    Work
+    OperationCounts
         The mean.
     """
     updates = network.resource_updates / max(network.presentations, 1)

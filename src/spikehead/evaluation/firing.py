@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders import encode_photos
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.cpu import CPUEngine
-from spikehead.heads.colanet.network import Network
 from spikehead.models.hybrid import HybridClassifier
 
 STABLE = 1.0
@@ -63,25 +63,22 @@ class Firing:
 def activations_of(model: HybridClassifier, photos: Sequence[Path]) -> NDArray[np.float32]:
     """Return the activations of the photos that can be read, shape (n_read, n_activations)."""
     batches = encode_photos(photos, model.encoder, model.cache)
-    return np.concatenate([batch.activations for batch in batches])
+    return np.concatenate([model.heard(batch) for batch in batches])
 
 
-def measure_firing(
-    network: Network, activations: NDArray[np.float32], n_threads: int | None = None
-) -> Firing:
+def measure_firing(head: CoLaNETClassifier, activations: NDArray[np.float32]) -> Firing:
     """Present photos to an ensemble, without learning, and count spikes.
 
     Parameters
     ----------
-    network : Network
+    head : CoLaNETClassifier
         Learns nothing here.
     activations : ndarray of float32, shape (n_photos, n_inputs)
         The photos'; at least one.
-    n_threads : int, optional
-        Default: as many as this process may use.
     """
-    counts = network.spike_counts(activations)
-    spikes = CPUEngine(network, n_threads).respond(network.even_trains(activations)).spikes
+    counts, trains = head.coding_.spike_counts(activations), head.coding_.to_answer(activations)
+    network = head.network_
+    spikes = CPUEngine(network, head.n_threads).respond(trains).spikes
     return Firing(
         photos=len(activations),
         input_spikes=float(counts.sum(axis=1).mean()),

@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from spikehead.evaluation import energy
-from spikehead.evaluation.baselines import (
+from spikehead.evaluation.examples import Examples
+from spikehead.evaluation.rivals import (
     NearestClassMean,
     RandomProjectionRidge,
     SingleLayerANN,
@@ -25,8 +26,7 @@ from spikehead.evaluation.baselines import (
     StreamingLDA,
     StreamingRidge,
 )
-from spikehead.evaluation.examples import Examples
-from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 BATCH = 32
@@ -48,7 +48,7 @@ class Method:
         and to answer; of an offline method, to answer.
     operations : callable
         Takes the estimator and examples; returns how much it computes to answer one, and to learn
-        one: multiplications, or of the spiking head the operations that `energy.Work` lists. Of an
+        one: multiplications, or of the spiking head what `energy.OperationCounts` counts. Of an
         offline method, to answer only.
     offline : bool, default=False
         Whether it needs all examples at once, or several times: no rival, but what is possible.
@@ -93,14 +93,13 @@ def colanet(
         return CoLaNETClassifier(**values, members=members, random_state=seed, n_threads=n_threads)
 
     def state(head: CoLaNETClassifier) -> Sequence[NDArray[Any]]:
-        # Synapses follow from the seed.
-        network = head.network_
-        arrays = [network.resources, network.stability, network.depressions]
-        return [*arrays, network.power] if network.parameters.homeostasis else arrays
+        state = head.state()
+        if not head.homeostasis:
+            del state["power"]
+        return [array for array in state.values() if isinstance(array, np.ndarray)]
 
     def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
-        network = head.network_
-        counts = network.spike_counts(X)
+        network, counts = head.network_, head.coding_.spike_counts(X)
         return (
             energy.answering(network, counts).operations,
             energy.learning(network, counts).operations,

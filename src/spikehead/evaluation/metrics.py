@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.models.hybrid import Answer, HybridClassifier, none_readable
@@ -93,7 +93,7 @@ class Evaluation:
     @property
     def confidence_interval(self) -> tuple[float, float]:
         """The 95 % confidence interval of the accuracy, by Wilson's score."""
-        return confidence_interval(self.accuracy, self.n_photos)
+        return confidence_interval(self.n_right, self.n_photos)
 
     def photos(self, label: str) -> int:
         """Return the number of photos of a class."""
@@ -159,22 +159,20 @@ class Evaluation:
         }
 
 
-def confidence_interval(p: float, n: int) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a fraction `p` of `n` independent cases.
+def confidence_interval(right: int, n: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a fraction, `right` of `n` independent cases.
 
     By the score of Wilson (1927).
 
     Parameters
     ----------
-    p : float
-        From 0 to 1.
+    right : int
+        From 0 to `n`.
     n : int
         At least 1.
     """
-    z = 1.959964
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+    low, high = binomtest(right, n).proportion_ci(method="wilson")
+    return float(low), float(high)
 
 
 def learning_curve(right: NDArray[np.bool_], n_windows: int = 40) -> list[tuple[int, float]]:

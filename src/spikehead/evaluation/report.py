@@ -90,8 +90,8 @@ def write_report(
     every = max(1, -(-len(result.answers) // MAX_FIRING_PHOTOS))
     network = model.head.network_
     activations = activations_of(model, [answer.path for _, answer in result.answers[::every]])
-    firing = measure_firing(network, activations, model.head.n_threads)
-    energy = measure_energy(network, network.spike_counts(activations))
+    firing = measure_firing(model.head, activations)
+    energy = measure_energy(network, model.head.coding_.spike_counts(activations))
     _replace(data, json.dumps(_document(model, result, firing, energy), indent=2) + "\n")
     _replace(html, _page(model, result, firing, energy, title))
     return [html, data]

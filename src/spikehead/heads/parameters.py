@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, TypeVar
 
 _Own = TypeVar("_Own", bound="Hyperparameters")
@@ -94,16 +94,6 @@ class Hyperparameters:
         return cls(**values)
 
 
-def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return a whole number within bounds; of anything else, say that `name` must be one."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        bounds = f"from {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be a whole number {bounds}, not {value!r}")
-    return int(value)
-
-
 def _is_within(value: Any, about: About, *, whole: bool) -> bool:
-    if not isinstance(value, Real) or isinstance(value, bool):
-        return False
-    return (not whole or float(value).is_integer()) and about.low <= float(value) <= about.high
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    return real and about.low <= value <= about.high and (not whole or float(value).is_integer())

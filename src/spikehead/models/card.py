@@ -21,7 +21,7 @@ library_name: spikehead
 pipeline_tag: image-classification
 tags:
 - spiking-neural-network
-- colanet
+- {kind}
 - online-learning
 - continual-learning
 ---
@@ -44,6 +44,10 @@ class ModelCard:
         SHA-256 of all that decides the encoder's activations.
     n_activations : int
         What the encoder gives.
+    head : str
+        What the head is called.
+    kind : str
+        The name of its kind.
     hyperparameters : dict
         Of the head.
     members : int
@@ -61,6 +65,8 @@ class ModelCard:
     encoder: str
     fingerprint: str
     n_activations: int
+    head: str
+    kind: str
     hyperparameters: Mapping[str, Any]
     members: int
     seed: int
@@ -70,11 +76,11 @@ class ModelCard:
     def text(self) -> str:
         """Return the card in Markdown, with the metadata that the Hugging Face Hub reads."""
         name = _plain(self.name)
-        n_photos = sum(self.photos.values())
-        return f"""{_METADATA}
+        head, n_photos = _plain(self.head), sum(self.photos.values())
+        return f"""{_METADATA.format(kind=self.kind)}
 # {name}
 
-An image classifier: a frozen encoder, and a spiking head (CoLaNET) that learned {n_photos:,} photos
+An image classifier: a frozen encoder, and a spiking head ({head}) that learned {n_photos:,} photos
 of {len(self.photos)} classes, each photo once, by local plasticity. It goes on learning where it is
 used.
 
@@ -106,7 +112,7 @@ learns more, and `spikehead pull USER/NAME MODEL` fetches it from the Hugging Fa
 
 ## Head
 
-{self.members} networks, seed {self.seed}.
+{self.members} network{"s" * (self.members != 1)}, seed {self.seed}.
 
 {_table(("hyperparameter", "value"), self.hyperparameters)}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import CodedShares, coded_shares
+from spikehead.coding import CodedShares
 from spikehead.encoders import (
     ActivationCache,
     EncodedBatch,
@@ -24,8 +24,9 @@ from spikehead.encoders import (
     restore_encoder,
 )
 from spikehead.files import chunks, sha256
-from spikehead.heads.classifiers import AUTO, CoLaNETClassifier
-from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.heads.registry import COLANET, head_class, kinds
 from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
 from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
@@ -41,15 +42,6 @@ if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
 ORDERS = ("shuffled", "as-given")
-
-MAX_CLIPPED = 0.25
-"""Share of what an encoder gives (`CodedShares.clipped`) above which `learn` warns that it is lost:
-networks that end in SiLU lose a tenth, embeddings of either sign half."""
-
-ALMOST_ALL = 0.98
-"""Share of the inputs that never spike, or spike at every step, above which `learn` warns."""
-
-_HEAD = "colanet"  # the kind of head, as the model folder says it
 
 
 @dataclass
@@ -141,23 +133,27 @@ class HybridClassifier:
     ----------
     encoder : str or Encoder, default="bundled"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
-    parameters : CoLaNETParameters, optional
-        Default: `RECOMMENDED`, with the saturation that the encoder knows, or else with one that
-        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``.
-    members : int, default=15
-        Networks in the ensemble.
+    head : str, default="colanet"
+        The kind of head, as `spikehead.heads.registry` knows it: ``"colanet"``,
+        ``"decorrelated"``, or what another package adds.
+    parameters : Hyperparameters, optional
+        Default: what is recommended. Of CoLaNET `RECOMMENDED`, with the saturation that the encoder
+        knows, or else with one that fits the first photos that are learned, as by
+        ``CoLaNETClassifier(saturation="auto")``.
     seed : int, default=0
-        Decides noise, synapses, and the order of a shuffled stream.
+        Decides what the head draws by lot, and the order of a shuffled stream.
     cache : ActivationCache, optional
         Where activations are kept. Default: nowhere.
     n_threads : int, optional
         Default: as many as this process may use.
+    **options
+        Other options of the head's estimator, as ``members=3`` of `CoLaNETClassifier`.
 
     Attributes
     ----------
     encoder : Encoder
         The encoder.
-    head : CoLaNETClassifier
+    head : SpikingClassifier
         The spiking head.
     classes : list of str
         The classes known so far.
@@ -178,29 +174,28 @@ class HybridClassifier:
         self,
         encoder: str | Encoder = "bundled",
         *,
-        parameters: CoLaNETParameters | None = None,
-        members: int = 15,
+        head: str = COLANET,
+        parameters: Hyperparameters | None = None,
         seed: int = 0,
         cache: ActivationCache | None = None,
         n_threads: int | None = None,
+        **options: Any,
     ) -> None:
         self.encoder = (
             obtain_encoder(encoder, n_threads=n_threads) if isinstance(encoder, str) else encoder
         )
-        hyperparameters = (parameters or RECOMMENDED).to_dict()
-        if parameters is None:
-            hyperparameters["saturation"] = self.encoder.saturation or AUTO
         # A file that is replaced while the model works would be saved as its encoder otherwise.
         self._files = {role: sha256(chunks(path)) for role, path in self.encoder.files.items()}
         self.cache = cache
-        self.head = CoLaNETClassifier(
-            **hyperparameters,
-            members=members,
-            random_state=seed,
+        self.head = head_class(head).for_features(
+            parameters,
+            encoder_saturation=self.encoder.saturation,
+            seed=seed,
             n_threads=n_threads,
-            grow=True,
+            **options,
         )
         self.head.begin(self.encoder.n_activations)
+        self._kind = head
         self.measurement: Measurement | None = None
         self.revision: Revision | None = None
         self._seed = seed
@@ -272,7 +267,7 @@ class HybridClassifier:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
             raise ValueError(none_readable(lesson.skipped))
-        lesson.warning = self._losses(lesson.shares)
+        lesson.warning = self.head.coding_.losses(lesson.shares, f"the encoder {self.encoder.name}")
         if lesson.warning:
             warnings.warn(lesson.warning, stacklevel=2)
         return lesson
@@ -300,7 +295,7 @@ class HybridClassifier:
                 for index, problem in batch.problems.items()
             }
             if batch.indices:
-                shares = self.vote(batch.activations)
+                shares = self.vote(self.heard(batch))
                 classes = self.classes
                 found = zip(batch.indices, batch.digests, shares, strict=True)
                 for index, digest, share in found:
@@ -312,13 +307,23 @@ class HybridClassifier:
                     )
             yield from (answers[index] for index in sorted(answers))
 
+    def heard(self, batch: EncodedBatch) -> NDArray[np.float32]:
+        """Return what the head hears of a batch: of either sign, or negative activations as zero.
+
+        Parameters
+        ----------
+        batch : EncodedBatch
+            Encoded photos.
+        """
+        return batch.given if self.head.signed else batch.activations
+
     def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return each class's share of the vote, in the order of `classes`.
 
         Parameters
         ----------
         activations : ndarray of float32, shape (n_photos, n_activations)
-            What the encoder gives for photos, negative ones as zero.
+            What the head hears of photos (`heard`).
 
         Returns
         -------
@@ -433,32 +438,23 @@ class HybridClassifier:
                 )
 
     def _description(self) -> Description:
-        network = self.head.network_
-        hyperparameters = self.head.parameters_.to_dict()
-        if self.head.saturation == AUTO and not network.presentations:
-            hyperparameters["saturation"] = AUTO
+        state = self.head.state().items()
         return Description(
             encoder=self.encoder.to_dict(),
             fingerprint=self.encoder.fingerprint,
             classes=self.classes,
             head=Head(
-                _HEAD,
-                hyperparameters | {"members": network.n_members, "seed": network.seed},
-                {
-                    "presentations": network.presentations,
-                    "resource_updates": network.resource_updates,
-                },
+                self._kind,
+                self.head.settings() | {"seed": self._seed},
+                {name: value for name, value in state if isinstance(value, int)},
             ),
             measurement=self.measurement,
         )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        network = self.head.network_
+        state = self.head.state().items()
         return {
-            "resources": network.resources,
-            "stability": network.stability,
-            "depressions": network.depressions,
-            "power": network.power,
+            **{name: value for name, value in state if not isinstance(value, int)},
             **self._learned.packed(),
             "prequential": self.prequential,
         }
@@ -490,9 +486,11 @@ class HybridClassifier:
             encoder=self.encoder.name,
             fingerprint=self.encoder.fingerprint,
             n_activations=self.encoder.n_activations,
+            head=self.head.title,
+            kind=self._kind,
             hyperparameters=self.head.parameters_.to_dict(),
             members=self.head.network_.n_members,
-            seed=self.head.network_.seed,
+            seed=self._seed,
             prequential=self.prequential,
             measurement=self.measurement,
         )
@@ -539,38 +537,29 @@ class HybridClassifier:
     ) -> HybridClassifier:
         description, arrays = Description.from_dict(stored.description), stored.arrays
         head = description.head
-        if head.kind != _HEAD:
+        if head.kind not in kinds():
             raise ValueError(
-                f"the model's head is of the unknown kind {head.kind!r}: upgrade spikehead"
+                f"the model's head is of the unknown kind {head.kind!r}: upgrade spikehead, or "
+                "install the package that brings it"
             )
-        hyperparameters = dict(head.hyperparameters)
-        members, seed = hyperparameters.pop("members"), hyperparameters.pop("seed")
-        if from_photos := hyperparameters["saturation"] == AUTO:
-            del hyperparameters["saturation"]
         model = cls(
             restore_encoder(description.encoder, stored.attachments, n_threads=n_threads),
-            parameters=CoLaNETParameters.from_dict(hyperparameters),
-            members=members,
-            seed=seed,
+            head=head.kind,
+            # What older versions did not know is as it was then.
+            parameters=head_class(head.kind).hyperparameters(),
             cache=cache,
             n_threads=n_threads,
+            **head.hyperparameters,
         )
         if model.encoder.fingerprint != description.fingerprint:
             raise ValueError(
                 f"{model.encoder.name} is not the encoder that the model learned with: restore the "
                 "model from a copy"
             )
-        if from_photos:
-            model.head.saturation = AUTO
         model.head.resume(
             np.array(description.classes, str),
-            arrays["resources"],
-            arrays["stability"],
-            # Models from before these were kept do not need them.
-            arrays.get("depressions", np.zeros(arrays["stability"].shape, np.int32)),
-            arrays.get("power", np.zeros(model.encoder.n_activations)),
-            n_inputs=model.encoder.n_activations,
-            **head.counters,
+            {**arrays, **head.counters},
+            n_features=model.encoder.n_activations,
         )
         model._learned = LearnedPhotos.unpacked(arrays)
         model._right = bytearray(arrays["prequential"].tobytes())
@@ -659,36 +648,13 @@ class HybridClassifier:
         if not new:
             return
         places = list(new.values())
-        activations = batch.activations[places]
+        activations = self.heard(batch)[places]
         labels = [stream[batch.indices[place]].label for place in places]
         with uninterrupted():
             self._learn(list(new), labels, activations, classes)
             lesson.new_classes += classes
             # Once it has learned them, since gains and perhaps the saturation come from them.
-            counts = self.head.network_.spike_counts(activations)
-            lesson.add(len(new), coded_shares(batch.given[places], counts))
-
-    def _losses(self, shares: CodedShares) -> str:
-        """Return a sentence about what the head does not hear of the encoder, or nothing."""
-        name, saturation = self.encoder.name, self.head.parameters_.saturation
-        if shares.clipped > MAX_CLIPPED:
-            return (
-                f"{shares.clipped:.0%} of what the encoder {name} gives (of its sum of squares) is "
-                "negative and counts as zero: take its activations before the layer that centres "
-                "them, or an encoder that ends in ReLU"
-            )
-        if shares.silent > ALMOST_ALL:
-            return (
-                f"{shares.silent:.1%} of what the encoder {name} gives is too weak for a single "
-                f"spike: make the model anew with a saturation far below {saturation:.4g}, or see "
-                "that the encoder gives activations above zero"
-            )
-        if shares.full > ALMOST_ALL:
-            return (
-                f"{shares.full:.1%} of what the encoder {name} gives is above the saturation, and "
-                f"so all alike: make the model anew with a saturation far above {saturation:.4g}"
-            )
-        return ""
+            lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
 
     def _in_columns(self) -> NDArray[np.intp]:
         """Return the place of each column's class among the head's, which are sorted."""

@@ -149,8 +149,9 @@ def _decide(model: HybridClassifier, photo: Path) -> _Decision:
         raise ValueError(f"{photo}: {problem}")
     network = model.head.network_
     size = network.parameters.microcolumns
-    (shares,) = model.head.predict_proba(batch.activations)
-    (members,) = reference.run(network, network.even_trains(batch.activations))
+    activations = model.heard(batch)
+    (shares,) = model.head.predict_proba(activations)
+    (members,) = reference.run(network, model.head.coding_.to_answer(activations))
     spikes = np.array([member.out(size) for member in members])
     votes = spikes.sum(axis=1) / np.maximum(1, spikes.sum(axis=(1, 2)))[:, None]
     others = np.delete(votes, shares.argmax(), axis=1).max(axis=1, initial=0)

@@ -53,7 +53,7 @@ class Recognition:
         Its class.
     shares : dict of str to float
         Each class's share of the vote.
-    spikes : ndarray of int, shape (15, n_classes)
+    spikes : ndarray of int, shape (n_steps, n_classes)
         In how many members each class's OUT neuron spiked, step by step.
     """
 
@@ -143,8 +143,8 @@ class Teacher:
         encoded = self.encode(photos)
         if not encoded.indices:
             return [], encoded.problems
-        shares = model.vote(encoded.activations)
-        spikes = model.out_spikes(encoded.activations)
+        activations = model.heard(encoded)
+        shares, spikes = model.vote(activations), model.out_spikes(activations)
         recognitions = [
             Recognition(
                 model.classes[share.argmax()],
@@ -213,7 +213,7 @@ class Teacher:
             The lesson cannot be written; the model is as it was.
         """
         digests = b"".join(digest for batch in batches for digest in batch.digests)
-        activations = np.concatenate([batch.activations for batch in batches])
+        activations = np.concatenate([self._saved.heard(batch) for batch in batches])
         if not digests:
             return 0
         return self._add(label, np.frombuffer(digests, np.uint8).reshape(-1, 32), activations)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import STEPS, SpikeTrains, even_trains
+from spikehead.coding import STEPS, SpikeTrains, even_trains, rounded
 from spikehead.compilation import compiled
 
 
@@ -80,8 +80,7 @@ def _count_bounds(values: Any, starts: Any, ends: Any, scale: float) -> Any:
             high = ends[p]
             while low < high:
                 middle = (low + high) // 2
-                scaled = min(np.float64(values[middle]) * scale, float(STEPS))
-                if np.uint8(scaled + 0.5) >= count:
+                if rounded(np.float64(values[middle]) * scale) >= count:
                     high = middle
                 else:
                     low = middle + 1

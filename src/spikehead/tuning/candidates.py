@@ -19,7 +19,7 @@ class Outcome:
     values : dict of str to float
         Its values of the searched hyperparameters.
     rungs : tuple of float
-        Its mean accuracy at each point at which it was measured; see `spikehead.tuning.population`.
+        Its mean accuracy at each point at which it was measured; see `spikehead.tuning.experiment`.
     complete : bool
         Whether it was measured to the end, rather than stopped as hopeless.
     """

@@ -35,7 +35,7 @@ def is_old(claim: Mapping[str, Any]) -> bool:
 
 
 def has_lapsed(claim: Mapping[str, Any]) -> bool:
-    """Tell whether the process of a claim is gone; one of this process is none of a study's own."""
+    """Tell whether the process of a claim, which is not the asking study's own, is gone."""
     if time.time() - claim["time"] > LAPSES:
         return True
     if claim["host"] != socket.gethostname():

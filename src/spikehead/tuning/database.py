@@ -1,7 +1,4 @@
-"""Where a study is kept: the storages of Optuna, opened so that a killed process leaves them whole.
-
-It is imported by who has Optuna.
-"""
+"""Where a study is kept: Optuna's storages, opened so that a killed process leaves them whole."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ def opened(storage: str) -> BaseStorage:
         return JournalStorage(JournalFileBackend(path))
     if storage.startswith("sqlite:"):
         check_database(Path(make_url(storage).database or ""))
-        return _database(storage, {"connect_args": {"factory": _Connection, "timeout": 60.0}})
+        return _database(storage, {"connect_args": {"factory": _SQLite, "timeout": 60.0}})
     return _database(storage, {})
 
 
@@ -53,7 +50,7 @@ def usable() -> Iterator[None]:
         ) from error
 
 
-class _Connection(sqlite3.Connection):
+class _SQLite(sqlite3.Connection):
     """One to a database that a killed process leaves whole, and that does not wait for the disk."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

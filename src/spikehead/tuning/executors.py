@@ -48,17 +48,13 @@ class Executor(ABC):
     ) -> Future[list[Rungs]]:
         """Begin to evaluate a group, as `Experiment.evaluate` does."""
 
-    @abstractmethod
-    def stop(self) -> None:
-        """Stop what still runs."""
-
     def __enter__(self) -> Executor:
         """Return itself."""
         return self
 
+    @abstractmethod
     def __exit__(self, *_: object) -> None:
         """Stop what still runs."""
-        self.stop()
 
 
 class Local(Executor):
@@ -72,14 +68,18 @@ class Local(Executor):
         Default: as many as this process may use.
     """
 
-    size = 0
     device: Device = "cpu"
 
     def __init__(self, experiment: Experiment, n_threads: int | None = None) -> None:
         super().__init__(experiment)
-        self.size = n_threads or cpu_count()
-        self._threads = ThreadPoolExecutor(self.size)
+        self._n_threads = n_threads or cpu_count()
+        self._threads = ThreadPoolExecutor(self._n_threads)
         self._stopped = threading.Event()
+
+    @property
+    def size(self) -> int:
+        """Its threads."""
+        return self._n_threads
 
     def submit(
         self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
@@ -88,7 +88,7 @@ class Local(Executor):
         evaluate = self.experiment.evaluate
         return self._threads.submit(evaluate, candidates, bars, self._stopped, self.device)
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop what still runs, at once."""
         self._stopped.set()
         self._threads.shutdown(cancel_futures=True)
@@ -134,7 +134,7 @@ class OnCluster(Executor):
         self._submitted.append(future)
         return future
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the tasks that still run."""
         for future in self._submitted:
             future.cancel()

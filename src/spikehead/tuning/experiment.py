@@ -13,7 +13,7 @@ from joblib import cpu_count
 from numpy.typing import ArrayLike, NDArray
 
 from spikehead.coding import SpikeTrains, adapt, gains
-from spikehead.heads.classifiers import _votes
+from spikehead.heads.colanet.classifier import votes
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import CoLaNETParameters
@@ -251,7 +251,7 @@ class _Alone:
         self._engine.learn(trains[0], columns)
 
     def decide(self, trains: Sequence[SpikeTrains]) -> NDArray[Any]:
-        return np.asarray(_votes(*self._engine.respond(trains[0])).argmax(axis=1)[None])
+        return np.asarray(votes(*self._engine.respond(trains[0])).argmax(axis=1)[None])
 
     def keep(self, chosen: Sequence[int]) -> None:
         """Go on; there is nobody else."""

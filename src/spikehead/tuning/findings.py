@@ -144,11 +144,16 @@ class Findings:
                 f"- Test set, after learning all training examples: {self.test_accuracy:.2%} "
                 f"(seeds: {each}); configurations measured on it: {self.n_tests}"
             ]
-        lines += ["", "| hyperparameter | value | searched | importance |", "|---|---|---|---|"]
+        lines += [
+            "",
+            "| hyperparameter | value | searched | importance | in the paper |",
+            "|---|---|---|---|---|",
+        ]
+        about = self.parameters.about()
         for name, value in self.parameters.to_dict().items():
             ends = "{:.4g} to {:.4g}".format(*self.ranges[name]) if name in self.ranges else "fixed"
             share = f"{self.importance[name]:.1%}" if name in self.importance else ""
-            lines += [f"| {name} | {value:.6g} | {ends} | {share} |"]
+            lines += [f"| {name} | {value:.6g} | {ends} | {share} | {about[name].paper} |"]
         lines += [
             "",
             "| round | by | experiments so far | stopped early | median | best so far |",

@@ -161,9 +161,9 @@ class Study:
         found: dict[tuple[int, str], dict[int, Outcome]] = {}
         with usable():
             for trial in self._study.get_trials(deepcopy=False, states=_FINISHED):
-                candidate = self._candidate(trial)
-                one = found.setdefault((candidate.round, candidate.kind), {})
-                one.setdefault(candidate.place, _outcome(trial))
+                position = self._position(trial)
+                one = found.setdefault((position.round, position.kind), {})
+                one.setdefault(position.place, _outcome(trial))
         return [
             NamedRound(kind, [one[place] for place in sorted(one)])
             for (_, kind), one in sorted(found.items())
@@ -249,19 +249,19 @@ class Study:
         taken: set[int] = set()
         trials = self._study.get_trials(deepcopy=False)
         for trial in trials:
-            candidate = self._candidate(trial)
+            position = self._position(trial)
             is_anothers = trial.state is TrialState.RUNNING and trial.number not in self._mine
             if is_anothers and claims.has_lapsed(trial.user_attrs[_CLAIM]):
                 self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
                 continue
-            if candidate.round != proposal.number:
+            if position.round != proposal.number:
                 continue
-            if not proposal.holds(candidate, trial.params):
+            if not proposal.holds(position, trial.params):
                 raise ValueError(f"its trial {trial.number} was never proposed")
             if trial.state in _FINISHED:
-                done.setdefault(candidate.place, _outcome(trial))
+                done.setdefault(position.place, _outcome(trial))
             elif trial.state is TrialState.RUNNING:
-                taken.add(candidate.place)
+                taken.add(position.place)
         finished = [trial for trial in trials if trial.state in _FINISHED]
         best = max((trial.value or 0.0 for trial in finished), default=0.0)
         return _Survey(done, taken, len(finished), best, _seconds(finished))
@@ -273,20 +273,20 @@ class Study:
         two processes with one candidate at least the later one sees both. Optuna's ``ask`` takes
         several, and in SQLite two processes can be given the same trial.
         """
-        candidate = _Candidate(proposal.number, proposal.kind, place)._asdict()
+        position = _Position(proposal.number, proposal.kind, place)._asdict()
         claim = {**claims.claim(), "token": uuid4().hex}
         self._study.add_trial(
             optuna.create_trial(
                 state=TrialState.RUNNING,
                 params=proposal.candidates[place],
                 distributions=self._distributions,
-                user_attrs={_CANDIDATE: candidate, _CLAIM: claim},
+                user_attrs={_CANDIDATE: position, _CLAIM: claim},
             )
         )
         rivals = [
             trial
             for trial in self._study.get_trials(deepcopy=False)
-            if trial.user_attrs.get(_CANDIDATE) == candidate and trial.state is not TrialState.FAIL
+            if trial.user_attrs.get(_CANDIDATE) == position and trial.state is not TrialState.FAIL
         ]
         mine = next(trial for trial in rivals if trial.user_attrs[_CLAIM] == claim)
         if mine is not rivals[0]:
@@ -323,13 +323,13 @@ class Study:
                 with suppress(optuna.exceptions.UpdateFinishedTrialError):
                     trial.set_user_attr(_CLAIM, claims.claim())
 
-    def _candidate(self, trial: FrozenTrial) -> _Candidate:
+    def _position(self, trial: FrozenTrial) -> _Position:
         """Return which candidate a trial is."""
         found: Any = trial.user_attrs.get(_CANDIDATE)
         with suppress(TypeError):
-            candidate = _Candidate(**found)
-            if candidate.is_possible and trial.params.keys() == self.search.space.ranges.keys():
-                return candidate
+            position = _Position(**found)
+            if position.is_possible and trial.params.keys() == self.search.space.ranges.keys():
+                return position
         raise ValueError(f"its trial {trial.number} is no candidate of this search")
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
@@ -349,7 +349,7 @@ class Study:
                 )
 
 
-class _Candidate(NamedTuple):
+class _Position(NamedTuple):
     """Which candidate a trial is."""
 
     round: int
@@ -370,14 +370,14 @@ class _Proposal(NamedTuple):
     candidates: list[Values]
     bars: Sequence[float] = ()
 
-    def holds(self, candidate: _Candidate, values: Values) -> bool:
+    def holds(self, position: _Position, values: Values) -> bool:
         """Tell whether it proposes a candidate with such values."""
         return (
-            candidate.kind == self.kind
-            and 0 <= candidate.place < len(self.candidates)
+            position.kind == self.kind
+            and 0 <= position.place < len(self.candidates)
             and all(
                 math.isclose(values[name], value, rel_tol=1e-9)
-                for name, value in self.candidates[candidate.place].items()
+                for name, value in self.candidates[position.place].items()
             )
         )
 

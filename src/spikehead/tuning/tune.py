@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.heads.classifiers import CoLaNETClassifier
+from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.images import split
 from spikehead.tuning.descent import StochasticDescent

@@ -190,19 +190,13 @@ def test_counters_do_not_overflow(presentations: int) -> None:
     assert fast.resource_updates > 2**63
     assert (fast.resources == early.resources).all()  # the lowest 32 bits decide the noise
     again = network(replace(P, stochastic_stimulation=2.0))
-    again.restore(
-        *(getattr(fast, name) for name in (*STATE, "power")),
-        fast.presentations,
-        fast.resource_updates,
-    )
+    again.restore(fast.state())
     assert_unchanged(again, fast)
     X = np.full((3, 8), 1.0)
     late, soon = (
-        bernoulli_trains(X, 2.0, first=first, advance=advance)
-        for first, advance in ((presentations, True), (presentations % 2**32, True))
+        bernoulli_trains(X, 2.0, first=first) for first in (presentations, presentations % 2**32)
     )
     assert (late.inputs == soon.inputs).all()
-    assert bernoulli_trains(X, 2.0, first=presentations, advance=False).inputs.size
 
 
 def test_depressions_stand_still_at_the_most() -> None:

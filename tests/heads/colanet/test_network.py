@@ -105,11 +105,10 @@ def test_adding_columns_keeps_what_was_learned() -> None:
 )
 def test_a_state_of_another_network_is_refused(name: str, spoil: Any) -> None:
     network = Network(CoLaNETParameters(), n_inputs=5, n_columns=3, n_members=2)
-    names = "resources", "stability", "depressions", "power"
-    state = {name: getattr(network, name) for name in names}
+    state = network.state() | {"presentations": 7, "resource_updates": 5}
     state[name] = spoil(state[name])
     with pytest.raises(ValueError, match=f"^{name} ") as error:
-        network.restore(**state, presentations=7, resource_updates=5)
+        network.restore(state)
     shape = "(2, 3, 5)" if name == "resources" else "(2, 3)"
     kind = "int32" if name == "depressions" else "float32"
     assert str(error.value) == f"{name} must be finite {kind} values in the shape {shape}"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spikehead.heads.decorrelated.coding import signed_counts
+from spikehead.coding import signed_counts
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import UNIT, DecorrelatedParameters

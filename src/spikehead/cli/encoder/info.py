@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from spikehead.cli import console, options
-from spikehead.encoders import open_encoder
+from spikehead.encoders import open_encoder, provenance
 
 
 def info(
@@ -16,6 +16,7 @@ def info(
 ) -> None:
     """Show what an encoder takes and gives."""
     encoder = open_encoder(name)
+    known = provenance(encoder.name)
     facts = {
         "name": encoder.name,
         "activations": encoder.n_activations,
@@ -24,6 +25,8 @@ def info(
         "files": {role: str(file) for role, file in encoder.files.items()},
         "bytes": sum(file.stat().st_size for file in encoder.files.values()),
         "fingerprint": encoder.fingerprint,
+        "origin": known.origin,
+        "licence": known.licence,
     }
     if as_json:
         console.print_json(facts)

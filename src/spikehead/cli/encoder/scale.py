@@ -42,7 +42,7 @@ def scale(
     network = scaling.BASELINES[baseline]
     by = scaling.Ratios(*ratios)
     if budget is not None:
-        measures: dict[str, Callable[[scaling.Network], float]] = {
+        measures: dict[str, Callable[[scaling.Blueprint], float]] = {
             "multiply-adds": scaling.multiply_adds,
             "parameters": scaling.parameters,
             "seconds": scaling.latency,

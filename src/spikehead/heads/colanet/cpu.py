@@ -22,7 +22,6 @@ from spikehead.compilation import compiled
 from spikehead.heads.colanet import rules
 from spikehead.heads.colanet.entry import (
     check_draws,
-    check_network,
     check_trains,
     checked_columns,
     read_only,
@@ -161,12 +160,8 @@ class CPUEngine:
         columns = checked_columns(labels, trains, net)
         net.make_writable()
         numbers = counted(net.presentations + 1, len(trains))
-        state = _State(
-            net.resources.reshape(-1, net.n_synapses),
-            net.stability.reshape(-1),
-            net.depressions.reshape(-1),
-            read_only(net.synapses).reshape(-1, net.n_synapses),
-        )
+        own = net.by_neuron()
+        state = _State(**{**own, "synapses": read_only(own["synapses"])})
         answers, updates = self._run(trains, columns, numbers, state)
         net.presentations += len(trains)
         net.resource_updates += updates
@@ -195,7 +190,7 @@ class CPUEngine:
     def _checked(self, trains: SpikeTrains) -> Network:
         """Return the network, laid out, if it and a stream are what compiled code can be given."""
         net = self.network
-        check_network(net)
+        net.check()
         check_trains(trains, net.n_inputs)
         known = self._laid_out
         if any(a is not b for a, b in zip(known, self._layout(), strict=True)):
@@ -209,7 +204,7 @@ class CPUEngine:
 
     def _lay_out(self) -> None:
         """Cut the columns of all members into blocks; derive weights and thresholds."""
-        check_network(self.network)
+        self.network.check()
         check_draws(self.network)
         net, size = self.network, self.network.parameters.microcolumns
         total = net.n_members * net.n_columns

@@ -26,7 +26,6 @@ from spikehead.heads.colanet.cpu import Response
 from spikehead.heads.colanet.entry import (
     check_draws,
     check_inputs,
-    check_network,
     check_trains,
     checked_columns,
 )
@@ -177,7 +176,7 @@ class Population:
 
     def __init__(self, network: Network, candidates: Sequence[CoLaNETParameters]) -> None:
         check_gpu()
-        check_network(network)
+        network.check()
         check_draws(network)
         for p in candidates:
             synapses = min(network.n_inputs, p.max_synapses)
@@ -264,16 +263,15 @@ class Population:
         """Take up the state of a network, the only one of the population."""
         self._presentations, self._updates = network.presentations, network.resource_updates
         self._state.updates.copy_to_device(np.zeros(len(self._blocks), np.int64))
-        self._state.resources.copy_to_device(network.resources.reshape(-1, network.n_synapses))
-        self._state.stability.copy_to_device(network.stability.ravel())
-        self._state.depressions.copy_to_device(network.depressions.ravel())
+        for name, array in network.by_neuron().items():
+            getattr(self._state, name).copy_to_device(array)
         self._launch(_derive, self._state)
 
     def download(self, network: Network) -> None:
         """Give a network the state of the only one of the population."""
         network.presentations = self._presentations
         network.resource_updates = self._updates + int(self._state.updates.copy_to_host().sum())
-        for name in ("resources", "stability", "depressions"):
+        for name in network.by_neuron().keys() - {"synapses"}:
             found = getattr(self._state, name).copy_to_host()
             setattr(network, name, found.reshape(getattr(network, name).shape))
 
@@ -354,7 +352,7 @@ class CUDAEngine:
         self._synapses = self.network.synapses
 
     def _at_hand(self) -> Population:
-        check_network(self.network)
+        self.network.check()
         if self._synapses is not self.network.synapses:
             self._upload()
         return self._population

@@ -12,31 +12,6 @@ from spikehead.compilation import compiled
 from spikehead.heads.colanet.network import Network
 
 
-def check_network(network: Network) -> None:
-    """Refuse a network whose arrays are not of the shapes and types that it says.
-
-    Raises
-    ------
-    ValueError
-        If one is not; the sentence names it.
-    """
-    net, neurons = network, (network.n_members, network.n_columns * network.parameters.microcolumns)
-    expected: tuple[tuple[str, type[np.generic], tuple[int, ...]], ...] = (
-        ("resources", np.float32, (*neurons, net.n_synapses)),
-        ("stability", np.float32, neurons),
-        ("depressions", np.int32, neurons),
-        ("synapses", np.int32, (*neurons, net.n_synapses)),
-        ("phases", np.int64, neurons[:1]),
-    )
-    for name, kind, shape in expected:
-        array = getattr(network, name)
-        if array.shape != shape or array.dtype != kind:
-            raise ValueError(
-                f"{name} of the network must be {np.dtype(kind)} in the shape {shape}, not "
-                f"{array.dtype} in the shape {array.shape}"
-            )
-
-
 def check_draws(network: Network) -> None:
     """Refuse a network whose synapses or phases lie outside what there is.
 

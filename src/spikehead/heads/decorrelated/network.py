@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import psutil
@@ -19,34 +18,11 @@ from spikehead.heads.decorrelated.parameters import (
     UNIT,
     DecorrelatedParameters,
 )
+from spikehead.heads.head import ColumnarNetwork
 from spikehead.randomness import keys
+from spikehead.state import Variable
 
 _BRANCHES = 4  # what the random key is for
-
-
-@dataclass(frozen=True)
-class Variable:
-    """One array of what learning changes; every value starts from zero and is a whole number.
-
-    Attributes
-    ----------
-    name : str
-        The attribute of `Network`.
-    dtype : type
-        Of its values.
-    axes : tuple of str
-        What each axis counts: attributes of `Network`, and ``"block"``.
-    limits : tuple of float
-        The smallest and the largest value that is possible.
-    symmetric : bool
-        Whether the last two axes are symmetric, so that a saved state holds one triangle.
-    """
-
-    name: str
-    dtype: type
-    axes: tuple[str, ...]
-    limits: tuple[float, float]
-    symmetric: bool = False
 
 
 _LARGEST = STEPS**2 * MAX_INPUTS * UNIT
@@ -57,6 +33,7 @@ STATE = (
         np.float64,
         ("n_branches", "n_places", "n_places"),
         (-2 * LATERAL_UNIT, 2 * LATERAL_UNIT),
+        whole=True,
         symmetric=True,
     ),
     Variable(
@@ -64,16 +41,23 @@ STATE = (
         np.float64,
         ("block", "n_branches", "n_places"),
         (-2 * TRACE_UNIT, 2 * TRACE_UNIT),
+        whole=True,
     ),
-    Variable("n_traces", np.int64, (), (0, BLOCK - 1)),
-    Variable("weights", np.float64, ("n_columns", "n_branches", "n_places"), (-_LARGEST, _LARGEST)),
-    Variable("energies", np.float64, ("n_columns",), (-_LARGEST, _LARGEST)),
-    Variable("counts", np.int64, ("n_columns",), (0, 2**53)),
+    Variable("n_traces", np.int64, (), (0, BLOCK - 1), whole=True),
+    Variable(
+        "weights",
+        np.float64,
+        ("n_columns", "n_branches", "n_places"),
+        (-_LARGEST, _LARGEST),
+        whole=True,
+    ),
+    Variable("energies", np.float64, ("n_columns",), (-_LARGEST, _LARGEST), whole=True),
+    Variable("counts", np.int64, ("n_columns",), (0, 2**53), whole=True),
 )
 """All that learning changes: what is saved, restored, checked, and grows with the columns."""
 
 
-class Network:
+class Network(ColumnarNetwork):
     """Decorrelated columns: a lateral layer among the inputs, and one neuron for each class.
 
     Inputs lie in places on dendritic branches, on one if `width` allows. Arrays over places follow
@@ -115,6 +99,16 @@ class Network:
         If the lateral layer does not fit into the memory that is free.
     """
 
+    variables = STATE
+    block: ClassVar[int] = BLOCK
+    parameters: DecorrelatedParameters
+    inhibition: NDArray[np.float64]
+    traces: NDArray[np.float64]
+    n_traces: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    energies: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
     def __init__(
         self, parameters: DecorrelatedParameters, n_inputs: int, n_columns: int = 0
     ) -> None:
@@ -124,18 +118,9 @@ class Network:
                 "would not be exact"
             )
         self.parameters = parameters
-        self.n_inputs = n_inputs
-        self.n_columns = n_columns
         self.places = _places(n_inputs, parameters.width)
-        self._check_memory()
-        self.inhibition: NDArray[np.float64]
-        self.traces: NDArray[np.float64]
-        self.n_traces: NDArray[np.int64]
-        self.weights: NDArray[np.float64]
-        self.energies: NDArray[np.float64]
-        self.counts: NDArray[np.int64]
-        for variable in STATE:
-            setattr(self, variable.name, np.zeros(self._shape(variable), variable.dtype))
+        self._check_memory(n_inputs)
+        super().__init__(n_inputs, n_columns)
 
     @property
     def n_branches(self) -> int:
@@ -148,7 +133,7 @@ class Network:
         return int(self.places.shape[1])
 
     @property
-    def presentations(self) -> int:
+    def presentations(self) -> int:  # type: ignore[override]
         """Lessons that the network holds."""
         return int(self.counts.sum())
 
@@ -162,49 +147,6 @@ class Network:
         """What a block of lessons leaves of earlier inhibition; 1 where there is no horizon."""
         horizon = self.parameters.horizon * int(np.count_nonzero(self.counts))
         return float((1 - 1 / horizon) ** BLOCK) if horizon else 1.0
-
-    def add_columns(self, n_columns: int) -> None:
-        """Add columns that know nothing yet; what was learned stays as it is."""
-        self.n_columns += n_columns
-        for variable in STATE:
-            if "n_columns" in variable.axes:
-                old = getattr(self, variable.name)
-                new = np.zeros((n_columns, *old.shape[1:]), variable.dtype)
-                setattr(self, variable.name, np.concatenate([old, new]))
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of all that learning changes, by name; of a symmetric array one triangle.
-
-        Returns
-        -------
-        dict of ndarray
-            As `restore` takes them.
-        """
-        found = {}
-        for variable in STATE:
-            value = getattr(self, variable.name)
-            found[variable.name] = _triangle(value) if variable.symmetric else value.copy()
-        return found
-
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Take up an earlier state of a network with the same inputs and columns.
-
-        Parameters
-        ----------
-        state : dict of ndarray
-            That of `state`; copied.
-
-        Raises
-        ------
-        ValueError
-            If an array is missing, or is not such as this network can have; nothing is changed.
-        """
-        for variable in STATE:
-            self._check(variable, state.get(variable.name))
-        for variable in STATE:
-            value = state[variable.name]
-            whole = _square(value, self.n_places) if variable.symmetric else value.copy()
-            setattr(self, variable.name, whole)
 
     def arranged(self, counts: NDArray[Any]) -> NDArray[Any]:
         """Return values of inputs in the places where the inputs lie.
@@ -295,32 +237,14 @@ class Network:
         self.traces[:] = 0
         self.n_traces[...] = 0
 
-    def _shape(self, variable: Variable) -> tuple[int, ...]:
-        return tuple(BLOCK if axis == "block" else getattr(self, axis) for axis in variable.axes)
-
-    def _check(self, variable: Variable, value: NDArray[Any] | None) -> None:
-        shape, (low, high) = self._shape(variable), variable.limits
-        if variable.symmetric:
-            shape = (*shape[:-2], shape[-1] * (shape[-1] + 1) // 2)
-        if (
-            value is None
-            or value.shape != shape
-            or value.dtype != variable.dtype
-            or not np.all((value == np.rint(value)) & (low <= value) & (value <= high))
-        ):
-            raise ValueError(
-                f"{variable.name} must be whole numbers from {low:g} to {high:g} as "
-                f"{np.dtype(variable.dtype)} in the shape {shape}"
-            )
-
-    def _check_memory(self) -> None:
+    def _check_memory(self, n_inputs: int) -> None:
         """Refuse a lateral layer that does not fit into memory."""
         needed = 8 * self.n_branches * self.n_places**2
         free = psutil.virtual_memory().available
         if needed > free:
-            fitting = max(free // (8 * self.n_inputs), 1)
+            fitting = max(free // (8 * n_inputs), 1)
             raise MemoryError(
-                f"lateral inhibition among {self.n_inputs} inputs with width "
+                f"lateral inhibition among {n_inputs} inputs with width "
                 f"{self.parameters.width} takes {needed / 1e9:.1f} GB of memory, and "
                 f"{free / 1e9:.1f} GB are free; a width of {fitting} fits"
             )
@@ -335,18 +259,3 @@ def _places(n_inputs: int, width: int) -> NDArray[np.int64]:
     dealt = np.full(n_branches * n_places, n_inputs)
     dealt[:n_inputs] = order
     return np.sort(dealt.reshape(n_branches, n_places), axis=1)
-
-
-def _triangle(square: NDArray[Any]) -> NDArray[Any]:
-    """Return the upper triangles of symmetric matrices, row after row."""
-    rows, columns = np.triu_indices(square.shape[-1])
-    return np.asarray(square[..., rows, columns])
-
-
-def _square(triangle: NDArray[Any], size: int) -> NDArray[Any]:
-    """Return symmetric matrices of which the upper triangles are given."""
-    square = np.empty((*triangle.shape[:-1], size, size), triangle.dtype)
-    rows, columns = np.triu_indices(size)
-    square[..., rows, columns] = triangle
-    square[..., columns, rows] = triangle
-    return square

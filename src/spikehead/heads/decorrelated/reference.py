@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.coding import STEPS
+from spikehead.coding import STEPS, push_pull
 from spikehead.heads.decorrelated import rules
-from spikehead.heads.decorrelated.coding import push_pull
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import (
     BLOCK,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from spikehead.heads.decorrelated.coding import push_pull, signed_counts
+from spikehead.coding import push_pull, signed_counts
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 

@@ -9,7 +9,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
-from spikehead.evaluation.baselines import (
+from spikehead.evaluation.rivals import (
     NearestClassMean,
     RandomProjectionRidge,
     SingleLayerANN,

@@ -1,0 +1,130 @@
+"""DecorrelatedColumns: the head without conditions, with scikit-learn's interface."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikehead.coding import STEPS, Signed
+from spikehead.heads.classifiers import SpikingClassifier
+from spikehead.heads.decorrelated.cpu import CPUEngine, Response
+from spikehead.heads.decorrelated.network import Network
+from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, DecorrelatedParameters
+
+TIE = 1e-6
+"""Part of a spike that what is left of a potential can decide: less than any whole one."""
+
+
+class DecorrelatedColumns(SpikingClassifier):
+    """A spiking classifier that asks nothing of its features, their number, or their order.
+
+    Inputs that are active together come to inhibit each other; behind this lateral layer each
+    class has one neuron, whose weights dopamine moves towards the class's examples, ever more
+    slowly. One example is the nearest class by cosine; many are ridge regression balanced over
+    classes; and neither depends on the order of the examples, but for rounding. Each example is
+    measured by its own root mean square, so that scale does not matter, and either sign is heard.
+    There is no chance in it.
+
+    An example whose activations are all zero has no spikes: it can be answered, and nothing is
+    learned from it.
+
+    Parameters
+    ----------
+    lam : float, default=1.0
+        How slowly inputs come to inhibit each other, relative to the power of an example: the
+        penalty of a ridge regression.
+    scale : float, default=4.0
+        How many root mean squares an activation has from which an input spikes at every step (s).
+    threshold : float, default=0.2
+        A column's threshold, relative to what its own examples excite (f).
+    width : int, default=2048
+        Inputs that can inhibit each other at most: where there are more, they lie on as many
+        dendritic branches as are needed, drawn at random, and inhibit those of their branch only.
+    horizon : int, default=0
+        Examples of a class after which older ones are forgotten
+        (`spikehead.DecorrelatedParameters`); 0: never.
+    n_threads : int, optional
+        Default: as many as this process may use. The result is the same for any number.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted: the order of scores, shares and spikes.
+    columns_ : ndarray of int, shape (n_classes,)
+        Which column of `network_` is that of each class, in the order in which they were met.
+    n_features_in_ : int
+        Number of inputs.
+    network_ : Network
+        The state.
+    parameters_ : DecorrelatedParameters
+        The hyperparameters in force.
+    prequential_predictions_ : ndarray
+        What it answered to each example of the last call of `fit` or `partial_fit` just before it
+        learned it (test-then-train); to one with a weight of 2 it answered twice.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from spikehead import DecorrelatedColumns
+    >>> X, y = load_digits(return_X_y=True)
+    >>> head = DecorrelatedColumns().partial_fit(X[:900], y[:900])
+    >>> head.partial_fit(X[900:1500], y[900:1500]).predict(X[1500:1503])
+    array([1, 7, 4])
+    """
+
+    title = "decorrelated columns"
+    hyperparameters = DecorrelatedParameters
+    grow = True
+    network_: Network
+
+    def __init__(
+        self,
+        *,
+        lam: float = DecorrelatedParameters.lam,
+        scale: float = DecorrelatedParameters.scale,
+        threshold: float = DecorrelatedParameters.threshold,
+        width: int = DecorrelatedParameters.width,
+        horizon: int = DecorrelatedParameters.horizon,
+        n_threads: int | None = None,
+    ) -> None:
+        self.lam = lam
+        self.scale = scale
+        self.threshold = threshold
+        self.width = width
+        self.horizon = horizon
+        self.n_threads = n_threads
+
+    # ------------------------------------------------------------ what a head is
+
+    def _new_network(self, n_inputs: int, n_columns: int) -> Network:
+        names = DecorrelatedParameters.__dataclass_fields__
+        parameters = DecorrelatedParameters(**{name: getattr(self, name) for name in names})
+        return Network(parameters, n_inputs, n_columns)
+
+    def _new_coding(self, network: Network) -> Signed:
+        return Signed(network.n_inputs, network.parameters.scale)
+
+    def _teach(self, coded: NDArray[np.int8], columns: NDArray[np.int32]) -> NDArray[np.float64]:
+        heard = coded.any(axis=1)
+        scores = np.empty((len(coded), self.network_.n_columns))
+        scores[~heard] = _scores(self._engine().respond(coded[~heard]))
+        scores[heard] = _scores(self._engine().learn(coded[heard], columns[heard]))
+        return scores
+
+    def _ask(self, coded: NDArray[np.int8]) -> NDArray[np.float64]:
+        return _scores(self._engine().respond(coded))
+
+    def _spikes(self, coded: NDArray[np.int8]) -> NDArray[np.intp]:
+        # Each neuron fires off its potential after the input, a spike a step.
+        spikes = self._engine().respond(coded).spikes[:, None]
+        steps = np.arange(STEPS + DISCHARGE_STEPS)[:, None] - STEPS
+        return np.asarray((steps >= 0) & (steps < spikes), np.intp)
+
+    def _engine(self) -> CPUEngine:
+        return CPUEngine(self.network_, self.n_threads)
+
+
+def _scores(response: Response) -> NDArray[np.float64]:
+    """Return the spikes of each column; among equal ones, what is left of potentials decides."""
+    left = np.maximum(response.residuals, -1e300)  # where a column has learned nothing
+    return np.asarray(response.spikes + TIE * (1 + left / (1 + np.abs(left))) / 2)
