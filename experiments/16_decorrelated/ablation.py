@@ -18,8 +18,8 @@ from response import stream
 from rich.console import Console
 from rich.table import Table
 from run import examples
-from spikehead.heads.decorrelated.coding import signed_counts
 
+from spikehead.coding import signed_counts
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
 
 P = DecorrelatedParameters()

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from run import Columns, CosineMean, Examples, examples, few, whole
-from spikehead.evaluation.baselines import NearestClassMean
-from spikehead.heads.decorrelated.coding import signed_counts
+from run import CosineMean, Examples, examples, few, whole
 
+from spikehead import DecorrelatedColumns
+from spikehead.coding import signed_counts
 from spikehead.evaluation.methods import accuracy, learn_stream
+from spikehead.evaluation.rivals import NearestClassMean
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
 from spikehead.heads.expansion import SparseExpansion
 
@@ -40,8 +41,8 @@ def digits(train: Examples, test: Examples) -> None:
     expansion = SparseExpansion((8, 8), 1024)
     seen = [Examples(expanded(expansion, part.X), part.y) for part in (train, test)]
     methods: dict[str, tuple[Any, list[Examples]]] = {
-        "decorrelated columns, expansion": (Columns, seen),
-        "decorrelated columns, pixels": (Columns, [train, test]),
+        "decorrelated columns, expansion": (DecorrelatedColumns, seen),
+        "decorrelated columns, pixels": (DecorrelatedColumns, [train, test]),
         "class mean, pixels": (NearestClassMean, [train, test]),
         "cosine mean, pixels": (CosineMean, [train, test]),
     }
@@ -62,7 +63,7 @@ def digits(train: Examples, test: Examples) -> None:
 
 def mnist(train: Examples, test: Examples, n_units: int) -> None:
     """Print the accuracy of the head on all of MNIST."""
-    expansion, head = SparseExpansion((28, 28), n_units), Columns()
+    expansion, head = SparseExpansion((28, 28), n_units), DecorrelatedColumns()
     for start in range(0, len(train), 5000):
         part = train[start : start + 5000]
         head.partial_fit(expanded(expansion, part.X), part.y, np.unique(train.y))
