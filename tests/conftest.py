@@ -29,6 +29,7 @@ def run(capsys, monkeypatch):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["spikehead", *map(str, arguments)])
+        monkeypatch.delenv("COLUMNS", raising=False)  # a terminal's, which is not here
         with pytest.raises(SystemExit) as stop:
             cli.main()
         captured = capsys.readouterr()
