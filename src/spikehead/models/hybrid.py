@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spikehead.coding import CodedShares
 from spikehead.encoders import (
+    DEFAULT,
     ActivationCache,
     EncodedBatch,
     Encoder,
@@ -131,7 +132,7 @@ class HybridClassifier:
 
     Parameters
     ----------
-    encoder : str or Encoder, default="bundled"
+    encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     head : str, default="colanet"
         The kind of head, as `spikehead.heads.registry` knows it: ``"colanet"``,
@@ -172,7 +173,7 @@ class HybridClassifier:
 
     def __init__(
         self,
-        encoder: str | Encoder = "bundled",
+        encoder: str | Encoder = DEFAULT,
         *,
         head: str = COLANET,
         parameters: Hyperparameters | None = None,
