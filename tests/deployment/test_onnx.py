@@ -82,7 +82,8 @@ def digits(tmp_path_factory):
 def model(digits):
     """Return a model that has learned half of the digits through the bundled encoder."""
     paths, labels = digits
-    model = HybridClassifier(parameters=CoLaNETParameters(microcolumns=2), members=4, n_threads=1)
+    p = CoLaNETParameters(microcolumns=2)
+    model = HybridClassifier("bundled", parameters=p, members=4, n_threads=1)
     model.learn(paths[:200], labels[:200])
     return model
 
