@@ -15,7 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spikehead.evaluation import energy
+from spikehead.evaluation.energy import measure_energy
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.rivals import (
     NearestClassMean,
@@ -26,6 +26,7 @@ from spikehead.evaluation.rivals import (
     StreamingLDA,
     StreamingRidge,
 )
+from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
@@ -48,7 +49,7 @@ class Method:
         and to answer; of an offline method, to answer.
     operations : callable
         Takes the estimator and examples; returns how much it computes to answer one, and to learn
-        one: multiplications, or of the spiking head what `energy.OperationCounts` counts. Of an
+        one: multiplications, or of a spiking head what `energy.OperationCounts` counts. Of an
         offline method, to answer only.
     offline : bool, default=False
         Whether it needs all examples at once, or several times: no rival, but what is possible.
@@ -98,14 +99,7 @@ def colanet(
             del state["power"]
         return [array for array in state.values() if isinstance(array, np.ndarray)]
 
-    def operations(head: CoLaNETClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
-        network, counts = head.network_, head.coding_.spike_counts(X)
-        return (
-            energy.answering(network, counts).operations,
-            energy.learning(network, counts).operations,
-        )
-
-    return Method(name, make, state, operations)
+    return Method(name, make, state, _operations)
 
 
 def others() -> list[Method]:
@@ -230,6 +224,12 @@ def accuracy(estimator: Any, examples: Examples) -> float:
         return float("nan")
     with np.errstate(divide="ignore"):  # naive Bayes takes log(0), the prior of a class to come
         return float((estimator.predict(examples.X) == examples.y).mean())
+
+
+def _operations(head: SpikingClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
+    """Return how many operations a spiking head takes for an answer, and for a lesson."""
+    energy = measure_energy(head, X)
+    return energy.answering.operations, energy.learning.operations
 
 
 class _LinearProbe:

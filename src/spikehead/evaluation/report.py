@@ -88,10 +88,9 @@ def write_report(
     """
     html, data = Path(path), Path(path).with_suffix(".json")
     every = max(1, -(-len(result.answers) // MAX_FIRING_PHOTOS))
-    network = model.head.network_
     activations = activations_of(model, [answer.path for _, answer in result.answers[::every]])
     firing = measure_firing(model.head, activations)
-    energy = measure_energy(network, model.head.coding_.spike_counts(activations))
+    energy = measure_energy(model.head, activations)
     _replace(data, json.dumps(_document(model, result, firing, energy), indent=2) + "\n")
     _replace(html, _page(model, result, firing, energy, title))
     return [html, data]
@@ -173,6 +172,10 @@ def _page(
         firing=firing,
         stability=_histogram(np.array(firing.stability)),
         energy=energy,
+        work=[
+            (kind.name.capitalize(), f"{n:,.0f}", kind.what)
+            for kind, n in energy.learning.counts.items()
+        ],
         multiply_add=MULTIPLY_ADD,
     )
 

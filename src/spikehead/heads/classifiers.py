@@ -19,6 +19,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from spikehead.coding import Coding
+from spikehead.heads.deployed import Deployed
 from spikehead.heads.head import ColumnarNetwork
 from spikehead.heads.labels import distinct, joined, labels_of, missing, names
 from spikehead.heads.parameters import Hyperparameters
@@ -148,6 +149,10 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
             As `resume` takes them.
         """
         return {**self.network_.state(), **self.coding_.state()}
+
+    def deployed(self) -> Deployed:
+        """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
+        return Deployed(self)
 
     # ------------------------------------------------------------ learning
 

@@ -15,6 +15,7 @@ from spikehead.compilation import compiled
 from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.heads.colanet import rules
 from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.colanet.deployed import DeployedCoLaNET
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.heads.parameters import Hyperparameters
@@ -211,6 +212,10 @@ class CoLaNETClassifier(SpikingClassifier):
         if self.saturation == AUTO and not self.network_.presentations:
             values["saturation"] = AUTO
         return dict(values)
+
+    def deployed(self) -> DeployedCoLaNET:
+        """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
+        return DeployedCoLaNET(self)
 
     # ------------------------------------------------------------ what a head is
 

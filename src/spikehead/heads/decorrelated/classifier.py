@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, Signed
 from spikehead.heads.classifiers import SpikingClassifier
+from spikehead.heads.decorrelated import rules
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
+from spikehead.heads.decorrelated.deployed import DeployedColumns
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, DecorrelatedParameters
-
-TIE = 1e-6
-"""Part of a spike that what is left of a potential can decide: less than any whole one."""
 
 
 class DecorrelatedColumns(SpikingClassifier):
@@ -94,6 +93,10 @@ class DecorrelatedColumns(SpikingClassifier):
         self.horizon = horizon
         self.n_threads = n_threads
 
+    def deployed(self) -> DeployedColumns:
+        """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
+        return DeployedColumns(self)
+
     # ------------------------------------------------------------ what a head is
 
     def _new_network(self, n_inputs: int, n_columns: int) -> Network:
@@ -126,5 +129,4 @@ class DecorrelatedColumns(SpikingClassifier):
 
 def _scores(response: Response) -> NDArray[np.float64]:
     """Return the spikes of each column; among equal ones, what is left of potentials decides."""
-    left = np.maximum(response.residuals, -1e300)  # where a column has learned nothing
-    return np.asarray(response.spikes + TIE * (1 + left / (1 + np.abs(left))) / 2)
+    return np.asarray(rules.score(response.spikes, response.residuals))
