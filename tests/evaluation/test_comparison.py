@@ -9,7 +9,6 @@ from sklearn.model_selection import train_test_split
 
 from spikehead.coding import spike_counts
 from spikehead.evaluation.comparison import compare
-from spikehead.evaluation.energy import answering, learning
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import BATCH, Method, colanet, others
 from spikehead.heads.colanet.parameters import CoLaNETParameters
@@ -98,8 +97,9 @@ def test_operations_of_the_head_are_those_of_its_network(digits):
     parameters = CoLaNETParameters(saturation=16, max_synapses=20)
     method = colanet("head", parameters, members=2)
     head = method.make(0).fit(train.X, train.y)
-    counts = spike_counts(test.X, 16)
-    assert method.operations(head, test.X) == (
-        answering(head.network_, counts).operations,
-        learning(head.network_, counts).operations,
-    )
+    counts, network = spike_counts(test.X, 16), head.network_
+    synaptic = sum(counts[:, synapses].sum() for synapses in network.synapses) / len(counts)
+    answer, lesson = method.operations(head, test.X)
+    assert answer == pytest.approx(synaptic + 15 * 2 * 10)
+    updates = network.resource_updates / network.presentations
+    assert lesson == pytest.approx(answer + updates)
