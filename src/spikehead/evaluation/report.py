@@ -91,7 +91,8 @@ def write_report(
     network = model.head.network_
     activations = activations_of(model, [answer.path for _, answer in result.answers[::every]])
     firing = measure_firing(model.head, activations)
-    energy = measure_energy(network, model.head.coding_.spike_counts(activations))
+    counts = model.head.coding_.spike_counts(activations)
+    energy = measure_energy(network, counts) if model.head.counted else None
     _replace(data, json.dumps(_document(model, result, firing, energy), indent=2) + "\n")
     _replace(html, _page(model, result, firing, energy, title))
     return [html, data]
@@ -107,7 +108,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _document(
-    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy
+    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy | None
 ) -> dict[str, Any]:
     calibration = result.calibration()
     return {
@@ -115,7 +116,7 @@ def _document(
         "photos_learned": model.head.network_.presentations,
         "calibration": {**vars(calibration), "error": calibration.error},
         "firing": firing.to_dict(),
-        "energy": energy.to_dict(),
+        "energy": energy and energy.to_dict(),
         "learning_curve": [
             {"photos": end, "accuracy": accuracy}
             for end, accuracy in learning_curve(model.prequential)
@@ -133,7 +134,7 @@ def _document(
 
 
 def _page(
-    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy, title: str
+    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy | None, title: str
 ) -> str:
     """Fill in the template: it says what is shown, and how."""
     pictures.require("jinja2")
@@ -171,7 +172,7 @@ def _page(
         unsure=[_photo(*pair) for pair in unsure[:MAX_UNSURE]],
         decision=_data(pictures.rendered(pictures.explain(model, telling.path, true=label)), "png"),
         firing=firing,
-        stability=_histogram(np.array(firing.stability)),
+        stability=_histogram(np.array(firing.stability)) if firing.stability else None,
         energy=energy,
         multiply_add=MULTIPLY_ADD,
     )

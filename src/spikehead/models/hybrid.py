@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,8 @@ from spikehead.encoders import (
     restore_encoder,
 )
 from spikehead.files import chunks, sha256
-from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.heads.parameters import Hyperparameters
-from spikehead.heads.registry import COLANET, head_class, kinds
+from spikehead.heads.registry import DEFAULT, head_class, kind_of, kind_with, kinds, new_head
 from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
 from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
@@ -121,11 +120,6 @@ class Answer:
     learned_as: list[str] = field(default_factory=list)
 
 
-def for_encoder(parameters: CoLaNETParameters, encoder: Encoder) -> CoLaNETParameters:
-    """Return the parameters with the saturation that the encoder knows, if any."""
-    return replace(parameters, saturation=encoder.saturation or parameters.saturation)
-
-
 class HybridClassifier:
     """Classifies photos: a frozen encoder, and a spiking head that goes on learning.
 
@@ -133,13 +127,15 @@ class HybridClassifier:
     ----------
     encoder : str or Encoder, default="bundled"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
-    head : str, default="colanet"
-        The kind of head, as `spikehead.heads.registry` knows it: ``"colanet"``,
-        ``"decorrelated"``, or what another package adds.
+    head : str, optional
+        By its name, as `spikehead.heads.registry` knows it. ``"recommended"`` is CoLaNET as is
+        recommended for photos, with the saturation that the encoder knows, or else with one that
+        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``;
+        ``"paper"`` is CoLaNET with Table 1 and the saturation that the encoder knows;
+        ``"decorrelated"`` is `DecorrelatedColumns`; and another package may add some. Default: the
+        head whose hyperparameters `parameters` are, or else ``"recommended"``.
     parameters : Hyperparameters, optional
-        Default: what is recommended. Of CoLaNET `RECOMMENDED`, with the saturation that the encoder
-        knows, or else with one that fits the first photos that are learned, as by
-        ``CoLaNETClassifier(saturation="auto")``.
+        Hyperparameters of the head. Default: those that its name stands for.
     seed : int, default=0
         Decides what the head draws by lot, and the order of a shuffled stream.
     cache : ActivationCache, optional
@@ -174,7 +170,7 @@ class HybridClassifier:
         self,
         encoder: str | Encoder = "bundled",
         *,
-        head: str = COLANET,
+        head: str | None = None,
         parameters: Hyperparameters | None = None,
         seed: int = 0,
         cache: ActivationCache | None = None,
@@ -187,7 +183,9 @@ class HybridClassifier:
         # A file that is replaced while the model works would be saved as its encoder otherwise.
         self._files = {role: sha256(chunks(path)) for role, path in self.encoder.files.items()}
         self.cache = cache
-        self.head = head_class(head).for_features(
+        name = head or (kind_with(parameters) if parameters else DEFAULT)
+        self.head = new_head(
+            name,
             parameters,
             encoder_saturation=self.encoder.saturation,
             seed=seed,
@@ -195,7 +193,7 @@ class HybridClassifier:
             **options,
         )
         self.head.begin(self.encoder.n_activations)
-        self._kind = head
+        self._kind = kind_of(name)
         self.measurement: Measurement | None = None
         self.revision: Revision | None = None
         self._seed = seed
@@ -341,7 +339,7 @@ class HybridClassifier:
 
         Returns
         -------
-        ndarray of int, shape (n_photos, 15, n_classes)
+        ndarray of int, shape (n_photos, n_steps, n_classes)
         """
         return self.head.out_spikes(activations)[:, :, self._in_columns()]
 

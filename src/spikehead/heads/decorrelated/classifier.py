@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, Signed
+from spikehead.heads.account import Account
 from spikehead.heads.classifiers import SpikingClassifier
+from spikehead.heads.decorrelated import reference
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.network import Network
-from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, DecorrelatedParameters
+from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, UNIT, DecorrelatedParameters
 
 TIE = 1e-6
 """Part of a spike that what is left of a potential can decide: less than any whole one."""
@@ -114,11 +116,22 @@ class DecorrelatedColumns(SpikingClassifier):
     def _ask(self, coded: NDArray[np.int8]) -> NDArray[np.float64]:
         return _scores(self._engine().respond(coded))
 
-    def _spikes(self, coded: NDArray[np.int8]) -> NDArray[np.intp]:
+    def _spikes(self, coded: NDArray[np.int8]) -> NDArray[np.bool_]:
         # Each neuron fires off its potential after the input, a spike a step.
         spikes = self._engine().respond(coded).spikes[:, None]
         steps = np.arange(STEPS + DISCHARGE_STEPS)[:, None] - STEPS
-        return np.asarray((steps >= 0) & (steps < spikes), np.intp)
+        return np.asarray((steps >= 0) & (steps < spikes))[:, None]
+
+    def _told(self, coded: NDArray[np.int8]) -> Account:
+        network = self.network_
+        now = reference.present(network, coded[0])
+        return Account(
+            now.spikes[None],
+            input=now.input,
+            potentials=now.potentials / now.thresholds,
+            weights=np.array([network.weight_map(one) for one in range(network.n_columns)]),
+            excitation=network.by_input(now.excitation) / UNIT,
+        )
 
     def _engine(self) -> CPUEngine:
         return CPUEngine(self.network_, self.n_threads)
