@@ -337,6 +337,24 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft.coding_.restore(state)
         return self._become(draft)
 
+    def merge(self: _Own, other: SpikingClassifier) -> _Own:  # noqa: ARG002
+        """Return the head that has learned both streams, where such heads can be merged.
+
+        Parameters
+        ----------
+        other : SpikingClassifier
+            What has learned the other stream.
+
+        Raises
+        ------
+        ValueError
+            If they cannot.
+        """
+        raise ValueError(
+            f"heads of the kind {self.title} cannot be merged: what they know depends on the order "
+            "in which they learned it"
+        )
+
     # ------------------------------------------------------------ answering
 
     @property

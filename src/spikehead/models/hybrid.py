@@ -601,6 +601,34 @@ class HybridClassifier:
             )
         return model
 
+    def merge(self, other: HybridClassifier) -> HybridClassifier:
+        """Return the model that has learned what both have; both stay as they are.
+
+        Parameters
+        ----------
+        other : HybridClassifier
+            With the same encoder, and a head that can be merged with this one's
+            (`DecorrelatedColumns.merge`). Classes of the same name are one. A photo that both have
+            learned counts twice.
+
+        Raises
+        ------
+        ValueError
+            If the encoders differ, or the heads cannot be merged.
+        """
+        if self.encoder.fingerprint != other.encoder.fingerprint:
+            raise ValueError(
+                f"models with different encoders, {self.encoder.name} and {other.encoder.name}, "
+                "cannot be merged: teach both behind the same one"
+            )
+        model = copy.copy(self)
+        model.head = self.head.merge(other.head)
+        columns = [model.classes.index(name) for name in other.classes]
+        model._learned = self._learned.merged(other._learned, columns)
+        model._right = self._right + other._right
+        model.measurement = model.revision = None
+        return model
+
     # ------------------------------------------------------------ the way of the data
 
     def _labelled(
