@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from spikehead import HybridClassifier
+from spikehead.encoders import encode_photos
 
 
 def test_models_that_learned_apart_become_one(run, digit_photos, tmp_path):
@@ -45,6 +46,4 @@ def test_models_that_learned_apart_become_one(run, digit_photos, tmp_path):
 
 
 def encoded(model, photos):
-    from spikehead.encoders import encode_photos
-
     return encode_photos(photos, model.encoder, batch_size=1)

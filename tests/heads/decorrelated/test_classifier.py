@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from spikehead import DecorrelatedColumns
+from spikehead import CoLaNETClassifier, DecorrelatedColumns
 from spikehead.coding import signed_counts
 from spikehead.heads.decorrelated import reference
 

@@ -264,7 +264,7 @@ class CoLaNETClassifier(SpikingClassifier):
         return np.asarray(votes(*self._running_engine().respond(coded)))
 
     def _spikes(self, coded: SpikeTrains) -> NDArray[np.bool_]:
-        return self._running_engine().out_spikes(coded).transpose(0, 1, 3, 2)
+        return np.asarray(self._running_engine().out_spikes(coded)).transpose(0, 1, 3, 2)
 
     def _told(self, coded: SpikeTrains) -> Account:
         network, size = self.network_, self.parameters_.microcolumns
