@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from spikehead import cli
 # No timing assertions: a property holds however slow the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_configure():
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # A worker has one core: threads that wait for each other there take many times as long.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -29,6 +37,7 @@ def run(capsys, monkeypatch):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["spikehead", *map(str, arguments)])
+        monkeypatch.delenv("COLUMNS", raising=False)  # a terminal's, which is not here
         with pytest.raises(SystemExit) as stop:
             cli.main()
         captured = capsys.readouterr()

@@ -26,16 +26,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
-from spikehead.coding import signed_counts
+from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters, DecorrelatedColumns
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import accuracy, learn_stream
 from spikehead.evaluation.rivals import NearestClassMean, StreamingLDA, StreamingRidge
 from spikehead.evaluation.streams import mislabelled
 from spikehead.files import write_file
-from spikehead.heads.decorrelated.cpu import CPUEngine
-from spikehead.heads.decorrelated.network import Network
-from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
 from spikehead.randomness import chance
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -45,24 +41,6 @@ LARGE = 10_000
 
 Point = tuple[str, Examples, Examples]
 """What it is called, what is learned until then, and what is answered then."""
-
-
-class Columns:
-    """Decorrelated columns, one thread."""
-
-    def partial_fit(self, X: NDArray[Any], y: NDArray[Any], classes: NDArray[Any]) -> None:
-        """Learn more."""
-        if not hasattr(self, "engine"):
-            self.classes = classes
-            network = Network(DecorrelatedParameters(), X.shape[1], len(classes))
-            self.engine = CPUEngine(network, 1)
-        counts = signed_counts(X, self.engine.network.parameters.scale)
-        self.engine.learn(counts, np.searchsorted(classes, y))
-
-    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Answer."""
-        answer = self.engine.respond(signed_counts(X, self.engine.network.parameters.scale))
-        return np.asarray(self.classes[(answer.spikes + answer.residuals).argmax(axis=1)])
 
 
 class CosineMean(NearestClassMean):
@@ -117,7 +95,7 @@ def colanet(parameters: CoLaNETParameters) -> Callable[[int], Any]:
 
 
 METHODS: dict[str, Callable[[int], Any]] = {
-    "decorrelated columns": lambda _: Columns(),
+    "decorrelated columns": lambda _: DecorrelatedColumns(n_threads=1),
     "cosine mean": lambda _: CosineMean(),
     "class mean": lambda _: NearestClassMean(),
     "streaming LDA": lambda _: StreamingLDA(),

@@ -18,6 +18,7 @@ from spikehead.names import first_line
 
 try:
     import ray
+    from ray._private import worker
     from ray.exceptions import RayError, RayTaskError
 except ImportError:
     raise ImportError(
@@ -139,6 +140,8 @@ def _join(address: str) -> None:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
+        # It would tell of lost machines among what is printed, a JSON document for one.
+        worker.print_to_stdstream = lambda *_, **__: None
     except Exception as error:  # Ray's errors have no base of their own
         raise OSError(
             f"cannot join a Ray cluster at {address!r} ({_first_sentence(error)}): give auto, "

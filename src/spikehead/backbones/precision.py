@@ -76,7 +76,8 @@ def quantise(file: str | Path, calibration: NDArray[np.float32]) -> None:
             batch = next(self._batches, None)
             return None if batch is None else {image: batch}
 
-    quant_pre_process(file, file)
+    # Shapes by symbols would need SymPy; those of an encoder are known but for the batch.
+    quant_pre_process(file, file, skip_symbolic_shape=True)
     quantize_static(
         file,
         file,

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 
 from spikehead import pictures
 from spikehead.cli import console, options
+from spikehead.encoders import DEFAULT
 from spikehead.evaluation.metrics import evaluate_photos
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import Photo, find_photos, split
@@ -60,8 +61,9 @@ def demo(
 ) -> None:
     """Teach a model handwritten digits, with one more class half-way, and measure it.
 
-    The 1,797 digits come with scikit-learn. They go through the bundled encoder, which never saw a
-    digit, and beside it from their pixels alone; each training digit is learned once.
+    The 1,797 digits come with scikit-learn. They go through the bundled encoder, which is made for
+    pictures as small as these and never saw a digit, and beside it from their pixels alone; each
+    training digit is learned once.
     """
     storage.check_destination(folder / "model")
     console.messages.print(f"Writing 1,797 photos of digits to {folder / 'photos'} ...")
@@ -72,7 +74,11 @@ def demo(
     late = [photo for photo in find_photos(train) if photo not in set(early)]
 
     model = HybridClassifier("bundled", parameters=THROUGH_ENCODER, n_threads=threads)
-    console.messages.print("Learning nine digits from half of the photos, each once ...")
+    console.messages.print(
+        "Learning nine digits from half of the photos, each once, through the bundled encoder, "
+        f"which is for pictures as small as these; photos go through {DEFAULT} ...",
+        soft_wrap=True,
+    )
     _learn(model, early)
     before = _accuracy_on_known_classes(model, test)
     console.messages.print(f"Going on, with one more class, {LATE_CLASS}, among the others ...")

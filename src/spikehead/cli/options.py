@@ -11,8 +11,7 @@ EncoderName = Annotated[
     str | None,
     typer.Option(
         "--encoder",
-        help="As `spikehead encoder list` names it.  [default: efficientnet_b3 where it is at "
-        "hand or can be fetched, else bundled]",
+        help="As `spikehead encoder list` names it.  [default: efficientnet_lite0]",
         show_default=False,
     ),
 ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from spikehead.cli import console, progress
-from spikehead.encoders import ActivationCache, Encoder, encode_photos
+from spikehead.encoders import DEFAULT, ActivationCache, Encoder, encode_photos
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import COLANET, head_class, kind_of
 from spikehead.images import LeftOut, Photo, PhotoFolder
@@ -23,9 +23,6 @@ from spikehead.models.obtain import obtain_encoder
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
     from spikehead.evaluation.examples import Examples
-
-DEFAULT_ENCODER = "efficientnet_b3"
-"""The encoder of the hybrid paper."""
 
 
 def photo_folder(
@@ -38,19 +35,10 @@ def photo_folder(
 
 
 def encoder(name: str | None, threads: int | None) -> Encoder:
-    """Return an encoder by name; by default the paper's, or the bundled one where it is not had."""
-    try:
-        with progress.download(name or DEFAULT_ENCODER) as shown:
-            return obtain_encoder(name or DEFAULT_ENCODER, n_threads=threads, progress=shown)
-    except (ImportError, OSError) as error:
-        if name:
-            raise
-        console.messages.print(
-            f"Using the bundled encoder, which is small and weak, since {DEFAULT_ENCODER} is not "
-            f"at hand: {error}",
-            soft_wrap=True,
-        )
-        return obtain_encoder("bundled", n_threads=threads)
+    """Return an encoder by name, or the default one."""
+    name = name or DEFAULT
+    with progress.download(name) as shown:
+        return obtain_encoder(name, n_threads=threads, progress=shown)
 
 
 def cache(

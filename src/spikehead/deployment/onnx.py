@@ -31,7 +31,7 @@ from PIL import Image
 
 from spikehead.backbones.precision import quantise
 from spikehead.coding import STEPS, Coding, even_spread
-from spikehead.encoders import Encoder, OnnxEncoder, Pixels
+from spikehead.encoders import Encoder, OnnxEncoder, Pixels, provenance
 from spikehead.encoders.onnx import LAYOUTS
 from spikehead.files import write_file
 from spikehead.heads.colanet.network import Network
@@ -371,6 +371,7 @@ def _joined(encoder: ModelProto, head: ModelProto, model: HybridClassifier) -> M
     with _explained(f"the encoder {model.encoder.name} cannot be joined to the head"):
         joined = compose.merge_models(encoder, head, io_map=[(activations, "activations")])
     joined.graph.name = "spikehead"
+    joined.doc_string = provenance(model.encoder.name).notice
     metadata = {"classes": model.classes, "preprocessing": model.encoder.preprocessing.to_dict()}
     helper.set_model_props(joined, {name: json.dumps(value) for name, value in metadata.items()})
     return joined

@@ -7,10 +7,12 @@ from spikehead.encoders.onnx import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
 from spikehead.encoders.pretrained import PRETRAINED, Pretrained, built_file, is_buildable
 from spikehead.encoders.registry import (
+    DEFAULT,
     check_restorable,
     kinds,
     open_encoder,
     provenance,
+    record,
     register,
     restore_encoder,
 )
@@ -18,6 +20,7 @@ from spikehead.encoders.stream import EncodedBatch, encode_photos
 from spikehead.folders import default_cache_folder
 
 __all__ = [
+    "DEFAULT",
     "PRETRAINED",
     "ActivationCache",
     "EncodedBatch",
@@ -35,6 +38,7 @@ __all__ = [
     "kinds",
     "open_encoder",
     "provenance",
+    "record",
     "register",
     "restore_encoder",
 ]

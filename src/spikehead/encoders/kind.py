@@ -43,8 +43,10 @@ class Provenance:
         Who made them of what, in a few words.
     licence : str
         Its SPDX name, or what else is known of it.
+    notice : str, optional
+        What the licence asks to go with every copy.
     n_bytes : int, optional
-        Size of what is fetched.
+        Size of the weights as they are published.
     top_1 : float, optional
         Accuracy on the validation photos of ImageNet, in percent.
     source : str, optional
@@ -53,6 +55,7 @@ class Provenance:
 
     origin: str
     licence: str
+    notice: str = ""
     n_bytes: int | None = None
     top_1: float | None = None
     source: str = ""
@@ -82,8 +85,12 @@ class EncoderKind:
         that it is of this kind.
     arguments : tuple of str, default=("",)
         What users may write after the colon, in capitals; nothing for the name alone.
+    range : (float, float or None), optional
+        The least and the most that an activation can be, or None where there is no most; they are
+        signed where the least is below zero. Default: not known.
     file : callable, optional
-        ``file()`` returns where the encoder lies once it is built. Default: it needs no file.
+        ``file()`` returns the file that must be there for the encoder to be at hand: itself, once
+        it is built, or what it is made of then and there. Default: it needs none.
     """
 
     about: str
@@ -91,6 +98,7 @@ class EncoderKind:
     open: Open
     restore: Restore | None = None
     arguments: tuple[str, ...] = ("",)
+    range: tuple[float, float | None] | None = None
     file: Callable[[], Path] | None = None
 
     def takes(self, name: str) -> bool:

@@ -80,5 +80,6 @@ KIND = EncoderKind(
     open=_open,
     restore=_restore,
     arguments=("", "SIDE"),
+    range=(0.0, 1.0),
 )
 """Pixels of any side."""

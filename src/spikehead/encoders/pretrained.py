@@ -19,6 +19,9 @@ BUNDLED = Path(__file__).parent / "bundled" / "efficientnet_cifar.onnx"
 _REPOSITORY = "https://download.pytorch.org/models"
 _TIMM = "timm"
 
+_SILU = (-0.2785, None)  # the range of x * sigmoid(x), and of its means
+_RELU = (0.0, None)
+
 
 @dataclass(frozen=True)
 class Pretrained:
@@ -32,15 +35,24 @@ class Pretrained:
         How it takes photos, as its publisher frames them.
     provenance : Provenance
         Whose weights they are, and how good they are.
+    range : (float, float or None)
+        Of its activations, as in `EncoderKind`.
     """
 
     url: str
     preprocessing: Preprocessing
     provenance: Provenance
+    range: tuple[float, float | None]
 
 
 def _torchvision(
-    file: str, n_bytes: int, top_1: float, resize: int, crop: int, interpolation: str = "bicubic"
+    file: str,
+    n_bytes: int,
+    top_1: float,
+    resize: int,
+    crop: int,
+    interpolation: str = "bicubic",
+    activations: tuple[float, float | None] = _SILU,
 ) -> Pretrained:
     """Return a network of torchvision, by the facts in the metadata of its weights."""
     return Pretrained(
@@ -53,6 +65,7 @@ def _torchvision(
             top_1=top_1,
             source="torchvision",
         ),
+        activations,
     )
 
 
@@ -81,7 +94,9 @@ PRETRAINED = {
     "efficientnet_b7": _torchvision(
         "efficientnet_b7_lukemelas-c5b4e57e.pth", 267_046_505, 84.122, 600, 600
     ),
-    "resnet18": _torchvision("resnet18-f37072fd.pth", 46_830_571, 69.758, 256, 224, "bilinear"),
+    "resnet18": _torchvision(
+        "resnet18-f37072fd.pth", 46_830_571, 69.758, 256, 224, "bilinear", _RELU
+    ),
 }
 """Pretrained encoders, fetched and built at first use, by name."""
 
@@ -127,9 +142,10 @@ def _kinds() -> Iterator[tuple[str, EncoderKind]]:
     yield (
         "bundled",
         EncoderKind(
-            about="small and weak; comes with spikehead",
+            about="for small pictures, and weak; comes with spikehead",
             provenance=Provenance("trained on CIFAR-10 by the spikehead project", "MIT"),
             open=_open_bundled,
+            range=_RELU,
             file=lambda: BUNDLED,
         ),
     )
@@ -140,6 +156,7 @@ def _kinds() -> Iterator[tuple[str, EncoderKind]]:
                 about="is fetched and built at first use, which needs torch",
                 provenance=known.provenance,
                 open=partial(_open_built, name),
+                range=known.range,
                 file=partial(built_file, name),
             ),
         )

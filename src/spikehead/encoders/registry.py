@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from spikehead.encoders import onnx, pixels, pretrained
+from spikehead.encoders import efficientnet_lite, onnx, pixels, pretrained
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.names import first_line
@@ -16,7 +16,15 @@ from spikehead.names import first_line
 GROUP = "spikehead.encoders"
 """The group of entry points by which packages add kinds of encoders."""
 
-_BUILT_IN = {**pretrained.KINDS, "onnx": onnx.KIND, "pixels": pixels.KIND}
+DEFAULT = efficientnet_lite.NAME
+"""The encoder where none is named: pretrained, and at hand everywhere."""
+
+_BUILT_IN = {
+    efficientnet_lite.NAME: efficientnet_lite.KIND,
+    **pretrained.KINDS,
+    "onnx": onnx.KIND,
+    "pixels": pixels.KIND,
+}
 _registered: dict[str, EncoderKind] = {}
 
 
@@ -63,8 +71,9 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
     Parameters
     ----------
     name : str
-        ``bundled``: the small one that comes with the package. ``efficientnet_b0`` to
-        ``efficientnet_b7``, ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
+        ``efficientnet_lite0``: pretrained, made of weights that come with the package.
+        ``bundled``: a small one for small pictures. ``efficientnet_b0`` to ``efficientnet_b7``,
+        ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
         ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``. What
         packages have added, or `register` has.
     n_threads : int, optional
@@ -140,6 +149,17 @@ def check_restorable(encoder: Encoder) -> None:
         )
 
 
+def record(name: str) -> EncoderKind:
+    """Return what is known of an encoder: where it comes from, and what it gives.
+
+    Parameters
+    ----------
+    name : str
+        As `open_encoder` takes it. Of another name, what is known of any ONNX file.
+    """
+    return _kind_of(name) or onnx.KIND
+
+
 def provenance(name: str) -> Provenance:
     """Return where an encoder comes from and under which licence, as far as its name tells.
 
@@ -148,8 +168,7 @@ def provenance(name: str) -> Provenance:
     name : str
         As `open_encoder` takes it.
     """
-    kind = _kind_of(name)
-    return kind.provenance if kind else onnx.KIND.provenance
+    return record(name).provenance
 
 
 def _kind_of(name: str) -> EncoderKind | None:

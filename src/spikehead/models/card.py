@@ -128,7 +128,7 @@ learns more, and `spikehead pull USER/NAME MODEL` fetches it from the Hugging Fa
 
 The model's maker has not stated one. (Edit this card to do so; spikehead then leaves it alone.)
 The licence of the encoder: {_plain(provenance(self.encoder).licence)}.
-"""
+{self._notice()}"""
 
     def _prequential(self) -> str:
         n = len(self.prequential)
@@ -166,6 +166,11 @@ The licence of the encoder: {_plain(provenance(self.encoder).licence)}.
             "fingerprint": self.fingerprint,
         }
 
+    def _notice(self) -> str:
+        """Return what the licence of the encoder asks to go with it."""
+        notice = provenance(self.encoder).notice
+        return "\n" + "\n".join(map(_quoted, notice.splitlines())) + "\n" if notice else ""
+
     def _rarest(self) -> str:
         if not self.photos:
             return ""
@@ -176,6 +181,10 @@ The licence of the encoder: {_plain(provenance(self.encoder).licence)}.
 def _table(head: tuple[str, str], rows: Mapping[str, Any]) -> str:
     cells = [head, ("---", "---"), *((_plain(k), _plain(str(v))) for k, v in rows.items())]
     return "\n".join(f"| {name} | {value} |" for name, value in cells)
+
+
+def _quoted(line: str) -> str:
+    return f"> {_plain(line)}".rstrip()
 
 
 def _plain(text: str) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spikehead.coding import CodedShares
 from spikehead.encoders import (
+    DEFAULT,
     ActivationCache,
     EncodedBatch,
     Encoder,
@@ -125,7 +126,7 @@ class HybridClassifier:
 
     Parameters
     ----------
-    encoder : str or Encoder, default="bundled"
+    encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     head : str, optional
         By its name, as `spikehead.heads.registry` knows it. ``"recommended"`` is CoLaNET as is
@@ -168,7 +169,7 @@ class HybridClassifier:
 
     def __init__(
         self,
-        encoder: str | Encoder = "bundled",
+        encoder: str | Encoder = DEFAULT,
         *,
         head: str | None = None,
         parameters: Hyperparameters | None = None,

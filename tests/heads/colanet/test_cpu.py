@@ -307,3 +307,13 @@ def test_nothing_to_present() -> None:
     response = engine.respond(coded(X[:0], "even"))
     assert response.spikes.shape == response.peaks.shape == (0, 3, 5)
     assert not engine.respond(event_trains(np.zeros((2, STEPS, 30), bool))).spikes.any()
+
+
+def test_an_engine_sees_what_others_have_changed():
+    network = Network(CoLaNETParameters(potentiation=5.0), 20, 3, n_members=2)
+    trains = even_trains(activations(np.random.default_rng(0), 12, 20, 0.7), 2.0)
+    engine, state = CPUEngine(network), network.state()
+    CPUEngine(network).learn(trains, np.arange(12, dtype=np.int32) % 3)
+    assert_same_answer(engine, network, trains)
+    network.restore(state)
+    assert_same_answer(engine, network, trains)

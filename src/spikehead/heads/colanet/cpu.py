@@ -165,6 +165,7 @@ class CPUEngine:
         answers, updates = self._run(trains, columns, numbers, state)
         net.presentations += len(trains)
         net.resource_updates += updates
+        self._laid_out = net.stamp()
         return Response(answers.spikes, answers.peaks)
 
     def respond(self, trains: SpikeTrains) -> Response:
@@ -192,15 +193,9 @@ class CPUEngine:
         net = self.network
         net.check()
         check_trains(trains, net.n_inputs)
-        known = self._laid_out
-        if any(a is not b for a, b in zip(known, self._layout(), strict=True)):
+        if net.has_changed_since(self._laid_out):
             self._lay_out()
         return net
-
-    def _layout(self) -> tuple[Any, ...]:
-        """Return what the blocks follow from, but for what learning changes."""
-        net = self.network
-        return net.parameters, net.synapses, net.phases, net.n_inputs, net.n_members
 
     def _lay_out(self) -> None:
         """Cut the columns of all members into blocks; derive weights and thresholds."""
@@ -236,7 +231,7 @@ class CPUEngine:
                 )
             )
         net.synapses.flags.writeable = False  # checked once: nobody may change them now
-        self._laid_out = self._layout()
+        self._laid_out = net.stamp()
 
     def _run(
         self,

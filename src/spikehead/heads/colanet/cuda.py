@@ -337,6 +337,7 @@ class CUDAEngine:
         population = self._at_hand()
         answers = population.learn([trains], labels)
         population.download(self.network)
+        self._uploaded = self.network.stamp()
         return self._response(answers)
 
     def respond(self, trains: SpikeTrains) -> Response:
@@ -351,11 +352,11 @@ class CUDAEngine:
         self._population = Population(self.network, [self.network.parameters])
         self._population.upload(self.network)
         self.network.synapses.flags.writeable = False  # checked once: nobody may change them now
-        self._synapses = self.network.synapses
+        self._uploaded = self.network.stamp()
 
     def _at_hand(self) -> Population:
         self.network.check()
-        if self._synapses is not self.network.synapses:
+        if self.network.has_changed_since(self._uploaded):
             self._upload()
         return self._population
 

@@ -136,6 +136,18 @@ class Network(ColumnarNetwork):
             if variable.axes[:2] == _NEURONS and (shape := self._shape(variable))
         }
 
+    def stamp(self) -> tuple[Any, ...]:
+        """Return what `has_changed_since` takes: the network as it is now."""
+        drawn = self.parameters, self.n_inputs, self.n_members, self.synapses, self.phases
+        return *drawn, self.resources, self.presentations
+
+    def has_changed_since(self, stamp: tuple[Any, ...]) -> bool:
+        """Return whether it has been changed: by another engine, by `restore`, or by growing.
+
+        What an engine derives from it, weights for one, is then derived anew.
+        """
+        return any(old is not new for old, new in zip(stamp, self.stamp(), strict=True))
+
     def noise_keys(self) -> NDArray[np.uint32]:
         """Return the key of each neuron's noise, shape (n_members, n_neurons)."""
         return self._keys(_NOISE, np.arange(self.n_neurons))
