@@ -9,7 +9,7 @@ import typer
 
 from spikehead.cli import sources
 from spikehead.heads.parameters import Hyperparameters
-from spikehead.heads.registry import DEFAULT, RECOMMENDED
+from spikehead.heads.registry import DEFAULT_HEAD, RECOMMENDED
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
 from spikehead.names import shown
@@ -43,7 +43,7 @@ def new(
     threads: int | None,
     *,
     encoder: str | None = None,
-    head: str = DEFAULT,
+    head: str = DEFAULT_HEAD,
     for_bundled: Hyperparameters | None = None,
     **options: Any,
 ) -> HybridClassifier:

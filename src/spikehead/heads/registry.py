@@ -26,7 +26,7 @@ RECOMMENDED = "recommended"
 PAPER = "paper"
 """CoLaNET with Table 1 of the hybrid paper."""
 
-DEFAULT = RECOMMENDED
+DEFAULT_HEAD = RECOMMENDED
 """The head of a new model where none is named."""
 
 _PRESETS = {PAPER: COLANET, RECOMMENDED: COLANET}

@@ -26,7 +26,7 @@ from spikehead.encoders import (
 )
 from spikehead.files import chunks, sha256
 from spikehead.heads.parameters import Hyperparameters
-from spikehead.heads.registry import DEFAULT, head_class, kind_of, kind_with, kinds, new_head
+from spikehead.heads.registry import DEFAULT_HEAD, head_class, kind_of, kind_with, kinds, new_head
 from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
 from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
@@ -184,7 +184,7 @@ class HybridClassifier:
         # A file that is replaced while the model works would be saved as its encoder otherwise.
         self._files = {role: sha256(chunks(path)) for role, path in self.encoder.files.items()}
         self.cache = cache
-        name = head or (kind_with(parameters) if parameters else DEFAULT)
+        name = head or (kind_with(parameters) if parameters else DEFAULT_HEAD)
         self.head = new_head(
             name,
             parameters,
