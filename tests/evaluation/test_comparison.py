@@ -11,7 +11,7 @@ from spikehead.coding import spike_counts
 from spikehead.evaluation.comparison import compare
 from spikehead.evaluation.energy import answering, learning
 from spikehead.evaluation.examples import Examples
-from spikehead.evaluation.methods import BATCH, Method, colanet, others
+from spikehead.evaluation.methods import BATCH, Method, others, spiking
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 
@@ -69,7 +69,7 @@ def test_every_method_gets_the_same_stream_once_in_an_order_of_the_seed():
 
 def test_all_methods_learn_digits(digits):
     train, test = digits
-    head = colanet("head", CoLaNETParameters(saturation=16), members=3)
+    head = spiking("head", "colanet", CoLaNETParameters(saturation=16), members=3)
     quick = [method for method in others() if method.name != "random projection + ridge"]
     runs = []
     results = compare(train, test, [head, *quick], seeds=1, on_run=lambda *run: runs.append(run))
@@ -96,7 +96,7 @@ def test_all_methods_learn_digits(digits):
 def test_operations_of_the_head_are_those_of_its_network(digits):
     train, test = digits
     parameters = CoLaNETParameters(saturation=16, max_synapses=20)
-    method = colanet("head", parameters, members=2)
+    method = spiking("head", "colanet", parameters, members=2)
     head = method.make(0).fit(train.X, train.y)
     counts = spike_counts(test.X, 16)
     assert method.operations(head, test.X) == (
