@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from spikehead.evaluation.examples import Examples
-from spikehead.evaluation.methods import colanet, others
+from spikehead.evaluation.methods import others, spiking
 from spikehead.evaluation.streams import Course, follow, permuted
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
@@ -68,7 +68,8 @@ def main() -> None:
     train, test = read(options.folder, "train"), read(options.folder, "t10k")
     values = json.loads((HERE / "permuted-mnist.json").read_text())
     parameters = CoLaNETParameters(**{**values, "max_synapses": options.synapses})
-    methods = [colanet(f"CoLaNET, members: {options.members}", parameters, members=options.members)]
+    name = f"CoLaNET, members: {options.members}"
+    methods = [spiking(name, "colanet", parameters, members=options.members)]
     if options.others:
         methods += [m for m in others() if not m.offline and m.name not in TOO_LARGE]
     print(f"{options.train} + {len(test)} digits in each of {TASKS} tasks")

@@ -19,17 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from spikehead import CoLaNETParameters, HybridClassifier
+from spikehead import HybridClassifier
 from spikehead.encoders import ActivationCache, encode_photos
 from spikehead.evaluation.comparison import Result, compare
 from spikehead.evaluation.energy import DenseHead, measure_energy
 from spikehead.evaluation.examples import Examples
-from spikehead.evaluation.methods import colanet, others
+from spikehead.evaluation.methods import others, spiking
 from spikehead.evaluation.metrics import confidence_interval, evaluate_photos
 from spikehead.evaluation.report import write_report
 from spikehead.heads.colanet.classifier import CoLaNETClassifier
 from spikehead.images import Photo, find_photos, split
-from spikehead.models.hybrid import for_encoder
 from spikehead.models.obtain import obtain_encoder
 
 HERE = Path(__file__).parent
@@ -122,7 +121,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
 
     encoder = obtain_encoder(options.encoder)
-    model = HybridClassifier(encoder, parameters=for_encoder(CoLaNETParameters(), encoder))
+    model = HybridClassifier(encoder, head="paper")
     with ActivationCache(model.encoder) as model.cache:
         model.learn([photo.path for photo in train], [photo.label for photo in train])
         model.save(options.output / "model")
@@ -132,7 +131,7 @@ def main() -> None:
         learned, measured = encoded(train, model), encoded(test, model)
     network = model.head.network_
     anns = [method for method in others() if method.name.startswith("ANN")]
-    methods = [colanet("CoLaNET, Table 1", network.parameters), *anns]
+    methods = [spiking("CoLaNET, Table 1", "colanet", network.parameters), *anns]
     results = compare(learned, measured, methods, seeds=options.seeds)
     lines = [
         f"{len(learned)} + {len(measured)} photos of {len(classes)} classes, {model.encoder.name}, "

@@ -20,7 +20,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from head import activations, new_head
+from head import activations, head_for
 from networks import RESOLUTION, SCALES
 from torch import Tensor, nn
 
@@ -121,7 +121,7 @@ def learned(
     accuracies = []
     for seed in range(SEEDS):
         order = np.random.default_rng(seed).permutation(len(X))
-        head = new_head(encoder, seed).fit(X[order], y[order])
+        head = head_for(encoder, seed).fit(X[order], y[order])
         accuracies.append(float(head.score(X_test, y_test)))
     return head, accuracies
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead import CoLaNETClassifier
 from spikehead.encoders import Encoder, encode_photos, open_encoder
-from spikehead.heads.colanet.parameters import RECOMMENDED
+from spikehead.heads.classifiers import SpikingClassifier
+from spikehead.heads.registry import new_head
 from spikehead.images import Photo, find_photos
-from spikehead.models.hybrid import for_encoder
 
 MEMORY_PHOTOS = 100
 
@@ -34,10 +32,9 @@ def activations(
     )
 
 
-def new_head(encoder: Encoder, seed: int = 0) -> CoLaNETClassifier:
+def head_for(encoder: Encoder, seed: int = 0) -> SpikingClassifier:
     """Return a head as `spikehead learn` makes it."""
-    parameters = asdict(for_encoder(RECOMMENDED, encoder))
-    return CoLaNETClassifier(**parameters, random_state=seed, n_threads=1)
+    return new_head("recommended", encoder_saturation=encoder.saturation, seed=seed, n_threads=1)
 
 
 def main() -> None:
@@ -45,7 +42,7 @@ def main() -> None:
     photos = find_photos(sys.argv[1])
     encoder = open_encoder(sys.argv[2], n_threads=1)
     X, y = activations(photos[:: len(photos) // MEMORY_PHOTOS][:MEMORY_PHOTOS], encoder)
-    new_head(encoder).fit(X, y).predict(X)
+    head_for(encoder).fit(X, y).predict(X)
     # Unlike getrusage's, this is not the parent's at the moment of the fork.
     (kilobytes,) = re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     print(int(kilobytes) / 1000)

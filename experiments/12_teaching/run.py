@@ -8,14 +8,15 @@ turns on the page was decided by these photos, so the figures for it are a littl
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters
+from spikehead import CoLaNETClassifier
 from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.encoders import encode_photos
 from spikehead.images import find_photos
-from spikehead.models.hybrid import HybridClassifier, for_encoder
+from spikehead.models.hybrid import HybridClassifier
 from spikehead.models.lessons import StoredLesson
 
 DRAWS = 12
@@ -44,14 +45,14 @@ def main() -> None:
     untaught = HybridClassifier(sys.argv[1])
     encoder = untaught.encoder
     train, test = (encoded(encoder, Path(sys.argv[2], part)) for part in ("train", "test"))
-    settings = {
-        "Table 1": for_encoder(CoLaNETParameters(), encoder),
-        "recommended": for_encoder(RECOMMENDED, encoder),
+    settings: dict[str, dict[str, Any]] = {
+        "Table 1": {"head": "paper"},
+        "recommended": {"head": "recommended"},
     }
     if encoder.name == "bundled":
-        settings["those of the demo"] = THROUGH_ENCODER
+        settings["those of the demo"] = {"parameters": THROUGH_ENCODER}
     print("| hyperparameters | photos | one after the other | in turns |\n|---|---|---|---|")
-    for name, parameters in settings.items():
+    for name, head in settings.items():
         for counts in COUNTS:
             figures = []
             for seed in range(DRAWS):
@@ -61,7 +62,7 @@ def main() -> None:
                     train[label][rng.permutation(len(train[label]))[:count]]
                     for label, count in zip(classes, counts, strict=True)
                 ]
-                model = HybridClassifier(encoder, parameters=parameters)
+                model = HybridClassifier(encoder, **head)
                 in_turns = model.taught(lessons(classes, shown)).head
                 for label, X in zip(classes, shown, strict=True):
                     model.head.partial_fit(X, [label] * len(X))

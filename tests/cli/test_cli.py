@@ -77,11 +77,35 @@ def test_the_papers_own_form_is_one_option_away(run, photos, tmp_path):
     learn = ("learn", photos, "--encoder", "pixels:8", "--members", "1", "--model")
     for name, options, expected in (
         ("recommended", (), RECOMMENDED),
-        ("paper", ("--parameters", "paper"), CoLaNETParameters()),
+        ("paper", ("--head", "paper"), CoLaNETParameters()),
     ):
         run(*learn, tmp_path / name, *options)
         found = HybridClassifier.load(tmp_path / name).head.parameters_
         assert found == replace(expected, saturation=1.0)
+
+
+def test_a_head_is_named(run, photos, tmp_path):
+    model, photo = tmp_path / "model", next(photos.rglob("*.png"))
+    learn = ("learn", photos, "--encoder", "pixels:8", "--model")
+    assert run(*learn, model, "--head", "decorrelated")[0] == 0
+    info = json.loads(run("info", model, "--json")[1])
+    assert (info["head"], info["members"], info["neurons"]) == ("decorrelated", 1, 10)
+    assert info["synapses"] == 640
+    assert "decorrelated columns" in (model / "README.md").read_text()
+    code, out, _ = run("predict", model, photo, "--json", "--explain", tmp_path / "why.png")
+    assert (code, sum(json.loads(out)["answers"][0]["shares"].values())) == (0, pytest.approx(1))
+    assert (tmp_path / "why.png").exists()
+    (tmp_path / "own.json").write_text('{"head": "decorrelated", "lam": 2}')
+    assert run(*learn, tmp_path / "own", "--head", tmp_path / "own.json")[0] == 0
+    assert HybridClassifier.load(tmp_path / "own").head.lam == 2
+    for options, sentence in (
+        (("decorrelated", "--members", "3"), "head decorrelated columns has no option 'members'"),
+        (("magic",), "there is no head 'magic'; there are colanet, decorrelated, paper, recomm"),
+    ):
+        code, _, err = run(*learn, tmp_path / "new", "--head", *options)
+        assert (code, sentence in err, (tmp_path / "new").exists()) == (1, True, False)
+    code, _, err = run(*learn, model, "--head", "paper")
+    assert (code, "--head" in err) == (2, True)
 
 
 def test_learn_says_that_the_head_hears_nothing(run, photos, tmp_path):
@@ -89,7 +113,7 @@ def test_learn_says_that_the_head_hears_nothing(run, photos, tmp_path):
     new = "learn", photos, "--model", tmp_path / "deaf", "--encoder", "pixels:8"
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        code, out, err = run(*new, "--parameters", tmp_path / "deaf.json", "--json")
+        code, out, err = run(*new, "--head", tmp_path / "deaf.json", "--json")
     sentence = "100.0% of what the encoder pixels:8 gives is too weak for a single spike: "
     assert code == 0
     assert json.loads(out)["warning"].startswith(sentence)
@@ -255,10 +279,10 @@ def test_failures_are_one_sentence_and_exit_with_1(run, photos, tmp_path, model)
         (("learn", photos, "--model", photos), f"{photos} is not empty and is not a spikehead mo"),
         ((*new, "--encoder", "magic"), "'magic'"),
         ((*new, "--encoder", "onnx:none.onnx"), "none.onnx"),
-        ((*new, "--parameters", tmp_path / "none.json"), "none.json"),
-        ((*new, "--parameters", tmp_path / "broken.json"), "is not a JSON object of hyperparam"),
-        ((*new, "--parameters", tmp_path / "parameters.json"), "potential is not a hyperparameter"),
-        ((*new, "--parameters", tmp_path / "range.json"), "microcolumns must be a whole number fr"),
+        ((*new, "--head", tmp_path / "none.json"), "none.json"),
+        ((*new, "--head", tmp_path / "broken.json"), "is not a JSON object of hyperparam"),
+        ((*new, "--head", tmp_path / "parameters.json"), "potential is not a hyperparameter"),
+        ((*new, "--head", tmp_path / "range.json"), "microcolumns must be a whole number fr"),
         (("evaluate", model, tmp_path / "empty"), f"{tmp_path / 'empty'} has no sub-folders"),
     ]
     for arguments, message in failures:

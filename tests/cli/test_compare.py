@@ -22,12 +22,12 @@ def photos(tmp_path):
 
 
 def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_path):
-    parameters = tmp_path / "own.json"
-    parameters.write_text('{"saturation": 1.0}')
+    heads = ("paper", "recommended", "decorrelated", tmp_path / "own.json")
+    heads[-1].write_text('{"head": "decorrelated", "lam": 2}')
     (photos / "digit 1" / "broken.png").write_text("no photo")
     (photos / "digit 1" / "notes.txt").write_text("no photo either")
     options = ("--seeds", "2", "--members", "3", "--threads", "1", *FEW)
-    encoder = ("--encoder", "pixels:8", "--parameters", parameters)
+    encoder = ("--encoder", "pixels:8", *(part for head in heads for part in ("--head", head)))
     code, out, err = run("compare", photos, *encoder, *options, "--json")
     document = json.loads(out)
     assert code == 0
@@ -35,9 +35,14 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     assert (document["train"], document["test"], document["seeds"]) == (120, 30, 2)
     assert [one["photo"] for one in document["skipped"]] == [str(photos / "digit 1" / "broken.png")]
     assert document["left_out"]["files"] == {".txt": 1}
-    heads = ["CoLaNET, Table 1", "CoLaNET, recommended", "CoLaNET, own"]
+    ours = ["CoLaNET, paper", "CoLaNET, recommended", "decorrelated columns"]
     names = [method["name"] for method in document["methods"]]
-    assert names == [*heads, "nearest class mean", "logistic regression"]
+    assert names == [
+        *ours,
+        "decorrelated columns, own",
+        "nearest class mean",
+        "logistic regression",
+    ]
     for method in document["methods"]:
         assert len(method["accuracies"]) == (1 if method["name"] == "logistic regression" else 2)
 
@@ -49,12 +54,13 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     code, out, _ = run("compare", tmp_path / "all.npz", *options, "--json")
     from_file = json.loads(out)["methods"]
     assert code == 0
+    assert [method["name"] for method in from_file[:-2]] == ours
     assert from_file[-2]["accuracies"] == document["methods"][-2]["accuracies"]
 
     code, out, _ = run("compare", tmp_path / "all.npz", "--test", tmp_path / "all.npz", *options)
     assert code == 0
     assert "150 + 150 examples of 10 classes, 64 activations, 2 orders" in out
-    assert out.index("CoLaNET, Table 1") < out.index("offline") < out.index("logistic regression")
+    assert out.index("CoLaNET, paper") < out.index("offline") < out.index("logistic regression")
 
 
 def test_failures(run, photos, tmp_path):
@@ -63,7 +69,11 @@ def test_failures(run, photos, tmp_path):
         ((tmp_path / "none",), f"{tmp_path / 'none'} does not exist: give a folder"),
         ((tmp_path / "none.npz",), f"{tmp_path / 'none.npz'} does not exist: write it with"),
         ((tmp_path / "all.npz", "--test", tmp_path / "all.npz"), "there is only one class, 1: a"),
-        ((photos, "--parameters", tmp_path / "none.json"), "none.json"),
+        (
+            (photos, "--head", "magic"),
+            "there is no head 'magic'; there are colanet, decorrelated, ",
+        ),
+        ((photos, "--head", tmp_path / "none.json"), "none.json"),
         ((tmp_path / "all.npz", "--test", photos), f"{tmp_path / 'all.npz'} is not a folder: "),
     ]:
         code, out, err = run("compare", *arguments)

@@ -64,7 +64,7 @@ def test_learn_takes_what_tune_finds_in_photos(run, tmp_path):
     assert "Skipped 1 photo that cannot be read" in err
     report = json.loads(out)
     assert (len(report["skipped"]), report["left_out"]["files"]) == (1, {".txt": 1})
-    options = ("--parameters", study / "parameters.json", "--members", 2, *encoder)
+    options = ("--head", study / "parameters.json", "--members", 2, *encoder)
     code, _, err = run("learn", tmp_path / "train", "--model", model, *options)
     assert code == 0, err
     assert HybridClassifier.load(model).head.parameters_.to_dict() == report["parameters"]

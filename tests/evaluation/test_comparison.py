@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from spikehead.coding import spike_counts
 from spikehead.evaluation.comparison import compare
 from spikehead.evaluation.examples import Examples
-from spikehead.evaluation.methods import BATCH, Method, colanet, others
+from spikehead.evaluation.methods import BATCH, Method, others, spiking
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 
@@ -68,7 +68,7 @@ def test_every_method_gets_the_same_stream_once_in_an_order_of_the_seed():
 
 def test_all_methods_learn_digits(digits):
     train, test = digits
-    head = colanet("head", CoLaNETParameters(saturation=16), members=3)
+    head = spiking("head", "colanet", CoLaNETParameters(saturation=16), members=3)
     quick = [method for method in others() if method.name != "random projection + ridge"]
     runs = []
     results = compare(train, test, [head, *quick], seeds=1, on_run=lambda *run: runs.append(run))
@@ -95,7 +95,7 @@ def test_all_methods_learn_digits(digits):
 def test_operations_of_the_head_are_those_of_its_network(digits):
     train, test = digits
     parameters = CoLaNETParameters(saturation=16, max_synapses=20)
-    method = colanet("head", parameters, members=2)
+    method = spiking("head", "colanet", parameters, members=2)
     head = method.make(0).fit(train.X, train.y)
     counts, network = spike_counts(test.X, 16), head.network_
     synaptic = sum(counts[:, synapses].sum() for synapses in network.synapses) / len(counts)

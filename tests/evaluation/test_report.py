@@ -220,3 +220,17 @@ def test_a_full_disk_leaves_the_old_report_whole(model, photos, tmp_path, monkey
         write_report(tmp_path / "r.html", model, result, title="new")
     assert list(tmp_path.iterdir()) == [tmp_path / "r.html"]
     assert (tmp_path / "r.html").read_text() == "old"
+
+
+def test_decorrelated_columns_have_a_report(photos, tmp_path):
+    model = HybridClassifier("pixels:8", head="decorrelated", n_threads=1)
+    model.learn(photos / "train")
+    result = evaluate_photos(model, photos / "test")
+    html, data = write_report(tmp_path / "r.html", model, result, title="decorrelated")
+    assert "1 network of 10 neurons" in parsed(html).text
+    firing = json.loads(data.read_text())["firing"]
+    counts = list(model.photos_learned.values())
+    assert firing["stability"][::2] == pytest.approx(
+        np.log2([min(counts), np.median(counts), max(counts)]), abs=0.1
+    )
+    assert 0 < firing["winner_spikes"] <= min(10, firing["output_spikes"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from spikehead.evaluation.examples import Examples
-from spikehead.evaluation.methods import Method, colanet
+from spikehead.evaluation.methods import Method, spiking
 from spikehead.evaluation.streams import (
     Course,
     Task,
@@ -151,7 +151,10 @@ def test_a_stream_of_one_task_is_learned_as_by_the_head_alone():
     train, test = whole[:600], whole[600:]
     parameters = CoLaNETParameters(saturation=16)
     course = follow(
-        colanet("head", parameters, members=2), [Task("all", train, test)], np.unique(whole.y), 3
+        spiking("head", "colanet", parameters, members=2),
+        [Task("all", train, test)],
+        np.unique(whole.y),
+        3,
     )
     alone = CoLaNETClassifier(saturation=16, members=2, random_state=3)
     order = np.random.RandomState(3).permutation(600)

@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 
 from spikehead import HybridClassifier, pictures
 from spikehead.coding import even_trains
+from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.heads.colanet import reference
 
 
@@ -104,3 +105,45 @@ def test_a_photo_that_cannot_be_explained(model, tmp_path):
         pictures.explain(model, broken)
     with pytest.raises(ValueError, match="the model has learned nothing yet; teach it with learn"):
         pictures.explain(HybridClassifier("pixels:8"), broken)
+
+
+def test_decorrelated_columns_show_their_lateral_layer(photos):
+    # The classes come in an order that is not theirs by name.
+    files = sorted((photos / "train").rglob("*.png"))[::-1]
+    model = HybridClassifier("pixels:8", head="decorrelated", n_threads=1)
+    model.learn(files, [file.parent.name for file in files], order="as-given")
+    photo = sorted((photos / "test").rglob("*.png"))[0]
+    (answer,) = model.classify([photo])
+    figure = pictures.explain(model, photo, true=photo.parent.name)
+    assert figure.get_suptitle().startswith(f"Why {answer.label}? ")
+    predicted = model.classes.index(answer.label)
+
+    # Against batch algebra in float64, from the photos alone.
+    def counts(paths):
+        pixels = np.array([np.asarray(Image.open(path)).ravel() for path in paths]) / 255
+        scaled = np.abs(pixels) / (4 * np.sqrt((pixels**2).mean(axis=1, keepdims=True)))
+        return np.floor(np.minimum(10 * scaled, 10) + 0.5)
+
+    k, (now,) = counts(files), counts([photo])
+    A = np.linalg.inv(np.eye(64) + k.T @ k / (64 * 2.5**2))
+    of_answer = [file.parent.name == answer.label for file in files]
+    maps = [ax for ax in figure.axes if ax.images and ax.get_title()]
+    shown = [np.array(ax.images[0].get_array()).ravel() for ax in maps]
+    heard, explained, left, sought = shown[:4]
+    np.testing.assert_array_equal(heard, now)
+    np.testing.assert_allclose(left, A @ now, atol=1e-4)
+    np.testing.assert_allclose(explained + left, heard)
+    np.testing.assert_allclose(sought, A @ k[of_answer].mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(shown[6], sought * now)
+    out = model.out_spikes(now[None].astype(np.float32))[0]
+    assert n_boxes(panel(figure, "Output spikes of the class columns")) == out.sum()
+    assert n_boxes(panel(figure, "Input spikes")) == now.sum()
+    bars = panel(figure, "Shares").patches
+    assert max(bar.get_width() for bar in bars) == pytest.approx(answer.shares[predicted])
+
+
+def test_a_head_that_tells_nothing_more_is_drawn_by_its_spikes(photos, model, monkeypatch):
+    monkeypatch.setattr(type(model.head), "_told", SpikingClassifier._told)
+    figure = pictures.explain(model, next(photos.rglob("*.png")))
+    titles = {ax.get_title("left") for ax in figure.axes}
+    assert titles == {"", "Votes", "Output spikes of the class columns"}

@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "Write a model as ONNX, for ONNX Runtime; or its head as NIR, for spiking hardware.",
     "serve": "Serve a model: a page where anyone can teach it by camera or files, and a REST "
     "interface.",
+    "merge": "Merge models that learned apart into the one that has learned all of it.",
     "push": "Push a model to the Hugging Face Hub, with its card and all that it was taught.",
     "pull": "Pull a model from the Hugging Face Hub.",
     "info": "Show what a model knows: classes, encoder, hyperparameters, size.",

@@ -50,7 +50,7 @@ def compare(
         ),
     ] = None,
     encoder: options.EncoderName = None,
-    parameters: rivalry.MoreParameters = None,
+    head: options.Heads = None,
     against: rivalry.Against = None,
     members: rivalry.Members = 15,
     seeds: rivalry.Seeds = 5,
@@ -65,14 +65,13 @@ def compare(
     Nothing is chosen on the test part. Offline methods, which see all examples at once or several
     times, are there to show what is possible.
     """
-    rivals = rivalry.rivals(against)
-    more = rivalry.named_parameters(parameters)
+    ours, rivals = rivalry.heads(head), rivalry.rivals(against)
     paths = [photos] if test is None else [photos, test]
     found, saturation, unused = rivalry.read_examples(
         paths, encoder, threads, cache, no_cache, as_classes
     )
     train, measured = found[0].divided() if test is None else found
-    methods = rivalry.spiking_heads(more, members, threads, saturation) + rivals
+    methods = rivalry.methods(ours, members, threads, saturation) + rivals
     results = _compared(train, measured, methods, seeds)
     if as_json:
         sizes = {"train": len(train), "test": len(measured), "seeds": seeds, "parts": TASKS}

@@ -60,7 +60,7 @@ def continual(
         float, typer.Option(min=0, max=1, help="Share of the training labels that are wrong.")
     ] = 0.0,
     encoder: options.EncoderName = None,
-    parameters: rivalry.MoreParameters = None,
+    head: options.Heads = None,
     against: rivalry.Against = None,
     members: rivalry.Members = 15,
     seeds: rivalry.Seeds = 5,
@@ -79,8 +79,8 @@ def continual(
             "several sources come one after the other; leave it out, or give one source.",
             param_hint="--stream",
         )
+    ours = rivalry.heads(head)
     rivals = [method for method in rivalry.rivals(against) if not method.offline]
-    more = rivalry.named_parameters(parameters)
     parts, saturation, unused = _read(
         photos, test or [], encoder, threads, cache, no_cache, as_classes
     )
@@ -95,7 +95,7 @@ def continual(
             return starmap(Task, ((name, *both) for name, both in zip(names, noisy, strict=True)))
         return _tasks(stream or "classes", *noisy[0], tasks, examples, seed)
 
-    methods = rivalry.spiking_heads(more, members, threads, saturation) + rivals
+    methods = rivalry.methods(ours, members, threads, saturation) + rivals
     courses = _followed(methods, tasks_of, classes, seeds)
     if as_json:
         console.print_json(

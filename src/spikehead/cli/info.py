@@ -13,8 +13,14 @@ from spikehead.models import storage
 from spikehead.models.photos import LearnedPhotos, lesson_keys
 from spikehead.models.schema import Description, whole
 
-SIZES = {"neurons": "stability", "synapses": "resources"}
-"""What is counted, where the head has it, and an array with one value for each."""
+SIZES = {
+    "stability": "neurons",
+    "energies": "neurons",
+    "resources": "synapses",
+    "weights": "synapses",
+    "inhibition": "lateral_synapses",
+}
+"""Arrays that a head may have, and what each has one value for."""
 
 
 def info(
@@ -48,7 +54,7 @@ def _document(folder: Path) -> dict[str, Any]:
         "activations": encoder.n_activations,
         "head": head.kind,
         "members": hyperparameters.pop("members", 1),
-        **{what: stored.arrays[name].size for what, name in SIZES.items() if name in stored.arrays},
+        **{what: stored.arrays[name].size for name, what in SIZES.items() if name in stored.arrays},
         "hyperparameters": hyperparameters,
         "bytes_on_disk": sum(path.stat().st_size for path in folder.iterdir()),
     }

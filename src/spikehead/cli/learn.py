@@ -24,7 +24,7 @@ def learn(
     photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
     model: Annotated[Path, typer.Option(help="Model folder; made where there is none.")],
     encoder: options.EncoderName = None,
-    parameters: models.ParametersFile = None,
+    head: options.HeadName = None,
     members: models.Members = None,
     seed: models.Seed = None,
     order: Annotated[
@@ -44,9 +44,7 @@ def learn(
     goes on where it was when the same command is given again.
     """
     with storage.writing(model):
-        given = models.given(
-            model, encoder=encoder, parameters=parameters, members=members, seed=seed
-        )
+        given = models.given(model, encoder=encoder, head=head, members=members, seed=seed)
         if storage.is_model(model):
             classifier = HybridClassifier.load(model, n_threads=threads)
         else:

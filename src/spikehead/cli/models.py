@@ -8,24 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from spikehead.cli import sources
-from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.heads.registry import DEFAULT_HEAD, RECOMMENDED
 from spikehead.models import storage
-from spikehead.models.hybrid import HybridClassifier, for_encoder
+from spikehead.models.hybrid import HybridClassifier
 from spikehead.names import shown
 
-PAPER = Path("paper")
-"""What `--parameters` takes for Table 1."""
-
-ParametersFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--parameters",
-        metavar="FILE|paper",
-        help="JSON file of hyperparameters for a new model, or paper for the paper's own form, "
-        "Table 1.  [default: the recommended ones]",
-        show_default=False,
-    ),
-]
 Members = Annotated[
     int | None,
     typer.Option(
@@ -55,19 +43,16 @@ def new(
     threads: int | None,
     *,
     encoder: str | None = None,
-    parameters: Path | None = None,
-    for_bundled: CoLaNETParameters | None = None,
+    head: str = DEFAULT_HEAD,
+    for_bundled: Hyperparameters | None = None,
     **options: Any,
 ) -> HybridClassifier:
     """Make a model by the options that are given.
 
-    `parameters` is a file, or ``paper``; without it the model has the recommended ones, or
-    `for_bundled` on the bundled encoder.
+    `for_bundled` is what the recommended head has on the bundled encoder, if anything else.
     """
-    chosen = None if parameters in (None, PAPER) else sources.parameters(parameters)
+    name, parameters = sources.head(head)
     opened = sources.encoder(encoder, threads)
-    if parameters == PAPER:
-        chosen = for_encoder(CoLaNETParameters(), opened)
-    elif parameters is None and opened.name == "bundled":
-        chosen = for_bundled
-    return HybridClassifier(opened, parameters=chosen, n_threads=threads, **options)
+    if name == RECOMMENDED and opened.name == "bundled":
+        parameters = for_bundled
+    return HybridClassifier(opened, head=name, parameters=parameters, n_threads=threads, **options)

@@ -15,6 +15,27 @@ EncoderName = Annotated[
         show_default=False,
     ),
 ]
+HeadName = Annotated[
+    str | None,
+    typer.Option(
+        "--head",
+        metavar="NAME|FILE",
+        help="Head of a new model: recommended or paper (CoLaNET as recommended, or with Table 1), "
+        "decorrelated, or one of another package; or a JSON file of hyperparameters, as tune "
+        "writes it.  [default: recommended]",
+        show_default=False,
+    ),
+]
+Heads = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--head",
+        metavar="NAME|FILE",
+        help="Take only this spiking head, as of learn; give it again for more. Hyperparameters in "
+        "a file must not have been chosen on the test part.  [default: all of ours]",
+        show_default=False,
+    ),
+]
 AsClasses = Annotated[
     bool,
     typer.Option("--as-classes", help="Take folders such as train and test for classes, too."),

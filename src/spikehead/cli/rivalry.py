@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from spikehead.cli import sources
 from spikehead.evaluation.examples import Examples, read_activations
-from spikehead.evaluation.methods import Method, colanet, others
-from spikehead.heads.colanet.classifier import AUTO
-from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.evaluation.methods import Method, others, spiking
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.heads.registry import (
+    DECORRELATED,
+    PAPER,
+    RECOMMENDED,
+    head_class,
+    kind_of,
+    title_of,
+)
 
-MoreParameters = Annotated[
-    Path | None,
-    typer.Option(
-        "--parameters",
-        help="JSON file of hyperparameters: one more row, beside Table 1 and the recommended ones. "
-        "They must not have been chosen on the test part.",
-    ),
-]
+OURS = (PAPER, RECOMMENDED, DECORRELATED)
+"""The spiking heads that are compared where none is named."""
+
 Against = Annotated[
     list[str] | None,
     typer.Option(
@@ -32,7 +34,7 @@ Against = Annotated[
     ),
 ]
 Members = Annotated[
-    int, typer.Option("--members", min=1, max=1000, help="Networks in the head's ensemble.")
+    int, typer.Option("--members", min=1, max=1000, help="Networks in the ensemble of CoLaNET.")
 ]
 Seeds = Annotated[
     int,
@@ -63,32 +65,35 @@ def read_examples(
     return sources.encode(paths, encoder, threads, cache, no_cache, as_classes)
 
 
-def named_parameters(file: Path | None) -> dict[str, CoLaNETParameters]:
-    """Read the hyperparameters of one more row, by its name, if a file is given."""
-    return {file.stem: sources.parameters(file)} if file else {}
+class Head(NamedTuple):
+    """A spiking head that takes part."""
+
+    name: str
+    parameters: Hyperparameters | None
+    title: str
 
 
-def spiking_heads(
-    more: Mapping[str, CoLaNETParameters],
-    members: int,
-    threads: int | None,
-    saturation: float | str | None,
+def heads(named: Sequence[str] | None) -> list[Head]:
+    """Return the spiking heads that are named, or all of ours."""
+    found = []
+    for one in named or OURS:
+        name, parameters = sources.head(one)
+        title = title_of(name) + (f", {Path(one).stem}" if parameters else "")
+        found.append(Head(name, parameters, title))
+    return found
+
+
+def methods(
+    heads: Sequence[Head], members: int, threads: int | None, saturation: float | str | None
 ) -> list[Method]:
-    """Return the spiking head with Table 1, as recommended, and with more parameters by name.
-
-    The saturation is for the first two; where it is not known, the recommended head takes it from
-    the first batch, as `learn` does.
-    """
-
-    def head(name: str, p: CoLaNETParameters, saturation: float | str | None = None) -> Method:
-        name = f"CoLaNET, {name}"
-        return colanet(name, p, saturation=saturation, members=members, n_threads=threads)
-
-    return [
-        head("Table 1", CoLaNETParameters(), saturation),
-        head("recommended", RECOMMENDED, saturation or AUTO),
-        *(head(name, parameters) for name, parameters in more.items()),
-    ]
+    """Return spiking heads as methods; the saturation is for those that have none of their own."""
+    found = []
+    for name, parameters, title in heads:
+        options: dict[str, Any] = {"encoder_saturation": saturation, "n_threads": threads}
+        if head_class(kind_of(name)).has_option("members"):
+            options["members"] = members
+        found.append(spiking(title, name, parameters, **options))
+    return found
 
 
 def rivals(names: Sequence[str] | None) -> list[Method]:

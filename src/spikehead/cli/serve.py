@@ -59,7 +59,7 @@ def serve(
         ),
     ] = None,
     encoder: options.EncoderName = None,
-    parameters: models.ParametersFile = None,
+    head: options.HeadName = None,
     members: models.Members = None,
     seed: models.Seed = None,
     threads: options.Threads = None,
@@ -80,9 +80,7 @@ def serve(
     if token is None and (not local or offered or proxies):
         token = secrets.token_urlsafe(18)
     with storage.writing(model), _listening(host, port) as listener:
-        given = models.given(
-            model, encoder=encoder, parameters=parameters, members=members, seed=seed
-        )
+        given = models.given(model, encoder=encoder, head=head, members=members, seed=seed)
         if not storage.is_model(model):
             models.new(threads, for_bundled=THROUGH_ENCODER, **given).save(model)
         names = {host, "localhost", "127.0.0.1", "::1", offered and offered.hostname}

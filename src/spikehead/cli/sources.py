@@ -14,7 +14,8 @@ import numpy as np
 
 from spikehead.cli import console, progress
 from spikehead.encoders import DEFAULT, ActivationCache, Encoder, encode_photos
-from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.heads.registry import COLANET, head_class, kind_of
 from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.models.hybrid import HybridClassifier, none_readable
 from spikehead.models.obtain import obtain_encoder
@@ -151,11 +152,19 @@ def _encode(
     return Examples(np.concatenate(activations), np.array(labels)), skipped
 
 
-def parameters(file: Path) -> CoLaNETParameters:
-    """Read hyperparameters from a JSON file."""
+def head(named: str) -> tuple[str, Hyperparameters | None]:
+    """Return the name of a head and its hyperparameters, if they are in a JSON file.
+
+    A file may say whose they are by ``"head"``; without it they are CoLaNET's.
+    """
+    if not named.endswith(".json"):
+        head_class(kind_of(named))
+        return named, None
     try:
-        return CoLaNETParameters.from_dict(json.loads(file.read_text("utf-8")))
+        values = json.loads(Path(named).read_text("utf-8"))
+        name = values.pop("head", COLANET)
+        return name, head_class(kind_of(name)).hyperparameters.from_dict(values)
     except (TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
-        raise ValueError(f"{file} is not a JSON object of hyperparameters") from None
+        raise ValueError(f"{named} is not a JSON object of hyperparameters") from None
     except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
+        raise ValueError(f"{named}: {error}") from None

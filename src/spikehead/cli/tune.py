@@ -228,7 +228,7 @@ def _print(findings: Findings, folder: Path) -> None:
             f"Test set, after learning all training examples: {findings.test_accuracy:.2%}"
         )
     console.out.print(
-        f"{folder / findings.parameters_file} is for spikehead learn --parameters; "
+        f"{folder / findings.parameters_file} is for spikehead learn --head; "
         f"{folder / 'report.md'} tells the course of the search.",
         soft_wrap=True,
     )

@@ -39,8 +39,8 @@ class Result:
         Time per example, to learn (with what must be solved before the first answer) and to answer.
     state_bytes : int
         Size of what must be kept.
-    operations : float
-        Multiplications of an answer; of the spiking head all its operations.
+    operations : float or None
+        Multiplications of an answer; of a spiking head all its operations, if they are counted.
     learn_operations : float or None
         Those of learning an example, without what must be solved before the first answer; None of
         an offline method.
@@ -54,7 +54,7 @@ class Result:
     learn_seconds: list[float] = field(default_factory=list)
     predict_seconds: list[float] = field(default_factory=list)
     state_bytes: int = 0
-    operations: float = 0.0
+    operations: float | None = 0.0
     learn_operations: float | None = None
 
     def to_dict(self) -> dict[str, Any]:

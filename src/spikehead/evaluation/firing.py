@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders import encode_photos
-from spikehead.heads.colanet.classifier import CoLaNETClassifier
-from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.models.hybrid import HybridClassifier
 
 STABLE = 1.0
@@ -38,7 +37,7 @@ class Firing:
     silent : float
         Fraction of the answers of single members in which no neuron fired.
     stability : list of float
-        Stability of each L neuron of the ensemble, ascending.
+        Stability of each L neuron of the ensemble, ascending; empty where the head has none.
     """
 
     photos: int
@@ -51,13 +50,16 @@ class Firing:
 
     @property
     def stable(self) -> float:
-        """Fraction of the neurons that are stable."""
-        return float((np.array(self.stability) >= STABLE).mean())
+        """Fraction of the neurons that are stable; NaN where the head has no stability."""
+        return float(np.mean(np.array(self.stability) >= STABLE)) if self.stability else np.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values; of the stability its quartiles."""
-        quartiles = np.percentile(self.stability, [0, 25, 50, 75, 100]).tolist()
-        return {**asdict(self), "stability": quartiles, "stable": self.stable}
+        """Return everything as JSON values; of the stability, where there is one, its quartiles."""
+        document = asdict(self)
+        if self.stability:
+            quartiles = np.percentile(self.stability, [0, 25, 50, 75, 100]).tolist()
+            document |= {"stability": quartiles, "stable": self.stable}
+        return document
 
 
 def activations_of(model: HybridClassifier, photos: Sequence[Path]) -> NDArray[np.float32]:
@@ -66,19 +68,18 @@ def activations_of(model: HybridClassifier, photos: Sequence[Path]) -> NDArray[n
     return np.concatenate([model.heard(batch) for batch in batches])
 
 
-def measure_firing(head: CoLaNETClassifier, activations: NDArray[np.float32]) -> Firing:
+def measure_firing(head: SpikingClassifier, activations: NDArray[np.float32]) -> Firing:
     """Present photos to an ensemble, without learning, and count spikes.
 
     Parameters
     ----------
-    head : CoLaNETClassifier
+    head : SpikingClassifier
         Learns nothing here.
     activations : ndarray of float32, shape (n_photos, n_inputs)
         The photos'; at least one.
     """
-    counts, trains = head.coding_.spike_counts(activations), head.coding_.to_answer(activations)
-    network = head.network_
-    spikes = CPUEngine(network, head.n_threads).respond(trains).spikes
+    counts = np.abs(head.coding_.spike_counts(activations).astype(np.int16))
+    spikes = head.member_spikes(activations).sum(axis=2)
     return Firing(
         photos=len(activations),
         input_spikes=float(counts.sum(axis=1).mean()),
@@ -86,5 +87,5 @@ def measure_firing(head: CoLaNETClassifier, activations: NDArray[np.float32]) ->
         output_spikes=float(spikes.sum(axis=2).mean()),
         winner_spikes=float(spikes.max(axis=2).mean()),
         silent=float((spikes.max(axis=2) == 0).mean()),
-        stability=np.sort(network.stability, axis=None).tolist(),
+        stability=np.sort(getattr(head.network_, "stability", []), axis=None).tolist(),
     )

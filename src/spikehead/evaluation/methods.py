@@ -27,8 +27,8 @@ from spikehead.evaluation.rivals import (
     StreamingRidge,
 )
 from spikehead.heads.classifiers import SpikingClassifier
-from spikehead.heads.colanet.classifier import CoLaNETClassifier
-from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.heads.registry import new_head
 
 BATCH = 32
 """Examples that a stream brings at a time, as `spikehead learn` hands them to the head."""
@@ -50,7 +50,7 @@ class Method:
     operations : callable
         Takes the estimator and examples; returns how much it computes to answer one, and to learn
         one: multiplications, or of a spiking head what `energy.OperationCounts` counts. Of an
-        offline method, to answer only.
+        offline method, to answer only. None where the head does not tell.
     offline : bool, default=False
         Whether it needs all examples at once, or several times: no rival, but what is possible.
     seeded : bool, default=True
@@ -60,44 +60,34 @@ class Method:
     name: str
     make: Callable[[int], Any]
     state: Callable[[Any], Sequence[NDArray[Any]]]
-    operations: Callable[[Any, NDArray[np.float32]], tuple[float, float | None]]
+    operations: Callable[[Any, NDArray[np.float32]], tuple[float | None, float | None]]
     offline: bool = False
     seeded: bool = True
 
 
-def colanet(
-    name: str,
-    parameters: CoLaNETParameters,
-    *,
-    saturation: float | str | None = None,
-    members: int = 15,
-    n_threads: int | None = None,
+def spiking(
+    name: str, head: str, parameters: Hyperparameters | None = None, **options: Any
 ) -> Method:
-    """Return the spiking head as a method.
+    """Return a spiking head as a method.
 
     Parameters
     ----------
     name : str
         What the table calls it.
-    parameters : CoLaNETParameters
-        Its hyperparameters.
-    saturation : float or "auto", optional
-        As of `CoLaNETClassifier`. Default: that of `parameters`.
-    members : int, default=15
-        Networks in the ensemble.
-    n_threads : int, optional
-        Default: as many as this process may use.
+    head : str
+        As of `spikehead.heads.registry.new_head`.
+    parameters : Hyperparameters, optional
+        Default: those that the head's name stands for.
+    **options
+        As `SpikingClassifier.for_features` takes them, but the seed.
     """
 
-    def make(seed: int) -> CoLaNETClassifier:
-        values = parameters.to_dict() | ({"saturation": saturation} if saturation else {})
-        return CoLaNETClassifier(**values, members=members, random_state=seed, n_threads=n_threads)
+    def make(seed: int) -> SpikingClassifier:
+        return new_head(head, parameters, seed=seed, **options)
 
-    def state(head: CoLaNETClassifier) -> Sequence[NDArray[Any]]:
-        state = head.state()
-        if not head.homeostasis:
-            del state["power"]
-        return [array for array in state.values() if isinstance(array, np.ndarray)]
+    def state(head: SpikingClassifier) -> Sequence[NDArray[Any]]:
+        arrays = [value for value in head.state().values() if isinstance(value, np.ndarray)]
+        return [array for array in arrays if array.any()]  # the others are of rules not in use
 
     return Method(name, make, state, _operations)
 
@@ -226,9 +216,13 @@ def accuracy(estimator: Any, examples: Examples) -> float:
         return float((estimator.predict(examples.X) == examples.y).mean())
 
 
-def _operations(head: SpikingClassifier, X: NDArray[np.float32]) -> tuple[float, float]:
+def _operations(
+    head: SpikingClassifier, X: NDArray[np.float32]
+) -> tuple[float | None, float | None]:
     """Return how many operations a spiking head takes for an answer, and for a lesson."""
     energy = measure_energy(head, X)
+    if not energy.answering.counts:  # it does not tell
+        return None, None
     return energy.answering.operations, energy.learning.operations
 
 

@@ -114,7 +114,7 @@ def _document(
         "photos_learned": model.head.network_.presentations,
         "calibration": {**vars(calibration), "error": calibration.error},
         "firing": firing.to_dict(),
-        "energy": energy.to_dict(),
+        "energy": energy.to_dict() if energy.answering.counts else None,
         "learning_curve": [
             {"photos": end, "accuracy": accuracy}
             for end, accuracy in learning_curve(model.prequential)
@@ -170,7 +170,7 @@ def _page(
         unsure=[_photo(*pair) for pair in unsure[:MAX_UNSURE]],
         decision=_data(pictures.rendered(pictures.explain(model, telling.path, true=label)), "png"),
         firing=firing,
-        stability=_histogram(np.array(firing.stability)),
+        stability=_histogram(np.array(firing.stability)) if firing.stability else None,
         energy=energy,
         work=[
             (kind.name.capitalize(), f"{n:,.0f}", kind.what)

@@ -19,6 +19,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from spikehead.coding import Coding
+from spikehead.heads.account import Account
 from spikehead.heads.deployed import Deployed
 from spikehead.heads.head import ColumnarNetwork
 from spikehead.heads.labels import distinct, joined, labels_of, missing, names
@@ -71,11 +72,14 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         Its hyperparameters; each is an option of the estimator, too.
     signed : bool
         Whether it takes activations below zero.
+    presets : mapping of str to dict
+        Options of the estimator that have a name, which `spikehead.heads.registry` knows.
     """
 
     title: ClassVar[str]
     hyperparameters: ClassVar[type[Hyperparameters]]
     signed: ClassVar[bool] = True
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     grow: bool
     n_threads: int | None
@@ -105,15 +109,15 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         """Return the score of each column for some examples, not negative."""
 
     @abstractmethod
-    def _spikes(self, coded: Any) -> NDArray[np.intp]:
-        """Return how many neurons of each column spike, shape (n_samples, n_steps, n_columns)."""
+    def _spikes(self, coded: Any) -> NDArray[Any]:
+        """Return OUT spikes, shape (n_samples, n_members, n_steps, n_columns)."""
 
     @classmethod
     def for_features(
         cls: type[_Own],
-        parameters: Hyperparameters | None = None,
+        parameters: Hyperparameters | str | None = None,
         *,
-        encoder_saturation: float | None = None,  # noqa: ARG003
+        encoder_saturation: float | str | None = None,  # noqa: ARG003
         seed: int = 0,  # noqa: ARG003
         n_threads: int | None = None,
         **options: Any,
@@ -122,19 +126,42 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
 
         Parameters
         ----------
-        parameters : Hyperparameters, optional
-            Default: what is recommended.
-        encoder_saturation : float, optional
-            What the encoder knows of the strength of its activations.
+        parameters : Hyperparameters or str, optional
+            Or the name under which the head has some (`presets`). Default: what is recommended.
+        encoder_saturation : float or "auto", optional
+            What the encoder knows of the strength of its activations; it goes before a preset's.
         seed : int, default=0
             Decides what is drawn by lot.
         n_threads : int, optional
             Default: as many as this process may use.
         **options
             Options of the estimator, before `parameters`; `settings` gives them.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no such option.
         """
-        values = (parameters or cls.hyperparameters()).to_dict()
-        return cls(**(values | options), n_threads=n_threads)
+        return cls._made(cls._values(parameters) | options, n_threads=n_threads)
+
+    @classmethod
+    def _values(cls, parameters: Hyperparameters | str | None) -> dict[str, Any]:
+        """Return hyperparameters, which may have been named, as options of the estimator."""
+        if isinstance(parameters, str):
+            return dict(cls.presets[parameters])
+        return (parameters or cls.hyperparameters()).to_dict()
+
+    @classmethod
+    def _made(cls: type[_Own], values: dict[str, Any], **more: Any) -> _Own:
+        for name in values:
+            if not cls.has_option(name):
+                raise ValueError(f"the head {cls.title} has no option {name!r}; leave it out")
+        return cls(**values, **more)
+
+    @classmethod
+    def has_option(cls, name: str) -> bool:
+        """Return whether the estimator has an option."""
+        return name in cls._get_param_names()
 
     def settings(self) -> dict[str, Any]:
         """Return the options that a saved head needs to be made again, as JSON values."""
@@ -312,6 +339,24 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft.coding_.restore(state)
         return self._become(draft)
 
+    def merge(self: _Own, other: SpikingClassifier) -> _Own:  # noqa: ARG002
+        """Return the head that has learned both streams, where such heads can be merged.
+
+        Parameters
+        ----------
+        other : SpikingClassifier
+            What has learned the other stream.
+
+        Raises
+        ------
+        ValueError
+            If they cannot.
+        """
+        raise ValueError(
+            f"heads of the kind {self.title} cannot be merged: what they know depends on the order "
+            "in which they learned it"
+        )
+
     # ------------------------------------------------------------ answering
 
     @property
@@ -389,9 +434,44 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         ndarray of int, shape (n_samples, n_steps, n_classes)
             Classes in the order of `classes_`.
         """
+        return np.asarray(self.member_spikes(X).sum(axis=1))
+
+    def member_spikes(self, X: Any) -> NDArray[Any]:
+        """Return which OUT neurons spike, member by member and step by step.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of bool or int, shape (n_samples, n_members, n_steps, n_classes)
+            Classes in the order of `classes_`.
+        """
         self._check_taught()
         spikes = self._spikes(self.coding_.to_answer(self._checked(X, reset=False)))
-        return np.asarray(spikes[:, :, self.columns_])
+        return np.asarray(spikes[..., self.columns_])
+
+    def account(self, X: Any) -> Account:
+        """Return what happens when an example is answered, step by step.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (1, n_features)
+            As for `fit`.
+
+        Returns
+        -------
+        Account
+            In the order of the columns, which is that of `network_`.
+        """
+        self._check_taught()
+        return self._told(self.coding_.to_answer(self._checked(X, reset=False)))
+
+    def _told(self, coded: Any) -> Account:
+        """Return what happens when an example is answered: as much as there is to see."""
+        return Account(self._spikes(coded)[0])
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the engine, which follows from the network; add the version."""

@@ -43,6 +43,11 @@ class ColumnarNetwork(Stateful):
         self._start()
         self.add_columns(n_columns)
 
+    @property
+    def n_neurons(self) -> int:
+        """Neurons of each member; one a column, where nothing is said."""
+        return self.n_columns
+
     def add_columns(self, n_columns: int) -> None:
         """Add columns that know nothing yet; what was learned stays as it is."""
         larger = copy.copy(self)

@@ -1,4 +1,4 @@
-"""The kinds of heads: each is found by its name, those of other packages too.
+"""The heads: each is found by its name, those of other packages too.
 
 A package adds one by an entry point of the group ``spikehead.heads``: the name of the kind, and
 where its `spikehead.heads.classifiers.SpikingClassifier` is, as in ``my_head = "package:MyHead"``.
@@ -7,17 +7,33 @@ where its `spikehead.heads.classifiers.SpikingClassifier` is, as in ``my_head = 
 from __future__ import annotations
 
 from importlib import metadata
+from typing import Any
 
 from spikehead.heads.classifiers import SpikingClassifier
+from spikehead.heads.parameters import Hyperparameters
 
 GROUP = "spikehead.heads"
 
 COLANET = "colanet"
 """The kind of heads that were saved before there were others."""
 
+DECORRELATED = "decorrelated"
+"""The head without conditions."""
+
+RECOMMENDED = "recommended"
+"""CoLaNET with what is recommended for photos."""
+
+PAPER = "paper"
+"""CoLaNET with Table 1 of the hybrid paper."""
+
+DEFAULT_HEAD = RECOMMENDED
+"""The head of a new model where none is named."""
+
+_PRESETS = {PAPER: COLANET, RECOMMENDED: COLANET}
+
 _OWN = {
     COLANET: "spikehead.heads.colanet.classifier:CoLaNETClassifier",
-    "decorrelated": "spikehead.heads.decorrelated.classifier:DecorrelatedColumns",
+    DECORRELATED: "spikehead.heads.decorrelated.classifier:DecorrelatedColumns",
 }
 
 
@@ -39,8 +55,56 @@ def head_class(name: str) -> type[SpikingClassifier]:
     known = kinds()
     if name not in known:
         raise ValueError(
-            f"there is no head {name!r}; there are {', '.join(sorted(known))} (another package "
-            f"adds one by an entry point of the group {GROUP})"
+            f"there is no head {name!r}; there are {', '.join(sorted({*known, *_PRESETS}))} "
+            f"(another package adds one by an entry point of the group {GROUP})"
         )
     found: type[SpikingClassifier] = known[name].load()
     return found
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of the head that a name stands for; a kind's own name is one, too."""
+    return _PRESETS.get(name, name)
+
+
+def kind_with(parameters: Hyperparameters) -> str:
+    """Return the kind of head that has these hyperparameters.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    for kind in kinds():
+        if head_class(kind).hyperparameters is type(parameters):
+            return kind
+    raise ValueError(f"{type(parameters).__name__} are the hyperparameters of no head")
+
+
+def title_of(name: str) -> str:
+    """Return what tables call the head that a name stands for."""
+    title = head_class(kind_of(name)).title
+    return f"{title}, {name}" if name in _PRESETS else title
+
+
+def new_head(
+    name: str, parameters: Hyperparameters | None = None, **options: Any
+) -> SpikingClassifier:
+    """Return a head that has learned nothing, by its name.
+
+    Parameters
+    ----------
+    name : str
+        A kind of head; or ``"recommended"`` or ``"paper"``, which are CoLaNET's.
+    parameters : Hyperparameters, optional
+        Default: those that the name stands for.
+    **options
+        As `SpikingClassifier.for_features` takes them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such head, or it has no such option.
+    """
+    found = head_class(kind_of(name))
+    return found.for_features(parameters or (name if name in _PRESETS else None), **options)

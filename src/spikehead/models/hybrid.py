@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,8 @@ from spikehead.encoders import (
     restore_encoder,
 )
 from spikehead.files import chunks, sha256
-from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.heads.parameters import Hyperparameters
-from spikehead.heads.registry import COLANET, head_class, kinds
+from spikehead.heads.registry import DEFAULT_HEAD, head_class, kind_of, kind_with, kinds, new_head
 from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
 from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
@@ -122,11 +121,6 @@ class Answer:
     learned_as: list[str] = field(default_factory=list)
 
 
-def for_encoder(parameters: CoLaNETParameters, encoder: Encoder) -> CoLaNETParameters:
-    """Return the parameters with the saturation that the encoder knows, if any."""
-    return replace(parameters, saturation=encoder.saturation or parameters.saturation)
-
-
 class HybridClassifier:
     """Classifies photos: a frozen encoder, and a spiking head that goes on learning.
 
@@ -134,13 +128,15 @@ class HybridClassifier:
     ----------
     encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
-    head : str, default="colanet"
-        The kind of head, as `spikehead.heads.registry` knows it: ``"colanet"``,
-        ``"decorrelated"``, or what another package adds.
+    head : str, optional
+        By its name, as `spikehead.heads.registry` knows it. ``"recommended"`` is CoLaNET as is
+        recommended for photos, with the saturation that the encoder knows, or else with one that
+        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``;
+        ``"paper"`` is CoLaNET with Table 1 and the saturation that the encoder knows;
+        ``"decorrelated"`` is `DecorrelatedColumns`; and another package may add some. Default: the
+        head whose hyperparameters `parameters` are, or else ``"recommended"``.
     parameters : Hyperparameters, optional
-        Default: what is recommended. Of CoLaNET `RECOMMENDED`, with the saturation that the encoder
-        knows, or else with one that fits the first photos that are learned, as by
-        ``CoLaNETClassifier(saturation="auto")``.
+        Hyperparameters of the head. Default: those that its name stands for.
     seed : int, default=0
         Decides what the head draws by lot, and the order of a shuffled stream.
     cache : ActivationCache, optional
@@ -175,7 +171,7 @@ class HybridClassifier:
         self,
         encoder: str | Encoder = DEFAULT,
         *,
-        head: str = COLANET,
+        head: str | None = None,
         parameters: Hyperparameters | None = None,
         seed: int = 0,
         cache: ActivationCache | None = None,
@@ -188,7 +184,9 @@ class HybridClassifier:
         # A file that is replaced while the model works would be saved as its encoder otherwise.
         self._files = {role: sha256(chunks(path)) for role, path in self.encoder.files.items()}
         self.cache = cache
-        self.head = head_class(head).for_features(
+        name = head or (kind_with(parameters) if parameters else DEFAULT_HEAD)
+        self.head = new_head(
+            name,
             parameters,
             encoder_saturation=self.encoder.saturation,
             seed=seed,
@@ -196,7 +194,7 @@ class HybridClassifier:
             **options,
         )
         self.head.begin(self.encoder.n_activations)
-        self._kind = head
+        self._kind = kind_of(name)
         self.measurement: Measurement | None = None
         self.revision: Revision | None = None
         self._seed = seed
@@ -342,7 +340,7 @@ class HybridClassifier:
 
         Returns
         -------
-        ndarray of int, shape (n_photos, 15, n_classes)
+        ndarray of int, shape (n_photos, n_steps, n_classes)
         """
         return self.head.out_spikes(activations)[:, :, self._in_columns()]
 
@@ -602,6 +600,34 @@ class HybridClassifier:
                 [label for label, _ in shown],
                 np.array([activations for _, activations in shown]),
             )
+        return model
+
+    def merge(self, other: HybridClassifier) -> HybridClassifier:
+        """Return the model that has learned what both have; both stay as they are.
+
+        Parameters
+        ----------
+        other : HybridClassifier
+            With the same encoder, and a head that can be merged with this one's
+            (`DecorrelatedColumns.merge`). Classes of the same name are one. A photo that both have
+            learned counts twice.
+
+        Raises
+        ------
+        ValueError
+            If the encoders differ, or the heads cannot be merged.
+        """
+        if self.encoder.fingerprint != other.encoder.fingerprint:
+            raise ValueError(
+                f"models with different encoders, {self.encoder.name} and {other.encoder.name}, "
+                "cannot be merged: teach both behind the same one"
+            )
+        model = copy.copy(self)
+        model.head = self.head.merge(other.head)
+        columns = [model.classes.index(name) for name in other.classes]
+        model._learned = self._learned.merged(other._learned, columns)
+        model._right = self._right + other._right
+        model.measurement = model.revision = None
         return model
 
     # ------------------------------------------------------------ the way of the data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,11 @@ class LearnedPhotos:
     def copy(self) -> LearnedPhotos:
         """Return a copy that goes its own way."""
         return LearnedPhotos(self._columns)
+
+    def merged(self, other: LearnedPhotos, columns: Sequence[int]) -> LearnedPhotos:
+        """Return the photos of both; `columns` is where each of the other's columns is now."""
+        theirs = {key: columns[column] for key, column in other._columns.items()}
+        return LearnedPhotos({**self._columns, **theirs})
 
     def add(self, keys: Iterable[bytes], columns: Iterable[int]) -> None:
         """Take in photos that were learned, and the columns of their classes."""

@@ -1,6 +1,6 @@
 """Pictures by matplotlib: the spikes behind a decision, what was learned, what is confused."""
 
-from spikehead.pictures.charts import confusion_matrix, curves, member_votes
+from spikehead.pictures.charts import class_shares, confusion_matrix, curves, member_votes
 from spikehead.pictures.decision import explain
 from spikehead.pictures.maps import weight_map, weight_maps
 from spikehead.pictures.spikes import input_spikes, output_spikes, potentials, spike_raster
@@ -8,6 +8,7 @@ from spikehead.pictures.style import check_file, rendered, require, save, style
 
 __all__ = [
     "check_file",
+    "class_shares",
     "confusion_matrix",
     "curves",
     "explain",

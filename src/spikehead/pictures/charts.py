@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from spikehead.pictures import checks
 from spikehead.pictures.spikes import caption, draw_boxes, draw_class_rows, highlighted
@@ -160,6 +160,54 @@ def confusion_matrix(
 
 
 @style()
+def class_shares(
+    shares: ArrayLike,
+    *,
+    class_names: Sequence[str],
+    predicted: int,
+    true: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw each class's share of the vote as a bar.
+
+    Parameters
+    ----------
+    shares : array of float, shape (n_classes,)
+        From 0 to 1; the classes with the largest are shown.
+    class_names : sequence of str
+        A name for each class.
+    predicted : int
+        The class of the answer, drawn in blue.
+    true : int, optional
+        The true class, drawn in orange where the answer is another.
+    ax : Axes, optional
+        Where to draw. Default: those of a new figure.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, or the names do not fit.
+    """
+    (values,) = checks.table(np.atleast_2d(shares), "shares", "of one row")
+    checks.names(class_names, len(values), "class_names")
+    colours = highlighted(len(values), predicted, true)
+    shown = _voted(values, colours)
+    ax = axes_or_new(ax, height=1.4 + 0.25 * len(shown))
+    draw_class_rows(ax, shown, class_names, predicted, true)
+    tones = [colours.get(column, INK) for column in shown.tolist()]
+    ax.barh(range(len(shown)), values[shown], height=0.7, color=tones)
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("share of the OUT spikes")
+    _write_shares(ax, values[shown])
+    caption(ax, "Shares", "")
+    return ax
+
+
+@style()
 def member_votes(
     votes: ArrayLike,
     *,
@@ -206,9 +254,7 @@ def member_votes(
     checks.names(class_names, n, "class_names")
     checks.index(member, members, "member")
     colours = highlighted(n, predicted, true)
-    rank = totals.copy()
-    rank[list(colours)] += 1
-    shown = np.argsort(-rank, kind="stable")[:MAX_VOTED]
+    shown = _voted(totals, colours)
     ax = axes_or_new(ax, height=1.4 + 0.25 * len(shown))
     draw_class_rows(ax, shown, class_names, predicted, true)
     who, row = np.nonzero(table[:, shown] > 0)
@@ -220,10 +266,22 @@ def member_votes(
     ax.set_xticks(range(1, members + 1, -(-members // 20)))
     ax.tick_params(axis="x", length=0)
     ax.set_xlabel("member of the ensemble")
+    _write_shares(ax, totals[shown])
+    caption(ax, "Votes", "" if member is None else f"member {member + 1} is shown below")
+    return ax
+
+
+def _voted(shares: NDArray[np.float64], always: Collection[int]) -> NDArray[np.intp]:
+    """Return the classes to show: those asked for, and those with the largest shares."""
+    rank = shares.copy()
+    rank[list(always)] += 1
+    return np.argsort(-rank, kind="stable")[:MAX_VOTED]
+
+
+def _write_shares(ax: Axes, shares: NDArray[np.float64]) -> None:
+    """Write the share of each row at its right end."""
     right = ax.secondary_yaxis("right")
-    right.set_yticks(range(len(shown)), [f"{share:.0%}" for share in totals[shown]])
+    right.set_yticks(range(len(shares)), [f"{share:.0%}" for share in shares])
     right.tick_params(length=0)
     right.spines["right"].set_visible(False)
     right.set_ylabel("share")
-    caption(ax, "Votes", "" if member is None else f"member {member + 1} is shown below")
-    return ax

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import FigureBase
 
+PALE = "#b8bec4"
+
 MAX_INPUTS = 240
 """Inputs that are shown at most; more are thinned evenly."""
 
@@ -111,8 +113,9 @@ def input_spikes(inputs: ArrayLike, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    inputs : array of bool, shape (steps, n_inputs)
-        Input spikes. More than `MAX_INPUTS` inputs are thinned evenly.
+    inputs : array of bool or int, shape (steps, n_inputs)
+        Input spikes; those below zero are of off lines, and paler. More than `MAX_INPUTS` inputs
+        are thinned evenly.
     ax : Axes, optional
         Where to draw. Default: those of a new figure.
 
@@ -125,17 +128,21 @@ def input_spikes(inputs: ArrayLike, *, ax: Axes | None = None) -> Axes:
     ValueError
         If there is nothing to draw.
     """
-    spikes = checks.table(inputs, "inputs", "(steps, inputs)").astype(bool)
+    spikes = np.sign(checks.table(inputs, "inputs", "(steps, inputs)").astype(int))
     ax = axes_or_new(ax)
     steps, n = spikes.shape
     rows = np.rint(np.linspace(0, n - 1, min(n, MAX_INPUTS))).astype(np.intp)
     step, row = np.nonzero(spikes[:, rows])
-    draw_boxes(ax, step + 1, rows[row] + 1, INK, height=0.8 * n / len(rows))
+    tones = [INK if sign > 0 else PALE for sign in spikes[step, rows[row]]]
+    draw_boxes(ax, step + 1, rows[row] + 1, tones, height=0.8 * n / len(rows))
     _set_clock(ax, steps, steps)
     ax.set_ylim(n + 0.5, 0.5)
     ax.set_yticks(sorted({1, n}), [f"{number:,}" for number in sorted({1, n})])
     ax.set_ylabel("input")
-    caption(ax, "Input spikes", _part(len(rows), n, "inputs, evenly chosen"))
+    note = _part(len(rows), n, "inputs, evenly chosen")
+    if (spikes < 0).any():
+        note += "; paler: of off lines"
+    caption(ax, "Input spikes", note)
     return ax
 
 
@@ -250,7 +257,7 @@ def potentials(
         ax.plot(
             clock,
             courses[:, column],
-            color=colours.get(column, "#b8bec4"),
+            color=colours.get(column, PALE),
             linewidth=2.2 if known else 1,
             label=row_name(class_names, column, predicted, true) if known else "_other",
             marker="o" if known else "",

@@ -72,7 +72,7 @@ class Model(BaseModel):
 
     name: str = Field(description="Of its folder.", examples=["my-model"])
     encoder: str = Field(examples=["bundled"])
-    members: int = Field(description="Networks in the ensemble.", examples=[15])
+    members: int = Field(description="Networks in the head.", examples=[15])
     photos: int = Field(description="Photos that were learned.", examples=[24])
     classes: list[LearnedClass] = Field(description="In the order in which they came.")
     lessons: list[Lesson] = Field(
@@ -125,12 +125,13 @@ class Answer(BaseModel):
     photo: str = Field(description="Its file name.", examples=["a.jpg"])
     label: str = Field(serialization_alias="class", examples=["cup"])
     shares: dict[str, float] = Field(
-        description="Each class's share of the ensemble's vote; they add up to 1.",
+        description="Each class's share of the vote; they add up to 1.",
         examples=[{"cup": 0.9, "pen": 0.1}],
     )
     spikes: dict[str, list[int]] = Field(
-        description="For each class, in how many members its column spiked at each of the 15 steps "
-        "of the presentation: 10 of input, 5 of silence.",
+        description="For each class, in how many members its column spiked at each step of the "
+        "presentation: of CoLaNET 10 of input and 5 of silence, of decorrelated columns 10 of "
+        "input and 10 in which they answer.",
         examples=[{"cup": [0, 0, 3, 15, 2, 9, 12, 4, 8, 11, 0, 0, 0, 0, 0], "pen": [0] * 15}],
     )
 

@@ -265,7 +265,7 @@ class Teacher:
 
     def _warm_up(self) -> None:
         """Learn and answer once, on a copy: what is compiled at first use takes seconds."""
-        blank = np.zeros((1, self._saved.encoder.n_activations), np.float32)
+        blank = np.ones((1, self._saved.encoder.n_activations), np.float32)
         lesson = StoredLesson(0, "", 0.0, np.zeros((1, 32), np.uint8), blank)
         head = self._saved.taught([lesson]).head
         head.predict_proba(blank)

@@ -104,7 +104,7 @@ def tune(
 ) -> Findings:
     """Search for the hyperparameters with the highest accuracy; call it again to go on.
 
-    The folder receives ``parameters.json``, which `spikehead learn --parameters` takes, and the
+    The folder receives ``parameters.json``, which `spikehead learn --head` takes, and the
     report as ``report.json`` and ``report.md``; also when the search is interrupted. Parameters
     ranked by the protocol "paper" are named ``parameters-ranked-by-test.json``.
 

@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from spikehead import DecorrelatedColumns
+from spikehead import CoLaNETClassifier, DecorrelatedColumns
 from spikehead.coding import signed_counts
 from spikehead.heads.decorrelated import reference
 
@@ -176,3 +176,30 @@ def test_a_state_is_taken_up_bit_for_bit() -> None:
     other = head(width=20).resume(one.classes_, one.state(), n_features=64)
     assert (other.decision_function(X) == one.decision_function(X)).all()
     assert_same(other.partial_fit(X[160:N], NAMES[160:N]), one.partial_fit(X[160:N], NAMES[160:N]))
+
+
+def test_merged_heads_answer_as_the_one_that_saw_both_streams():
+    X, y = load_digits(return_X_y=True)
+    names = np.array([f"digit {label}" for label in y])
+    first, second = np.flatnonzero(y[:1200] < 7), np.flatnonzero(y[:1200] > 3)
+    first, second = first[first % 2 == 0], second[second % 2 == 1]
+    one, other = (
+        DecorrelatedColumns(n_threads=1).fit(X[part], names[part]) for part in (first, second)
+    )
+    both = np.concatenate([second, first])
+    whole = DecorrelatedColumns(n_threads=1).fit(X[both], names[both])
+    for merged in (one.merge(other), other.merge(one)):
+        assert merged.classes_.tolist() == whole.classes_.tolist()
+        assert merged.network_.presentations == len(both)
+        np.testing.assert_array_equal(merged.predict(X[1200:]), whole.predict(X[1200:]))
+        np.testing.assert_allclose(
+            merged.decision_function(X[1200:]), whole.decision_function(X[1200:]), atol=1e-6
+        )
+    assert (len(one.classes_), len(other.classes_)) == (7, 6)
+    merged.partial_fit(X[:1], ["new"])
+    with pytest.raises(ValueError, match="cannot be merged with a head of another kind"):
+        one.merge(CoLaNETClassifier())
+    with pytest.raises(ValueError, match="heads with lam 1 and 2 cannot be merged"):
+        one.merge(DecorrelatedColumns(lam=2).fit(X[:9], names[:9]))
+    with pytest.raises(ValueError, match="CoLaNET cannot be merged: what they know depends on"):
+        CoLaNETClassifier().merge(one)

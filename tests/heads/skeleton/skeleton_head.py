@@ -88,4 +88,4 @@ class Skeleton(SpikingClassifier):
 
     def _spikes(self, coded):
         scores = self._ask(coded)
-        return (scores == scores.max(axis=1, keepdims=True))[:, None].astype(int)
+        return (scores == scores.max(axis=1, keepdims=True))[:, None, None]

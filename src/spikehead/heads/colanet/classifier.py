@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from sklearn.utils.validation import check_array
 
 from spikehead.coding import CODINGS, STEPS, Coding, SpikeTrains
 from spikehead.compilation import compiled
+from spikehead.heads import account
+from spikehead.heads.account import Account
 from spikehead.heads.classifiers import SpikingClassifier
-from spikehead.heads.colanet import rules
+from spikehead.heads.colanet import reference, rules
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.deployed import DeployedCoLaNET
 from spikehead.heads.colanet.network import Network
@@ -128,6 +130,10 @@ class CoLaNETClassifier(SpikingClassifier):
     title = "CoLaNET"
     hyperparameters = CoLaNETParameters
     signed = False
+    presets: ClassVar = {
+        "recommended": RECOMMENDED.to_dict() | {"saturation": AUTO},
+        "paper": CoLaNETParameters().to_dict(),
+    }
     network_: Network
 
     def __init__(
@@ -178,9 +184,9 @@ class CoLaNETClassifier(SpikingClassifier):
     @classmethod
     def for_features(
         cls,
-        parameters: Hyperparameters | None = None,
+        parameters: Hyperparameters | str | None = None,
         *,
-        encoder_saturation: float | None = None,
+        encoder_saturation: float | str | None = None,
         seed: int = 0,
         n_threads: int | None = None,
         **options: Any,
@@ -189,21 +195,29 @@ class CoLaNETClassifier(SpikingClassifier):
 
         Parameters
         ----------
-        parameters : CoLaNETParameters, optional
-            Default: `RECOMMENDED`, with the saturation of the encoder.
-        encoder_saturation : float, optional
-            The saturation that the encoder knows. Default: one that fits the first photos.
+        parameters : CoLaNETParameters or {"recommended", "paper"}, default="recommended"
+            `RECOMMENDED` or Table 1 of the hybrid paper by name, both with the saturation of the
+            encoder; or others, with their own.
+        encoder_saturation : float or "auto", optional
+            The saturation that the encoder knows. Default: of what is recommended one that fits
+            the first photos, of Table 1 its own.
         seed : int, default=0
             The `random_state`.
         n_threads : int, optional
             Default: as many as this process may use.
         **options
             Options of the estimator, before `parameters`; `settings` gives them.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no such option.
         """
-        values = (parameters or RECOMMENDED).to_dict()
-        if parameters is None:
-            values["saturation"] = encoder_saturation or AUTO
-        return cls(**(values | options), random_state=seed, n_threads=n_threads, grow=True)
+        parameters = parameters or "recommended"
+        values = cls._values(parameters)
+        if isinstance(parameters, str):
+            values["saturation"] = encoder_saturation or values["saturation"]
+        return cls._made(values | options, random_state=seed, n_threads=n_threads, grow=True)
 
     def settings(self) -> dict[str, Any]:
         """Return the options that a saved head needs to be made again, as JSON values."""
@@ -253,9 +267,24 @@ class CoLaNETClassifier(SpikingClassifier):
     def _ask(self, coded: SpikeTrains) -> NDArray[np.float64]:
         return np.asarray(votes(*self._running_engine().respond(coded)))
 
-    def _spikes(self, coded: SpikeTrains) -> NDArray[np.intp]:
-        spikes = self._running_engine().out_spikes(coded)
-        return np.asarray(spikes.sum(axis=1).transpose(0, 2, 1))
+    def _spikes(self, coded: SpikeTrains) -> NDArray[np.bool_]:
+        return np.asarray(self._running_engine().out_spikes(coded).transpose(0, 1, 3, 2))
+
+    def _told(self, coded: SpikeTrains) -> Account:
+        network, size = self.network_, self.parameters_.microcolumns
+        answer = int(self._ask(coded)[0].argmax())
+        (members,) = reference.run(network, coded)
+        spikes = np.array([member.out(size) for member in members])
+        shares = account.votes(spikes)
+        others = np.delete(shares, answer, axis=1).max(axis=1, initial=0)
+        best = int((shares[:, answer] - others).argmax())
+        seen = members[best]
+        ratios = (seen.potentials / seen.thresholds).reshape(len(seen.potentials), -1, size)
+        nearest = ratios[:STEPS].max(axis=0).argmax(axis=1)
+        weights = [network.weight_map(column, best)[one] for column, one in enumerate(nearest)]
+        return Account(
+            spikes, best, seen.input.astype(np.int8), ratios.max(axis=2), np.array(weights)
+        )
 
     def _running_engine(self) -> CPUEngine | CUDAEngine:
         engine: CPUEngine | CUDAEngine | None = getattr(self, "_engine", None)

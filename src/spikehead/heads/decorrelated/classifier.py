@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from spikehead.coding import STEPS, Signed
+from spikehead.heads.account import Account
 from spikehead.heads.classifiers import SpikingClassifier
-from spikehead.heads.decorrelated import rules
+from spikehead.heads.decorrelated import reference, rules
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.deployed import DeployedColumns
 from spikehead.heads.decorrelated.network import Network
-from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, DecorrelatedParameters
+from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, UNIT, DecorrelatedParameters
+from spikehead.heads.decorrelated.revision import merged
+from spikehead.heads.labels import joined, missing
 
 
 class DecorrelatedColumns(SpikingClassifier):
@@ -97,6 +101,48 @@ class DecorrelatedColumns(SpikingClassifier):
         """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
         return DeployedColumns(self)
 
+    def merge(self, other: SpikingClassifier) -> DecorrelatedColumns:
+        """Return the head that has learned both streams, up to rounding; both stay as they are.
+
+        Parameters
+        ----------
+        other : DecorrelatedColumns
+            Of the same features and hyperparameters. Classes of the same name are one; those that
+            are new come after the known ones. An example that both have learned counts twice.
+
+        Returns
+        -------
+        DecorrelatedColumns
+            With the options of this one.
+
+        Raises
+        ------
+        ValueError
+            If the other is another kind of head, or differs in features or hyperparameters, or has
+            a horizon.
+        sklearn.exceptions.NotFittedError
+            If one has learned nothing.
+        """
+        if not isinstance(other, DecorrelatedColumns):
+            raise ValueError(f"{self.title} cannot be merged with a head of another kind")
+        check_is_fitted(self)
+        check_is_fitted(other)
+        ours, theirs = (getattr(one, "feature_names_in_", None) for one in (self, other))
+        if not (ours is None or theirs is None or np.array_equal(ours, theirs)):
+            raise ValueError("heads of features with different names cannot be merged")
+        new = other._by_column()
+        classes = joined(self._by_column(), missing(new, self.classes_))
+        places = {name: column for column, name in enumerate(classes.tolist())}
+        columns = np.array([places[name] for name in new.tolist()], np.intp)
+        whole: DecorrelatedColumns = self._draft(knowing=False)
+        whole.n_features_in_ = self.n_features_in_
+        if ours is not None:
+            whole.feature_names_in_ = ours
+        whole.network_ = merged(self.network_, other.network_, columns)
+        whole.coding_ = whole._new_coding(whole.network_)
+        whole._name_columns(classes)
+        return whole
+
     # ------------------------------------------------------------ what a head is
 
     def _new_network(self, n_inputs: int, n_columns: int) -> Network:
@@ -117,11 +163,22 @@ class DecorrelatedColumns(SpikingClassifier):
     def _ask(self, coded: NDArray[np.int8]) -> NDArray[np.float64]:
         return _scores(self._engine().respond(coded))
 
-    def _spikes(self, coded: NDArray[np.int8]) -> NDArray[np.intp]:
+    def _spikes(self, coded: NDArray[np.int8]) -> NDArray[np.bool_]:
         # Each neuron fires off its potential after the input, a spike a step.
         spikes = self._engine().respond(coded).spikes[:, None]
         steps = np.arange(STEPS + DISCHARGE_STEPS)[:, None] - STEPS
-        return np.asarray((steps >= 0) & (steps < spikes), np.intp)
+        return np.asarray((steps >= 0) & (steps < spikes))[:, None]
+
+    def _told(self, coded: NDArray[np.int8]) -> Account:
+        network = self.network_
+        now = reference.present(network, coded[0])
+        return Account(
+            now.spikes[None],
+            input=now.input,
+            potentials=now.potentials / now.thresholds,
+            weights=np.array([network.weight_map(one) for one in range(network.n_columns)]),
+            excitation=network.by_input(now.excitation) / UNIT,
+        )
 
     def _engine(self) -> CPUEngine:
         return CPUEngine(self.network_, self.n_threads)

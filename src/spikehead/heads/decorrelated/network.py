@@ -148,6 +148,11 @@ class Network(ColumnarNetwork):
         horizon = self.parameters.horizon * int(np.count_nonzero(self.counts))
         return float((1 - 1 / horizon) ** BLOCK) if horizon else 1.0
 
+    @property
+    def stability(self) -> NDArray[np.float64]:
+        """How settled each neuron is: dopamine moves its weights by 1 / 2**stability."""
+        return np.log2(np.maximum(self.counts, 1))
+
     def arranged(self, counts: NDArray[Any]) -> NDArray[Any]:
         """Return values of inputs in the places where the inputs lie.
 
@@ -226,9 +231,13 @@ class Network(ColumnarNetwork):
 
     def weight_map(self, column: int) -> NDArray[np.float64]:
         """Return the weight of each input of a column, in plain numbers, shape (n_inputs,)."""
-        weights = np.zeros(self.n_inputs + 1)
-        weights[self.places] = self.weights[column] / UNIT
-        return weights[:-1]
+        return self.by_input(self.weights[column]) / UNIT
+
+    def by_input(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return values of places, as `arranged` gives them for one example, input by input."""
+        found = np.zeros(self.n_inputs + 1)
+        found[self.places] = values
+        return found[:-1]
 
     def consolidated(self) -> NDArray[np.float64]:
         """Return the lateral inhibition, that of the traces included, as an array of its own."""

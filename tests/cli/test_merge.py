@@ -1,0 +1,49 @@
+"""spikehead merge."""
+
+import json
+
+import numpy as np
+
+from spikehead import HybridClassifier
+from spikehead.encoders import encode_photos
+
+
+def test_models_that_learned_apart_become_one(run, digit_photos, tmp_path):
+    photos = sorted(digit_photos(80).rglob("*.png"), key=lambda path: path.name)
+    labels = [photo.parent.name for photo in photos]
+    encoder, head = "pixels:8", "decorrelated"
+    parts = {"a": slice(0, 30), "b": slice(25, 80, 2), "all": slice(0, 0)}
+    models = {name: HybridClassifier(encoder, head=head, n_threads=1) for name in parts}
+    for name in ("a", "b"):
+        models[name].learn(photos[parts[name]], labels[parts[name]])
+        models[name].save(tmp_path / name)
+    code, out, err = run(
+        "merge", tmp_path / "a", tmp_path / "b", "--into", tmp_path / "c", "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["learned"] == 30 + 28
+    merged = HybridClassifier.load(tmp_path / "c")
+    # Photo by photo, so that the three which both have learned are learned twice.
+    X = np.array([merged.heard(one)[0] for one in encoded(merged, photos)])
+    shown = [*range(30), *range(25, 80, 2)]
+    whole = type(merged.head)(n_threads=1).fit(X[shown], np.array(labels)[shown])
+    np.testing.assert_array_equal(merged.head.predict(X), whole.predict(X))
+    counts = merged.photos_learned
+    assert sum(counts.values()) == len(set(shown))
+    assert all(counts[name] == len({i for i in shown if labels[i] == name}) for name in counts)
+    assert len(merged.prequential) == len(shown)
+
+    HybridClassifier("pixels:4", head=head).save(tmp_path / "other")
+    HybridClassifier(encoder).save(tmp_path / "colanet")
+    for second, sentence in (
+        ("other", "models with different encoders, pixels:8 and pixels:4, cannot be merged"),
+        ("colanet", "decorrelated columns cannot be merged with a head of another kind"),
+    ):
+        code, _, err = run("merge", tmp_path / "a", tmp_path / second, "--into", tmp_path / "d")
+        assert (code, sentence in err, (tmp_path / "d").exists()) == (1, True, False)
+    code, _, err = run("merge", tmp_path / "a", tmp_path / "b", "--into", tmp_path / "c")
+    assert (code, "is a model already; name a new folder" in err) == (2, True)
+
+
+def encoded(model, photos):
+    return encode_photos(photos, model.encoder, batch_size=1)
