@@ -264,7 +264,8 @@ class CoLaNETClassifier(SpikingClassifier):
         return np.asarray(votes(*self._running_engine().respond(coded)))
 
     def _spikes(self, coded: SpikeTrains) -> NDArray[np.bool_]:
-        return np.asarray(self._running_engine().out_spikes(coded)).transpose(0, 1, 3, 2)
+        spikes = self._running_engine().out_spikes(coded)
+        return np.asarray(spikes.transpose(0, 1, 3, 2), bool)
 
     def _told(self, coded: SpikeTrains) -> Account:
         network, size = self.network_, self.parameters_.microcolumns
