@@ -18,6 +18,7 @@ def pytest_configure():
     if "PYTEST_XDIST_WORKER" in os.environ:
         # A worker has one core: threads that wait for each other there take many times as long.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+        os.environ.pop("COLUMNS", None)  # those of a terminal that is not there
 
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -37,7 +38,6 @@ def run(capsys, monkeypatch):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["spikehead", *map(str, arguments)])
-        monkeypatch.delenv("COLUMNS", raising=False)  # a terminal's, which is not here
         with pytest.raises(SystemExit) as stop:
             cli.main()
         captured = capsys.readouterr()

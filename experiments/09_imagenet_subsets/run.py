@@ -86,7 +86,7 @@ def encoded(photos: list[Photo], model: HybridClassifier) -> Examples:
 def table(results: list[Result], head: CoLaNETClassifier, test: Examples) -> Iterator[str]:
     """Return the lines of the table: accuracies, and the estimated energy of each head."""
     network = head.network_
-    energy = measure_energy(network, head.coding_.spike_counts(test.X))
+    energy = measure_energy(head, test.X)
     ann = DenseHead((network.n_inputs, ANN_NEURONS, network.n_columns))
     joules = [
         (energy.answering.joules, energy.learning.joules),

@@ -456,7 +456,7 @@ class Coding(Stateful, ABC):
         """Return a sentence about what is not heard of what a source gives, or nothing."""
         return ""
 
-    def constants(self) -> dict[str, NDArray[np.float64]]:
+    def constants(self) -> dict[str, NDArray[Any]]:
         """Return what the operators of `graph` need, by name."""
         return {}
 
@@ -549,7 +549,7 @@ class Even(Coding):
             )
         return ""
 
-    def constants(self) -> dict[str, NDArray[np.float64]]:
+    def constants(self) -> dict[str, NDArray[Any]]:
         """Return what the operators of `graph` need, by name."""
         return {
             "gains": self.gains(),
@@ -644,6 +644,28 @@ class Signed(Coding):
         How many root mean squares an activation has from which an input spikes at every step.
     """
 
+    # A running sum adds up in order, as `signed_counts` does; squares of float32 need no scaling.
+    graph = """
+    single = Cast <to = 1> (activations)
+    precise = Cast <to = 11> (single)
+    size = Abs (precise)
+    square = Mul (size, size)
+    running = CumSum (square, inputs_axis)
+    power = Gather <axis = 1> (running, last_input)
+    mean = Div (power, n_inputs)
+    root = Sqrt (mean)
+    saturation = Mul (scale, root)
+    gain_of_any = Div (most_spikes, saturation)
+    is_any = Greater (power, no_spikes)
+    gain = Where (is_any, gain_of_any, no_spikes)
+    scaled = Mul (size, gain)
+    clipped = Min (scaled, most_spikes)
+    raised = Add (clipped, half)
+    spikes_of_either = Floor (raised)
+    sign = Sign (precise)
+    counts = Mul (sign, spikes_of_either)
+    """
+
     def __init__(self, n_inputs: int, scale: float) -> None:
         self.scale = scale
         super().__init__(n_inputs)
@@ -659,6 +681,18 @@ class Signed(Coding):
     def shares(self, given: NDArray[Any]) -> CodedShares:
         """Return how much of some activations is heard; either sign is."""
         return super().shares(given)._replace(clipped=0.0)
+
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """Return what the operators of `graph` need, by name."""
+        return {
+            "inputs_axis": np.array(1),
+            "last_input": np.array([self.n_inputs - 1]),
+            "n_inputs": np.array(float(self.n_inputs)),
+            "scale": np.array(float(self.scale)),
+            "no_spikes": np.array(0.0),
+            "most_spikes": np.array(float(STEPS)),
+            "half": np.array(0.5),
+        }
 
 
 CODINGS: dict[str, type[Even | Events]] = {"even": Even, "bernoulli": Bernoulli, "events": Events}

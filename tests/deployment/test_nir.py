@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from spikehead import CoLaNETClassifier
+from spikehead import CoLaNETClassifier, DecorrelatedColumns
 from spikehead.coding import even_trains
 from spikehead.deployment.nir import export, input_spikes
 from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.decorrelated import reference
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def presented(head, activations):
     """Return the spikes that go in, and the OUT spikes [presentation, member x class]."""
     trains = even_trains(activations, head.parameters_.saturation)
     out = CPUEngine(head.network_, 1).respond(trains).spikes
-    return input_spikes(head.network_, trains), out.reshape(len(out), -1)
+    return input_spikes(head, activations), out.reshape(len(out), -1)
 
 
 def simulated(graph, spikes, *, floor=False):
@@ -163,6 +164,55 @@ def test_simulators_read_it_and_give_the_spikes_of_its_equations(simulator, file
     pytest.importorskip(simulator.__name__, exc_type=ImportError)
     spikes, _ = presented(head, images)
     graph = nir.read(file)
+    module, state, counts = simulator(graph), None, 0
+    with torch.no_grad():
+        for step in range(spikes.shape[1]):
+            z, state = module(torch.from_numpy(spikes[:, step].astype(np.float32)), state)
+            counts = counts + z.numpy()
+    assert (counts == simulated(graph, spikes)).all()
+
+
+@pytest.fixture(scope="module", params=[2048, 20])
+def columns(request):
+    """Return a head whose inputs lie on one branch, or on several."""
+    images, labels = load_digits(return_X_y=True)
+    return DecorrelatedColumns(width=request.param, n_threads=1).partial_fit(
+        images[:100], labels[:100]
+    )
+
+
+def test_decorrelated_columns_spike_as_the_reference(columns, images, tmp_path):
+    """Exactly, in float64; a class's ten neurons are a thermometer of its OUT spikes."""
+    export(columns, tmp_path / "head.nir")
+    graph = nir.read(tmp_path / "head.nir")
+    images = images[:20] - 4.0  # of either sign
+    spikes = simulated(graph, input_spikes(columns, images)).reshape(20, 10, 10)
+    counts = columns.coding_.spike_counts(images)
+    seen = reference.run(columns.network_, counts)
+    assert (spikes.sum(axis=2) == [now.spikes.sum(axis=0) for now in seen]).all()
+    assert (np.diff(spikes, axis=2) <= 0).all()
+    assert spikes.max() == 1
+    names = np.array(json.loads(graph.metadata["classes"]))
+    most = spikes.sum(axis=2)
+    untied = (most == most.max(axis=1, keepdims=True)).sum(axis=1) == 1
+    assert untied.any()
+    assert (names[most.argmax(axis=1)] == columns.predict(images))[untied].all()
+    thresholds = graph.metadata["thresholds"]
+    np.testing.assert_allclose(thresholds, seen[0].thresholds / 2**30)
+    weights = graph.nodes["synapses"].weight.reshape(10, 10, -1)
+    assert (weights[3, 5, :64] == columns.network_.weight_map(3)).all()
+    assert (weights[3, 5, 64:128] == -weights[3, 5, :64]).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("simulator", [snntorch, norse, spikingjelly])
+def test_simulators_read_decorrelated_columns(simulator, columns, images, tmp_path):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("nirtorch")
+    pytest.importorskip(simulator.__name__, exc_type=ImportError)
+    export(columns, tmp_path / "head.nir")
+    graph = nir.read(tmp_path / "head.nir")
+    spikes = input_spikes(columns, images[:20])
     module, state, counts = simulator(graph), None, 0
     with torch.no_grad():
         for step in range(spikes.shape[1]):

@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 from spikehead import HybridClassifier
 from spikehead.deployment.onnx import export
 from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.decorrelated import DecorrelatedParameters, reference
 from spikehead.images import Preprocessing, read_photo
 
 SIDE = 6
@@ -51,7 +52,9 @@ def answers(file, pixels):
 
 def assert_same(file, model, pixels):
     """Assert that file and model give the same votes, to the last bit."""
-    activations = model.encoder.encode(pixels).clip(min=0)
+    activations = model.encoder.encode(pixels)
+    if not model.head.signed:
+        activations = activations.clip(min=0)
     labels, votes, confidences = answers(file, pixels)
     expected = model.head.decision_function(activations)
     # Of two classes, the difference of their shares.
@@ -79,7 +82,8 @@ def digits(tmp_path_factory):
 def model(digits):
     """Return a model that has learned half of the digits through the bundled encoder."""
     paths, labels = digits
-    model = HybridClassifier(parameters=CoLaNETParameters(microcolumns=2), members=4, n_threads=1)
+    p = CoLaNETParameters(microcolumns=2)
+    model = HybridClassifier("bundled", parameters=p, members=4, n_threads=1)
     model.learn(paths[:200], labels[:200])
     return model
 
@@ -103,6 +107,61 @@ def test_a_file_votes_as_its_model(tmp_path_factory, p, members, n_classes, seed
     file = tmp_path_factory.mktemp("onnx") / "model.onnx"
     assert export(model, file) == 1
     assert_same(file, model, pixels[40:])
+
+
+FLAT = """
+    <ir_version: 8, opset_import: ["": 17]>
+    flat (float[batch, 3, 4, 4] image) => (float[batch, 48] y) { y = Flatten (image) }"""
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory):
+    """Return an encoder that gives what it takes, of either sign."""
+    folder = tmp_path_factory.mktemp("flat")
+    onnx.save(parser.parse_model(FLAT), folder / "flat.onnx")
+    (folder / "flat.json").write_text('{"preprocessing": {"resize": 4, "crop": 4}}')
+    return f"onnx:{folder / 'flat.onnx'}"
+
+
+@given(
+    p=st.builds(
+        DecorrelatedParameters,
+        scale=st.sampled_from([0.7, 4.0]),
+        threshold=st.sampled_from([0.01, 0.2, 1.0]),
+        width=st.sampled_from([7, 20, 2048]),
+        horizon=st.sampled_from([0, 3]),
+    ),
+    n_classes=st.integers(1, 5),
+    n_learned=st.sampled_from([1, 30, 70]),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=12)
+def test_decorrelated_columns_answer_as_the_reference(
+    flat, tmp_path_factory, p, n_classes, n_learned, seed
+):
+    random = np.random.default_rng(seed)
+    model = HybridClassifier(flat, head="decorrelated", parameters=p, n_threads=1)
+    # The last class has learned nothing; photos are of any strength, one of none.
+    model.head.add_classes([f"class {9 - number}" for number in range(n_classes + 1)])
+    photos = random.standard_normal((n_learned + 15, 3, 4, 4))
+    photos *= 10.0 ** random.integers(-30, 30, (len(photos), 1, 1, 1))
+    photos[-1] = 0
+    photos = photos.astype(np.float32)
+    labels = random.choice(model.classes[:-1], n_learned)
+    model.head.partial_fit(model.encoder.encode(photos[:n_learned]), labels)
+    file = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    assert export(model, file) == 1
+    assert_same(file, model, photos[n_learned:])
+    head = model.head
+    counts = head.coding_.spike_counts(photos[n_learned:].reshape(-1, 48))
+    classes, votes, _ = answers(file, photos[n_learned:])
+    for label, score, seen in zip(
+        classes, votes, reference.run(head.network_, counts), strict=True
+    ):
+        spikes = seen.spikes.sum(axis=0)
+        assert np.floor(score).tolist() == spikes.tolist()
+        ranks = list(zip(spikes, seen.residuals, strict=True))
+        assert ranks[label] == max(ranks)
 
 
 def test_sums_beyond_single_precision_are_exact(tmp_path):

@@ -30,13 +30,11 @@ from onnx import (
 from PIL import Image
 
 from spikehead.backbones.precision import quantise
-from spikehead.coding import STEPS, Coding, even_spread
+from spikehead.coding import Coding
 from spikehead.encoders import Encoder, OnnxEncoder, Pixels, provenance
 from spikehead.encoders.onnx import LAYOUTS
 from spikehead.files import write_file
-from spikehead.heads.colanet.network import Network
-from spikehead.heads.colanet.parameters import ALL_STEPS, MEMORY, TAU, UNIT
-from spikehead.heads.colanet.rules import TIE
+from spikehead.heads.deployed import Operators
 from spikehead.images import Preprocessing
 from spikehead.models.hybrid import HybridClassifier
 from spikehead.names import first_line
@@ -54,7 +52,6 @@ pixels (float[batch, 1, $side, $side] image) => (float[batch, intensities] inten
 }
 """
 
-# A type is 1 (float), 6 (int32), 11 (double), or what holds every sum of weights exactly.
 _HEAD = """
 <ir_version: $ir_version, opset_import: ["": $opset]>
 head (float[batch, inputs] activations)
@@ -62,89 +59,9 @@ head (float[batch, inputs] activations)
 {
     # Spike counts: specification, section 1.
     $coding
-    # What the inputs of each count bring a neuron when they spike: section 7.
-    by_level = Unsqueeze (counts, axis_1)
-    is_level = Equal (by_level, levels)
-    of_level = Cast <to = $exact> (is_level)
-    exact_weights = Cast <to = $exact> (weights)
-    sums = MatMul (of_level, exact_weights)
-    whole_sums = Cast <to = 6> (sums)
-    brought = Reshape (whole_sums, levels_and_neurons)
+    $head
 
-    # The presentation, step by step: section 3.
-    shape = Shape (activations)
-    batch_size = Gather (shape, axis_0)
-    state = Concat <axis = 0> (batch_size, neurons)
-    rest = Expand (zero, state)
-    u_end, opens_end, spikes, peaks = Scan <num_scan_inputs = 3, body = step (
-        int32[batch, $members, $columns, $size] u,
-        int32[batch, $members, $columns, $size] opens,
-        int32[batch, $members, $columns, $size] fired,
-        int32[batch, $members, $columns, $size] peak,
-        int32 now,
-        int32[level, $members, 1, 1] spiking,
-        int32[$members, $columns, $size] stimulation
-    ) => (
-        int32[batch, $members, $columns, $size] next_u,
-        int32[batch, $members, $columns, $size] next_opens,
-        int32[batch, $members, $columns, $size] next_fired,
-        int32[batch, $members, $columns, $size] next_peak
-    ) {
-        bringing = Mul (brought, spiking)
-        current = ReduceSum <keepdims = 0> (bringing, axis_1)
-        drive = Add (current, stimulation)
-        is_open = GreaterOrEqual (now, opens)
-        felt = Where (is_open, drive, zero)
-        leak = Div (u, tau)
-        left = Sub (u, leak)
-        risen = Add (left, felt)
-        after = Max (risen, zero)
-
-        higher = Max (peak, after)
-        has_input = Less (now, input_steps)
-        next_peak = Where (has_input, higher, peak)
-
-        is_above = Greater (after, thresholds)
-        is_able = And (is_open, is_above)
-        candidate = Where (is_able, after, zero)
-        highest, winner = TopK <axis = -1> (candidate, one)
-        fires = Greater (highest, zero)
-        is_winner = Equal (microcolumns, winner)
-        is_loser = Not (is_winner)
-        spike = And (is_winner, fires)
-        is_blocked = And (is_loser, fires)
-        next_u = Where (spike, zero, after)
-        unblocked = Add (now, block)
-        next_opens = Where (is_blocked, unblocked, opens)
-        counted = Cast <to = 6> (spike)
-        next_fired = Add (fired, counted)
-    }> (rest, rest, rest, rest, steps, patterns, noise)
-
-    # The vote: section 5.
-    out = ReduceSum <keepdims = 0> (spikes, axis_3)
-    total = ReduceSum (out, axis_2)
-    divisor = Max (total, one_spike)
-    precise_out = Cast <to = 11> (out)
-    precise_divisor = Cast <to = 11> (divisor)
-    shares = Div (precise_out, precise_divisor)
-    share = ReduceSum <keepdims = 0> (shares, axis_1)
-    mean_share = Div (share, members)
-    in_ties = Div (mean_share, tie)
-    whole_ties = Round (in_ties)
-    rounded = Mul (whole_ties, tie)
-
-    peak_float = Cast <to = 1> (peaks)
-    threshold_float = Cast <to = 1> (thresholds)
-    ratios = Div (peak_float, threshold_float)
-    column_ratio, column_winner = TopK <axis = -1> (ratios, one)
-    precise_ratio = Cast <to = 11> (column_ratio)
-    reached = ReduceSum <keepdims = 0> (precise_ratio, axes_1_3)
-    above_reached = Add (reached, certain)
-    below_one = Div (reached, above_reached)
-    below_tie = Mul (below_one, tie)
-    votes = Add (rounded, below_tie)
-
-    all_votes = ReduceSum (votes, axis_1)
+    all_votes = ReduceSum (votes, columns)
     any_vote = Greater (all_votes, never)
     of_all = Div (votes, all_votes)
     confidences = Where (any_vote, of_all, even)
@@ -163,8 +80,8 @@ def export(
     """Write a model as one ONNX file that ONNX Runtime runs by itself.
 
     It takes `image`, float32 [batch, channels, side, side], as the encoder's preprocessing makes
-    it. It gives `class`, int64 [batch]; `votes`, float64 [batch, classes], each class's mean share
-    in the members' spikes, ties resolved as by `CoLaNETClassifier.decision_function`; and
+    it. It gives `class`, int64 [batch]; `votes`, float64 [batch, classes], each class's score
+    as the head's `decision_function` gives it; and
     `confidences`, the same as `HybridClassifier.vote` gives them. Its metadata hold, as JSON,
     `classes` (their names) and `preprocessing` (the fields of `Preprocessing`). The network is run
     and compared with the model before it is written.
@@ -200,9 +117,10 @@ def export(
         raise ValueError("the model has learned nothing yet: teach it before it is exported")
     if precision == "int8" and calibration is None:
         raise ValueError("the precision int8 needs calibration photos: give some typical ones")
-    if not isinstance(model.head.network_, Network) or not model.head.coding_.graph:
+    coding, operators = model.head.coding_, model.head.deployed().operators()
+    if operators is None or not coding.graph:
         raise ValueError(
-            f"a head of {model.head.title} with the coding {type(model.head.coding_).__name__} "
+            f"a head of {model.head.title} with the coding {type(coding).__name__} "
             "cannot be exported as ONNX"
         )
     encoder = _encoder(model.encoder)
@@ -210,7 +128,7 @@ def export(
         calibration = _noise(model.encoder.preprocessing)
     if precision == "int8":
         encoder = _quantised(encoder, model.encoder, calibration)
-    joined = _joined(encoder, _head(model.head.network_, model.head.coding_, encoder), model)
+    joined = _joined(encoder, _head(coding, operators, len(model.classes), encoder), model)
     with _explained(f"the encoder {model.encoder.name} cannot be run with the head"):
         agreement = _agreement(joined, model, calibration)
     if precision == "float32" and agreement < 1:
@@ -308,57 +226,22 @@ def _quantised(
         return onnx.load(file)
 
 
-def _head(network: Network, coding: Coding, encoder: ModelProto) -> ModelProto:
+def _head(coding: Coding, operators: Operators, n_columns: int, encoder: ModelProto) -> ModelProto:
     """Return the head as a network from `activations` to the vote, to be joined to `encoder`."""
-    n_members, n_columns = network.n_members, network.n_columns
-    size = network.parameters.microcolumns
-    neurons = n_members, n_columns, size
-    maps = [network.weight_map(c, m) for m in range(n_members) for c in range(n_columns)]
-    weights = np.concatenate(maps).T * np.float32(UNIT)
-    levels = np.arange(1, STEPS + 1)
-    # [step, level, member]
-    patterns = np.zeros((ALL_STEPS, STEPS, n_members), np.int32)
-    for member, phase in enumerate(network.phases.tolist()):
-        patterns[:STEPS, :, member] = even_spread(levels, phase)
-    constants = {
-        **coding.constants(),
-        "levels": levels.astype(np.float64)[:, None],
-        "weights": weights.astype(np.int16),
-        "levels_and_neurons": [0, STEPS, *neurons],
-        "neurons": [*neurons],
-        "steps": np.arange(ALL_STEPS, dtype=np.int32),
-        "patterns": patterns[..., None, None],
-        "noise": network.noise().reshape(ALL_STEPS, *neurons),
-        "tau": np.int32(TAU),
-        "input_steps": np.int32(STEPS),
-        "thresholds": network.thresholds().reshape(neurons),
-        "microcolumns": [*range(size)],
-        "block": np.int32(MEMORY + 1),
-        "members": np.float64(n_members),
-        "tie": np.float64(TIE),
-        "even": np.float64(1 / n_columns),
-        "zero": np.int32(0),
-        "one_spike": np.int32(1),
-        "never": np.float64(0),
-        "certain": np.float64(1),
-        "one": [1],
-        "axis_0": [0],
-        "axis_1": [1],
-        "axis_2": [2],
-        "axis_3": [3],
-        "axes_1_3": [1, 3],
-    }
-    # A float32 holds every whole number up to 2**24.
-    small = np.abs(weights).sum(axis=0).max() <= 2**24
     text = Template(_HEAD).substitute(
         coding=coding.graph,
+        head=operators.text,
+        columns=n_columns,
         ir_version=encoder.ir_version,
         opset=_opset(encoder),
-        exact=TensorProto.FLOAT if small else TensorProto.DOUBLE,
-        members=n_members,
-        columns=n_columns,
-        size=size,
     )
+    constants = {
+        **coding.constants(),
+        **operators.constants,
+        "never": np.float64(0),
+        "even": np.float64(1 / n_columns),
+        "columns": [1],
+    }
     head = parser.parse_model(text)
     for name, value in constants.items():
         array = np.array(value, np.int64) if isinstance(value, list) else np.asarray(value)
@@ -404,6 +287,8 @@ def _agreement(network: ModelProto, model: HybridClassifier, photos: NDArray[np.
     # Some networks insist on a batch of a certain size.
     batch = network.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
     given = [session.run(["class"], {"image": np.repeat(p[None], batch, 0)})[0][0] for p in photos]
-    activations = model.encoder.encode(photos).clip(min=0)
+    activations = model.encoder.encode(photos)
+    if not model.head.signed:
+        activations = activations.clip(min=0)
     expected = model.vote(activations).argmax(axis=1)
     return float(np.mean(given == expected))

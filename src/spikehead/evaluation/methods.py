@@ -15,7 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spikehead.evaluation import energy
+from spikehead.evaluation.energy import measure_energy
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.rivals import (
     NearestClassMean,
@@ -49,8 +49,8 @@ class Method:
         and to answer; of an offline method, to answer.
     operations : callable
         Takes the estimator and examples; returns how much it computes to answer one, and to learn
-        one: multiplications, or of the spiking head what `energy.OperationCounts` counts. Of an
-        offline method, to answer only. None where nobody has counted.
+        one: multiplications, or of a spiking head what `energy.OperationCounts` counts. Of an
+        offline method, to answer only. None where the head does not tell.
     offline : bool, default=False
         Whether it needs all examples at once, or several times: no rival, but what is possible.
     seeded : bool, default=True
@@ -89,18 +89,7 @@ def spiking(
         arrays = [value for value in head.state().values() if isinstance(value, np.ndarray)]
         return [array for array in arrays if array.any()]  # the others are of rules not in use
 
-    def operations(
-        head: SpikingClassifier, X: NDArray[np.float32]
-    ) -> tuple[float | None, float | None]:
-        if not head.counted:
-            return None, None
-        network, counts = head.network_, head.coding_.spike_counts(X)
-        return (
-            energy.answering(network, counts).operations,
-            energy.learning(network, counts).operations,
-        )
-
-    return Method(name, make, state, operations)
+    return Method(name, make, state, _operations)
 
 
 def others() -> list[Method]:
@@ -225,6 +214,16 @@ def accuracy(estimator: Any, examples: Examples) -> float:
         return float("nan")
     with np.errstate(divide="ignore"):  # naive Bayes takes log(0), the prior of a class to come
         return float((estimator.predict(examples.X) == examples.y).mean())
+
+
+def _operations(
+    head: SpikingClassifier, X: NDArray[np.float32]
+) -> tuple[float | None, float | None]:
+    """Return how many operations a spiking head takes for an answer, and for a lesson."""
+    energy = measure_energy(head, X)
+    if not energy.answering.counts:  # it does not tell
+        return None, None
+    return energy.answering.operations, energy.learning.operations
 
 
 class _LinearProbe:

@@ -88,11 +88,9 @@ def write_report(
     """
     html, data = Path(path), Path(path).with_suffix(".json")
     every = max(1, -(-len(result.answers) // MAX_FIRING_PHOTOS))
-    network = model.head.network_
     activations = activations_of(model, [answer.path for _, answer in result.answers[::every]])
     firing = measure_firing(model.head, activations)
-    counts = model.head.coding_.spike_counts(activations)
-    energy = measure_energy(network, counts) if model.head.counted else None
+    energy = measure_energy(model.head, activations)
     _replace(data, json.dumps(_document(model, result, firing, energy), indent=2) + "\n")
     _replace(html, _page(model, result, firing, energy, title))
     return [html, data]
@@ -108,7 +106,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _document(
-    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy | None
+    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy
 ) -> dict[str, Any]:
     calibration = result.calibration()
     return {
@@ -116,7 +114,7 @@ def _document(
         "photos_learned": model.head.network_.presentations,
         "calibration": {**vars(calibration), "error": calibration.error},
         "firing": firing.to_dict(),
-        "energy": energy and energy.to_dict(),
+        "energy": energy.to_dict() if energy.answering.counts else None,
         "learning_curve": [
             {"photos": end, "accuracy": accuracy}
             for end, accuracy in learning_curve(model.prequential)
@@ -134,7 +132,7 @@ def _document(
 
 
 def _page(
-    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy | None, title: str
+    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy, title: str
 ) -> str:
     """Fill in the template: it says what is shown, and how."""
     pictures.require("jinja2")
@@ -174,6 +172,10 @@ def _page(
         firing=firing,
         stability=_histogram(np.array(firing.stability)) if firing.stability else None,
         energy=energy,
+        work=[
+            (kind.name.capitalize(), f"{n:,.0f}", kind.what)
+            for kind, n in energy.learning.counts.items()
+        ],
         multiply_add=MULTIPLY_ADD,
     )
 

@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from spikehead.coding import Coding
 from spikehead.heads.account import Account
+from spikehead.heads.deployed import Deployed
 from spikehead.heads.head import ColumnarNetwork
 from spikehead.heads.labels import distinct, joined, labels_of, missing, names
 from spikehead.heads.parameters import Hyperparameters
@@ -71,8 +72,6 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         Its hyperparameters; each is an option of the estimator, too.
     signed : bool
         Whether it takes activations below zero.
-    counted : bool
-        Whether `spikehead.evaluation.energy` counts its operations.
     presets : mapping of str to dict
         Options of the estimator that have a name, which `spikehead.heads.registry` knows.
     """
@@ -80,7 +79,6 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
     title: ClassVar[str]
     hyperparameters: ClassVar[type[Hyperparameters]]
     signed: ClassVar[bool] = True
-    counted: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     grow: bool
@@ -178,6 +176,10 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
             As `resume` takes them.
         """
         return {**self.network_.state(), **self.coding_.state()}
+
+    def deployed(self) -> Deployed:
+        """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
+        return Deployed(self)
 
     # ------------------------------------------------------------ learning
 

@@ -17,6 +17,7 @@ from spikehead.heads.account import Account
 from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.heads.colanet import reference, rules
 from spikehead.heads.colanet.cpu import CPUEngine
+from spikehead.heads.colanet.deployed import DeployedCoLaNET
 from spikehead.heads.colanet.network import Network
 from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
 from spikehead.heads.parameters import Hyperparameters
@@ -129,7 +130,6 @@ class CoLaNETClassifier(SpikingClassifier):
     title = "CoLaNET"
     hyperparameters = CoLaNETParameters
     signed = False
-    counted = True
     presets: ClassVar = {
         "recommended": RECOMMENDED.to_dict() | {"saturation": AUTO},
         "paper": CoLaNETParameters().to_dict(),
@@ -227,6 +227,10 @@ class CoLaNETClassifier(SpikingClassifier):
             values["saturation"] = AUTO
         return dict(values)
 
+    def deployed(self) -> DeployedCoLaNET:
+        """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
+        return DeployedCoLaNET(self)
+
     # ------------------------------------------------------------ what a head is
 
     def _new_network(self, n_inputs: int, n_columns: int) -> Network:
@@ -264,8 +268,7 @@ class CoLaNETClassifier(SpikingClassifier):
         return np.asarray(votes(*self._running_engine().respond(coded)))
 
     def _spikes(self, coded: SpikeTrains) -> NDArray[np.bool_]:
-        spikes = self._running_engine().out_spikes(coded)
-        return np.asarray(spikes.transpose(0, 1, 3, 2), bool)
+        return np.asarray(self._running_engine().out_spikes(coded).transpose(0, 1, 3, 2))
 
     def _told(self, coded: SpikeTrains) -> Account:
         network, size = self.network_, self.parameters_.microcolumns

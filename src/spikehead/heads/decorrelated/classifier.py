@@ -9,15 +9,13 @@ from sklearn.utils.validation import check_is_fitted
 from spikehead.coding import STEPS, Signed
 from spikehead.heads.account import Account
 from spikehead.heads.classifiers import SpikingClassifier
-from spikehead.heads.decorrelated import reference
+from spikehead.heads.decorrelated import reference, rules
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
+from spikehead.heads.decorrelated.deployed import DeployedColumns
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, UNIT, DecorrelatedParameters
 from spikehead.heads.decorrelated.revision import merged
 from spikehead.heads.labels import joined, missing
-
-TIE = 1e-6
-"""Part of a spike that what is left of a potential can decide: less than any whole one."""
 
 
 class DecorrelatedColumns(SpikingClassifier):
@@ -98,6 +96,10 @@ class DecorrelatedColumns(SpikingClassifier):
         self.width = width
         self.horizon = horizon
         self.n_threads = n_threads
+
+    def deployed(self) -> DeployedColumns:
+        """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
+        return DeployedColumns(self)
 
     def merge(self, other: SpikingClassifier) -> DecorrelatedColumns:
         """Return the head that has learned both streams, up to rounding; both stay as they are.
@@ -184,5 +186,4 @@ class DecorrelatedColumns(SpikingClassifier):
 
 def _scores(response: Response) -> NDArray[np.float64]:
     """Return the spikes of each column; among equal ones, what is left of potentials decides."""
-    left = np.maximum(response.residuals, -1e300)  # where a column has learned nothing
-    return np.asarray(response.spikes + TIE * (1 + left / (1 + np.abs(left))) / 2)
+    return np.asarray(rules.score(response.spikes, response.residuals))

@@ -224,6 +224,11 @@ class Network(ColumnarNetwork):
         pending = np.einsum("lbi,lbj->bij", traces, traces, optimize=True)
         return np.asarray(np.eye(self.n_places) - self.inhibition / LATERAL_UNIT - pending)
 
+    def half_thresholds(self) -> NDArray[np.float64]:
+        """Return half of each neuron's threshold, in steps of 1 / `UNIT`."""
+        factor, tone = self.parameters.threshold, rules.tone(self.energies, self.counts)
+        return np.array([rules.half_threshold(factor, energy, tone) for energy in self.energies])
+
     def weight_map(self, column: int) -> NDArray[np.float64]:
         """Return the weight of each input of a column, in plain numbers, shape (n_inputs,)."""
         return self.by_input(self.weights[column]) / UNIT

@@ -118,7 +118,7 @@ def present(network: Network, counts: NDArray[np.int8]) -> Presentation:
     spikes_in = push_pull(counts)
     arriving = network.arranged(spikes_in).astype(np.float64)
     traces = network.traces[: network.n_traces]
-    halves = _half_thresholds(network)
+    halves = network.half_thresholds()
     shape = STEPS + DISCHARGE_STEPS, network.n_columns
     potentials, spikes = np.zeros(shape), np.zeros(shape, bool)
 
@@ -204,9 +204,3 @@ def learn(network: Network, now: Presentation, label: int) -> Plasticity:
     if network.n_traces == BLOCK:
         network.hold(rules.faded(network.consolidated(), network.fading))
     return Plasticity(rates, traces, depression, network.weights[label] - own)
-
-
-def _half_thresholds(network: Network) -> NDArray[np.float64]:
-    """Return half of each neuron's threshold."""
-    factor, tone = network.parameters.threshold, rules.tone(network.energies, network.counts)
-    return np.array([rules.half_threshold(factor, energy, tone) for energy in network.energies])

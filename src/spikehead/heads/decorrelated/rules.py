@@ -19,6 +19,12 @@ from spikehead.heads.decorrelated.parameters import LATERAL_UNIT, TRACE_UNIT, UN
 TRACES_TO_LATERAL = TRACE_UNIT * TRACE_UNIT / LATERAL_UNIT
 """What the product of two traces is divided by to be a lateral weight."""
 
+TIE = 1e-6
+"""Part of a spike that what is left of a potential can decide: less than any whole one."""
+
+NEVER = -1e300
+"""What counts as left of the potential of a column that has learned nothing."""
+
 
 @register_jitable
 def nearest(x: Any) -> Any:
@@ -234,6 +240,21 @@ def half_threshold(factor: float, energy: Any, shared: float) -> Any:
         That of `tone`.
     """
     return max(nearest(factor / 2.0 * np.sqrt(max(energy, 0.0)) * shared), 1.0)
+
+
+@register_jitable
+def score(spikes: Any, residual: Any) -> Any:
+    """Return a column's score: its OUT spikes; among equal ones, what is left decides.
+
+    Parameters
+    ----------
+    spikes : int
+        Its OUT spikes.
+    residual : float
+        What is left of the potential, above where it started, over the threshold.
+    """
+    left = np.maximum(residual, NEVER)
+    return spikes + (left / (np.abs(left) + 1) + 1) * TIE / 2
 
 
 @register_jitable
