@@ -32,7 +32,7 @@ from PIL import Image
 from spikehead.backbones.precision import quantise
 from spikehead.coding import Coding
 from spikehead.encoders import Encoder, OnnxEncoder, Pixels, provenance
-from spikehead.encoders.onnx import LAYOUTS
+from spikehead.encoders.onnx_encoder import LAYOUTS
 from spikehead.files import write_file
 from spikehead.heads.deployed import Operators
 from spikehead.images import Preprocessing

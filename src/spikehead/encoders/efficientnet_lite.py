@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
-from spikehead.encoders.onnx import OnnxEncoder
+from spikehead.encoders.onnx_encoder import OnnxEncoder
 from spikehead.encoders.onnx_graph import Graph
 from spikehead.encoders.pretrained import built_file
 from spikehead.encoders.torch_file import read_tensors

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
-from spikehead.encoders.onnx import OnnxEncoder
+from spikehead.encoders.onnx_encoder import OnnxEncoder
 from spikehead.folders import default_cache_folder
 from spikehead.images import Preprocessing
 

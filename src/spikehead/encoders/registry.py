@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from spikehead.encoders import efficientnet_lite, onnx, pixels, pretrained
+from spikehead.encoders import efficientnet_lite, onnx_encoder, pixels, pretrained
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.names import first_line
@@ -22,7 +22,7 @@ DEFAULT = efficientnet_lite.NAME
 _BUILT_IN = {
     efficientnet_lite.NAME: efficientnet_lite.KIND,
     **pretrained.KINDS,
-    "onnx": onnx.KIND,
+    "onnx": onnx_encoder.KIND,
     "pixels": pixels.KIND,
 }
 _registered: dict[str, EncoderKind] = {}
@@ -157,7 +157,7 @@ def record(name: str) -> EncoderKind:
     name : str
         As `open_encoder` takes it. Of another name, what is known of any ONNX file.
     """
-    return _kind_of(name) or onnx.KIND
+    return _kind_of(name) or onnx_encoder.KIND
 
 
 def provenance(name: str) -> Provenance:
