@@ -10,7 +10,7 @@ from hypothesis import settings
 from spikehead import cli
 
 # No timing assertions: a property holds however slow the machine is.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=60)
 settings.load_profile("untimed")
 
 
