@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,27 @@ def compiled(function: Callable[..., Any], *, fastmath: Collection[str] = ()) ->
     if _folder() is not None:
         dispatcher._cache = _Cache(function)
     return dispatcher
+
+
+def thread_count(n_threads: int | None) -> int:
+    """Return how many threads an engine runs: as many as are asked for, or as may be used.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        From 1; None for as many as this process may use.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    whole = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
+    if n_threads is not None and not (whole and n_threads >= 1):
+        raise ValueError(
+            f"n_threads must be a whole number from 1, or None for all, not {n_threads!r}"
+        )
+    return n_threads or int(numba.get_num_threads())
 
 
 @lru_cache

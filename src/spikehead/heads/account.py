@@ -9,23 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def votes(spikes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return each column's share in the OUT spikes of each member.
-
-    Parameters
-    ----------
-    spikes : ndarray of bool, shape (n_members, n_steps, n_columns)
-        OUT spikes.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_members, n_columns)
-        Rows add up to 1, or to 0 where no neuron fired.
-    """
-    counts = spikes.sum(axis=1)
-    return np.asarray(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)))
-
-
 @dataclass(frozen=True)
 class Account:
     """One presentation, step by step; what a head does not tell is None.
@@ -55,5 +38,9 @@ class Account:
 
     @property
     def votes(self) -> NDArray[np.float64]:
-        """That of the function of this name."""
-        return votes(self.spikes)
+        """Each column's share in the OUT spikes of each member, shape (n_members, n_columns).
+
+        Rows add up to 1, or to 0 where no neuron fired.
+        """
+        counts = self.spikes.sum(axis=1)
+        return np.asarray(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)))

@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_array
 
 from spikehead.coding import CODINGS, STEPS, Coding, SpikeTrains
 from spikehead.compilation import compiled
-from spikehead.heads import account
 from spikehead.heads.account import Account
 from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.heads.colanet import reference, rules
@@ -275,7 +274,7 @@ class CoLaNETClassifier(SpikingClassifier):
         answer = int(self._ask(coded)[0].argmax())
         (members,) = reference.run(network, coded)
         spikes = np.array([member.out(size) for member in members])
-        shares = account.votes(spikes)
+        shares = Account(spikes).votes
         others = np.delete(shares, answer, axis=1).max(axis=1, initial=0)
         best = int((shares[:, answer] - others).argmax())
         seen = members[best]

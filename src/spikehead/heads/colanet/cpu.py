@@ -10,15 +10,13 @@ neuron in place.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from numbers import Integral
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS, SpikeTrains
-from spikehead.compilation import compiled
+from spikehead.compilation import compiled, thread_count
 from spikehead.heads.colanet import rules
 from spikehead.heads.colanet.entry import (
     check_draws,
@@ -126,13 +124,8 @@ class CPUEngine:
     """
 
     def __init__(self, network: Network, n_threads: int | None = None) -> None:
-        whole = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
-        if n_threads is not None and not (whole and n_threads >= 1):
-            raise ValueError(
-                f"n_threads must be a whole number from 1, or None for all, not {n_threads!r}"
-            )
         self.network = network
-        self.n_threads = n_threads or numba.get_num_threads()
+        self.n_threads = thread_count(n_threads)
         self._lay_out()
 
     def learn(self, trains: SpikeTrains, labels: NDArray[np.int32]) -> Response:

@@ -14,14 +14,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from numbers import Integral
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.compilation import compiled
+from spikehead.compilation import compiled, thread_count
 from spikehead.heads.decorrelated import rules
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import BLOCK, DISCHARGE_STEPS, LATERAL_UNIT, UNIT
@@ -99,13 +97,8 @@ class CPUEngine:
     """
 
     def __init__(self, network: Network, n_threads: int | None = None) -> None:
-        whole = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
-        if n_threads is not None and not (whole and n_threads >= 1):
-            raise ValueError(
-                f"n_threads must be a whole number from 1, or None for all, not {n_threads!r}"
-            )
         self.network = network
-        self.n_threads = n_threads or numba.get_num_threads()
+        self.n_threads = thread_count(n_threads)
 
     def learn(self, counts: NDArray[np.int8], labels: NDArray[Any]) -> Response:
         """Present a stream and learn it, each presentation once and in order.
