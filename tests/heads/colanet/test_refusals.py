@@ -265,3 +265,13 @@ def test_the_old_network_answers_after_a_refused_fit(width: int) -> None:
     with pytest.raises(ValueError, match=rf"^X has {width} features"):
         head.predict(examples(2, 5, width))
     assert (head.predict_proba(examples(1, 5)) == expected).all()
+
+
+@pytest.mark.parametrize("option", [{"coding": "rate"}, {"saturation": "high"}, {"members": 0}])
+def test_begin_refuses_an_option_in_a_sentence(option: dict[str, Any]) -> None:
+    head = CoLaNETClassifier().begin(N_INPUTS)
+    network = head.network_
+    with pytest.raises(ValueError, match=f"^{next(iter(option))} must be"):
+        head.set_params(**option).begin(3)
+    assert head.network_ is network
+    assert head.n_features_in_ == N_INPUTS

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
-from spikehead.coding import CODINGS, STEPS, Coding, SpikeTrains
+from spikehead.coding import CODINGS, STEPS, Coding, Even, Events, SpikeTrains
 from spikehead.compilation import compiled
 from spikehead.heads.account import Account
 from spikehead.heads.classifiers import SpikingClassifier
@@ -249,8 +249,13 @@ class CoLaNETClassifier(SpikingClassifier):
 
     def _new_coding(self, network: Network) -> Coding:
         p = network.parameters
-        coding = CODINGS[self.coding]
+        coding = self._coding_type()
         return coding(network.n_inputs, p.saturation, homeostasis=p.homeostasis, seed=network.seed)
+
+    def _coding_type(self) -> type[Even | Events]:
+        if self.coding not in CODINGS:
+            raise ValueError(f"coding must be one of {', '.join(CODINGS)}, not {self.coding!r}")
+        return CODINGS[self.coding]
 
     def _learn(self, X: Any, labels: NDArray[Any]) -> None:
         if self.saturation == AUTO and not self.network_.presentations:
@@ -302,9 +307,8 @@ class CoLaNETClassifier(SpikingClassifier):
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """Return the data in a form to compute with, or say in one sentence what is wrong."""
-        if self.coding not in CODINGS:
-            raise ValueError(f"coding must be one of {', '.join(CODINGS)}, not {self.coding!r}")
-        coding = CODINGS[self.coding] if reset else type(self.coding_)
+        asked = self._coding_type()
+        coding = asked if reset else type(self.coding_)
         if coding.events:
             return self._checked_events(X, reset=reset)
         return super()._checked(X, reset=reset)
