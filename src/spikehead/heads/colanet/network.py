@@ -154,12 +154,13 @@ class Network(ColumnarNetwork):
             How many of them a column has.
         """
         lots = getattr(self, "lots", np.empty(0, np.int64))
-        return np.array(new, np.int64) + size * (lots.max(initial=-1) + 1 - len(lots))
+        gone = int(lots.max(initial=-1)) + 1 - len(lots)
+        return np.array(new, np.int64) + size * gone
 
     def drawing(self) -> NDArray[np.int64]:
         """Return the number by which each neuron draws, shape (n_neurons,)."""
         size = self.parameters.microcolumns
-        return (size * self.lots[:, None] + np.arange(size)).ravel()
+        return np.asarray(size * self.lots[:, None] + np.arange(size)).ravel()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up an earlier state, as `Stateful.restore` does."""

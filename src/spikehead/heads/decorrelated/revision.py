@@ -228,7 +228,8 @@ def _take_from_columns(
 ) -> NDArray[np.float64]:
     """Take a lesson out of the columns; return what of each branch's power others explain."""
     energies = (excited * spikes).sum(axis=1)
-    left, n = network.power - energies / UNIT, float(network.counts[label])
+    left: NDArray[np.float64] = network.power - energies / UNIT
+    n = float(network.counts[label])
     own = network.weights[label]
     alone = n == 1 and np.allclose(own, excited, rtol=0, atol=_TOLERANCE * np.abs(excited).max())
     if not (n > 1 or alone) or (left <= 0).any():
