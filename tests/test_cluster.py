@@ -162,6 +162,19 @@ def test_learning_loses_nothing_with_a_machine(cluster, machines, second, photos
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.usefixtures("second")
+def test_shards_are_learned_apart_and_make_the_model_of_one_pass(cluster, photos, monkeypatch):
+    monkeypatch.setattr("spikehead.models.shards.SHARD", 60)
+    alone, together = (HybridClassifier("pixels:8", head="decorrelated") for _ in range(2))
+    alone.learn(photos)
+    lesson = together.learn(photos, cluster=cluster)
+    assert (lesson.learned, len(lesson.skipped)) == (239, 1)
+    assert together.photos_learned == alone.photos_learned
+    np.testing.assert_array_equal(together.prequential, alone.prequential)
+    (ours, theirs) = (model.head.network_.weights for model in (together, alone))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max())
+
+
 def test_the_command_that_learns_loses_nothing_with_a_machine(
     run, cluster, machines, second, photos, tmp_path, monkeypatch
 ):
