@@ -390,11 +390,6 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft._drop(column, self._joined(column, other))
         return self._become(draft)
 
-    @property
-    def revocable(self) -> bool:
-        """Whether it can `unlearn`, and merge classes: what it knows depends on no order."""
-        return False
-
     def unlearn(self: _Own, X: Any, y: ArrayLike) -> _Own:
         """Take examples back, where such heads can: as if they had never been learned.
 
@@ -477,6 +472,11 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft.coding_.restore(state)
         return self._become(draft)
 
+    @property
+    def mergeable(self) -> bool:
+        """Whether heads and classes can be merged and examples unlearned: order does not matter."""
+        return False
+
     def merge(self: _Own, other: SpikingClassifier) -> _Own:  # noqa: ARG002
         """Return the head that has learned both streams, where such heads can be merged.
 
@@ -494,6 +494,20 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
             f"heads of the kind {self.title} cannot be merged: what they know depends on the order "
             "in which they learned it"
         )
+
+    def hears(self, X: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which examples can be learned; all of them, where nothing is said.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Activations.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_samples,)
+        """
+        return np.ones(len(X), bool)
 
     # ------------------------------------------------------------ answering
 

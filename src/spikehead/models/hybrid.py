@@ -36,6 +36,7 @@ from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
 from spikehead.models.photos import LearnedPhotos
 from spikehead.models.schema import Description, Head, Measurement, whole
+from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
 from spikehead.names import class_name, class_names
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 ORDERS = ("shuffled", "as-given")
 
 _BATCH = 2048  # photos that are learned again at a time, which bounds memory
+
+_SILENT = "its activations are all zero, so that no input spikes and nothing can be learned from it"
 
 
 @dataclass
@@ -62,7 +65,7 @@ class Learned:
     new_classes : list of str
         Classes met for the first time.
     skipped : list of (Path, str)
-        Photos that could not be read, and why.
+        Photos that could not be read or learned, and why.
     renamed : list of (Path, str, list of str)
         Photos that were learned though the same file had been learned before under other names:
         each one's name now, and those.
@@ -73,6 +76,8 @@ class Learned:
         over the photos learned so far.
     warning : str
         What is wrong with that, and what to do, once the lesson is over; nothing if it is well.
+    waiting : int
+        Photos that are encoded, and will be learned when a cluster has enough of them.
     """
 
     total: int = 0
@@ -84,11 +89,12 @@ class Learned:
     left_out: LeftOut = field(default_factory=LeftOut)
     shares: CodedShares = field(default_factory=CodedShares)
     warning: str = ""
+    waiting: int = 0
 
     @property
     def done(self) -> int:
         """Number of photos that were dealt with so far."""
-        return self.learned + self.known + len(self.skipped)
+        return self.learned + self.known + self.waiting + len(self.skipped)
 
     def add(self, learned: int, shares: CodedShares) -> None:
         """Take in photos that were learned, and how their activations were coded."""
@@ -132,12 +138,10 @@ class HybridClassifier:
     encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     head : str, optional
-        By its name, as `spikehead.heads.registry` knows it. ``"recommended"`` is CoLaNET as is
-        recommended for photos, with the saturation that the encoder knows, or else with one that
-        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``;
-        ``"paper"`` is CoLaNET with Table 1 and the saturation that the encoder knows;
-        ``"decorrelated"`` is `DecorrelatedColumns`; and another package may add some. Default: the
-        head whose hyperparameters `parameters` are, or else ``"recommended"``.
+        By its name, as `spikehead.heads.registry` knows it. ``"decorrelated"`` is
+        `DecorrelatedColumns`; ``"paper"`` is CoLaNET with Table 1 and the saturation that the
+        encoder knows; and another package may add some. Default: the head whose hyperparameters
+        `parameters` are, or else ``"decorrelated"``.
     parameters : Hyperparameters, optional
         Hyperparameters of the head. Default: those that its name stands for.
     seed : int, default=0
@@ -245,7 +249,8 @@ class HybridClassifier:
         order : {"shuffled", "as-given"}, default="shuffled"
             Shuffled by the model's seed, or as given (of a folder: class after class).
         cluster : Cluster, optional
-            Where photos are encoded. Default: on this machine.
+            Where photos are encoded and, by a head that can be merged, many of them learned
+            (`spikehead.models.shards`). Default: on this machine.
         on_batch : callable, optional
             Called after each batch with the lesson so far: to show progress, or to save.
 
@@ -263,9 +268,17 @@ class HybridClassifier:
         stream = self._ordered(found.photos, order)
         lesson = Learned(total=len(stream), left_out=found.left_out)
         paths = [photo.path for photo in stream]
-        for batch in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
+        shards = Shards.of(self.head, len(stream), cluster)
+        waiting: list[EncodedBatch] = []
+        for encoded in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
+            batch = self.learnable(encoded)
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
-            self._learn_batch(batch, stream, lesson)
+            lesson.waiting += len(batch.indices)
+            waiting.append(batch)
+            last = lesson.done == lesson.total
+            if last or not shards or lesson.waiting >= shards.n_photos:
+                self._learn_batch(EncodedBatch.joined(waiting), stream, lesson, shards)
+                waiting.clear()
             if on_batch:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
@@ -321,6 +334,16 @@ class HybridClassifier:
             Encoded photos.
         """
         return batch.given if self.head.signed else batch.activations
+
+    def learnable(self, batch: EncodedBatch) -> EncodedBatch:
+        """Return a batch without the photos of which the head hears nothing; they have a problem.
+
+        Parameters
+        ----------
+        batch : EncodedBatch
+            Encoded photos.
+        """
+        return batch.only(self.head.hears(self.heard(batch)), _SILENT)
 
     def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return each class's share of the vote, in the order of `classes`.
@@ -666,7 +689,7 @@ class HybridClassifier:
         ------
         ValueError
             If there is no such class, both are the same, or the head cannot merge classes
-            (`SpikingClassifier.revocable`).
+            (`SpikingClassifier.mergeable`).
         """
         column, other = map(self.classes.index, (self._class(name), self._class(into)))
         self.head.merge_class(self._class(name), self._class(into))
@@ -697,7 +720,7 @@ class HybridClassifier:
     def unlearn(self, photos: str | Path | Iterable[str | Path]) -> dict[Path, list[str]]:
         """Take photos out: up to rounding, the model becomes one that has never learned them.
 
-        Where the head cannot take a lesson back (`SpikingClassifier.revocable`), it learns all
+        Where the head cannot take a lesson back (`SpikingClassifier.mergeable`), it learns all
         other photos again, in the same order, from the activation cache.
 
         Parameters
@@ -786,7 +809,7 @@ class HybridClassifier:
                 raise ValueError(f"{name} was never learned by this model")
             if was[photo] == [label]:
                 raise ValueError(f"{name} was learned under the label {label!r} already")
-        if model.head.revocable:
+        if model.head.mergeable:
             times = [len(labels) for labels in was.values()]
             labels = [label for labels in was.values() for label in labels]
             model.head.unlearn(np.repeat(list(rows.values()), times, axis=0), labels)
@@ -897,7 +920,9 @@ class HybridClassifier:
             return photos
         return [photos[i] for i in np.random.RandomState(self._seed).permutation(len(photos))]
 
-    def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Learned) -> None:
+    def _learn_batch(
+        self, batch: EncodedBatch, stream: list[Photo], lesson: Learned, shards: Shards | None
+    ) -> None:
         """Learn those of a batch that are new."""
         # All classes of the lesson at once: where batches end must not decide their order.
         classes = sorted({photo.label for photo in stream} - set(self.classes))
@@ -914,14 +939,21 @@ class HybridClassifier:
                 new[digest, names.index(photo.label)] = place
                 if known:
                     lesson.renamed.append((photo.path, photo.label, known))
-        lesson.known += len(batch.indices) - len(new)
-        if not new:
-            return
         places = list(new.values())
         activations = self.heard(batch)[places]
         labels = [stream[batch.indices[place]].label for place in places]
+        taught = shards.taught(self.head, activations, labels, classes) if shards and new else None
         with uninterrupted():
-            self._learn([photo for photo, _ in new], labels, activations, classes)
+            lesson.waiting -= len(batch.indices)
+            lesson.known += len(batch.indices) - len(new)
+            if not new:
+                return
+            learned = [photo for photo, _ in new]
+            if taught:
+                self.head = taught
+                self._remember(learned, labels)
+            else:
+                self._learn(learned, labels, activations, classes)
             lesson.new_classes += classes
             # Once it has learned them, since gains and perhaps the saturation come from them.
             lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
@@ -939,6 +971,10 @@ class HybridClassifier:
     ) -> None:
         """Learn photos in this order, of known classes and of new ones."""
         self.head.partial_fit(activations, labels, classes=[*self.classes, *new_classes])
+        self._remember(photos, labels)
+
+    def _remember(self, photos: list[bytes], labels: list[str]) -> None:
+        """Take down which photos the head has just learned, and how it had answered them."""
         self._learned.add(photos, map(self.classes.index, labels))
         self._right += (self.head.prequential_predictions_ == labels).tobytes()
 
@@ -957,6 +993,6 @@ def _in_turns(labels: Sequence[str]) -> NDArray[np.intp]:
 
 
 def none_readable(skipped: list[tuple[Path, str]]) -> str:
-    """Return the sentence for photos of which not one can be read."""
+    """Return the sentence for photos of which not one can be used."""
     path, problem = skipped[0]
-    return f"none of the {len(skipped)} photos can be read; the first is {path}: {problem}"
+    return f"none of the {len(skipped)} photos can be used; the first is {path}: {problem}"
