@@ -692,9 +692,10 @@ class HybridClassifier:
             (`SpikingClassifier.mergeable`).
         """
         column, other = map(self.classes.index, (self._class(name), self._class(into)))
-        self.head.merge_class(self._class(name), self._class(into))
-        self._learned = self._learned.without_column(column, other)
-        self.measurement = None
+        with uninterrupted():
+            self.head.merge_class(self.classes[column], self.classes[other])
+            self._learned = self._learned.without_column(column, other)
+            self.measurement = None
 
     def remove_class(self, name: str) -> None:
         """Take a class out; the others answer as they did without it.
@@ -713,9 +714,10 @@ class HybridClassifier:
             If there is no such class, or no other.
         """
         column = self.classes.index(self._class(name))
-        self.head.remove_class(self._class(name))
-        self._learned = self._learned.without_column(column)
-        self.measurement = None
+        with uninterrupted():
+            self.head.remove_class(self.classes[column])
+            self._learned = self._learned.without_column(column)
+            self.measurement = None
 
     def unlearn(self, photos: str | Path | Iterable[str | Path]) -> dict[Path, list[str]]:
         """Take photos out: up to rounding, the model becomes one that has never learned them.
