@@ -16,11 +16,11 @@ from spikehead.names import first_line
 GROUP = "spikehead.encoders"
 """The group of entry points by which packages add kinds of encoders."""
 
-DEFAULT = efficientnet_lite.NAME
+DEFAULT = efficientnet_lite.LITE0.name
 """The encoder where none is named: pretrained, and at hand everywhere."""
 
 _BUILT_IN = {
-    efficientnet_lite.NAME: efficientnet_lite.KIND,
+    **efficientnet_lite.KINDS,
     **pretrained.KINDS,
     "onnx": onnx_encoder.KIND,
     "pixels": pixels.KIND,
