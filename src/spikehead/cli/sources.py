@@ -142,7 +142,7 @@ def _encode(
         task = shown.add_task("Encoding", total=len(photos))
         paths = [photo.path for photo in photos]
         for batch in encode_photos(paths, encoder, cache, cluster=cluster):
-            activations.append(batch.activations)
+            activations.append(batch.given)
             labels += [photos[index].label for index in batch.indices]
             skipped += [(photos[index].path, why) for index, why in batch.problems.items()]
             shown.update(task, completed=len(labels) + len(skipped))

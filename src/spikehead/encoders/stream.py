@@ -34,7 +34,7 @@ class EncodedBatch:
     digests : list of bytes
         SHA-256 of each one's file, 32 bytes.
     given : ndarray of float32, shape (n_encoded, n_activations)
-        What the encoder gave, of either sign.
+        What the encoder gave, of either sign; what is heard of it is up to the head.
     problems : dict of int to str
         Why the other photos of the batch could not be read, by position.
     """
@@ -43,11 +43,6 @@ class EncodedBatch:
     digests: list[bytes]
     given: NDArray[np.float32]
     problems: dict[int, str]
-
-    @property
-    def activations(self) -> NDArray[np.float32]:
-        """What the head sees: negative activations count as zero (hybrid paper, section 4.2)."""
-        return self.given.clip(min=0)
 
 
 def encode_photos(

@@ -22,7 +22,7 @@ class Examples:
     Attributes
     ----------
     X : ndarray of float32, shape (n_examples, n_activations)
-        Activations; not negative.
+        Activations, of either sign.
     y : ndarray of str, shape (n_examples,)
         Labels.
     """
@@ -104,8 +104,6 @@ def check_parts(train: Examples, test: Examples) -> None:
 def read_activations(path: str | Path) -> Examples:
     """Read activations from an .npz file with the arrays ``X`` and ``y``.
 
-    Negative activations count as zero, for every method, as in an encoder of spikehead.
-
     Parameters
     ----------
     path : str or Path
@@ -126,7 +124,7 @@ def read_activations(path: str | Path) -> Examples:
         )
     if not np.isfinite(X).all():
         raise ValueError(f"{path}: X holds NaN or infinity; every activation must be finite")
-    return Examples(X.astype(np.float32).clip(min=0), read_labels(y, f"{path}: y"))
+    return Examples(X.astype(np.float32), read_labels(y, f"{path}: y"))
 
 
 def read_labels(labels: NDArray[Any], source: str) -> NDArray[np.str_]:

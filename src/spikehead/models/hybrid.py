@@ -307,14 +307,14 @@ class HybridClassifier:
             yield from (answers[index] for index in sorted(answers))
 
     def heard(self, batch: EncodedBatch) -> NDArray[np.float32]:
-        """Return what the head hears of a batch: of either sign, or negative activations as zero.
+        """Return what the head hears of a batch, as `SpikingClassifier.heard` has it.
 
         Parameters
         ----------
         batch : EncodedBatch
             Encoded photos.
         """
-        return batch.given if self.head.signed else batch.activations
+        return self.head.heard(batch.given)
 
     def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return each class's share of the vote, in the order of `classes`.
