@@ -160,7 +160,9 @@ def of_the_cosine(X: NDArray[Any], y: NDArray[Any], asked: NDArray[Any]) -> NDAr
 
 def few(y: NDArray[Any], n: int, random: np.random.Generator) -> NDArray[np.intp]:
     """Draw n examples of each class."""
-    return np.concatenate([random.permutation(np.flatnonzero(y == one))[:n] for one in np.unique(y)])
+    return np.concatenate(
+        [random.permutation(np.flatnonzero(y == one))[:n] for one in np.unique(y)]
+    )
 
 
 if __name__ == "__main__":

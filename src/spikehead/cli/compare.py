@@ -35,13 +35,7 @@ COSTS: Columns = (
 
 
 def compare(
-    photos: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder of photos, one sub-folder a class; or an .npz file of activations X and "
-            "labels y."
-        ),
-    ],
+    photos: options.Labelled,
     test: Annotated[
         Path | None,
         typer.Option(

@@ -33,8 +33,8 @@ def continual(
     photos: Annotated[
         list[Path],
         typer.Argument(
-            help="Folder of photos, one sub-folder a class, or an .npz file of activations X and "
-            "labels y. Several, such as day/ night/ fog/, come one after the other."
+            help="Folder of photos, one sub-folder a class, or activations, as of compare. "
+            "Several, such as day/ night/ fog/, come one after the other."
         ),
     ],
     test: Annotated[

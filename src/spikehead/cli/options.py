@@ -15,6 +15,13 @@ EncoderName = Annotated[
         show_default=False,
     ),
 ]
+Labelled = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of photos, one sub-folder a class; or activations: an .npz file of X and y, "
+        "a Parquet file, or a folder with a file for each class."
+    ),
+]
 HeadName = Annotated[
     str | None,
     typer.Option(

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import typer
 
+from spikehead.activations import Row
 from spikehead.cli import console, progress
-from spikehead.encoders import DEFAULT, ActivationCache, Encoder, encode_photos
+from spikehead.encoders import DEFAULT, ActivationCache, Encoder, encode_photos, given
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import COLANET, head_class, kind_of
 from spikehead.images import LeftOut, Photo, PhotoFolder
@@ -39,6 +41,24 @@ def encoder(name: str | None, threads: int | None) -> Encoder:
     name = name or DEFAULT
     with progress.download(name) as shown:
         return obtain_encoder(name, n_threads=threads, progress=shown)
+
+
+def encoder_for(found: PhotoFolder, name: str | None) -> str | None:
+    """Return the encoder of a new model that learns this: the one named, or for activations."""
+    first = found.photos[0]
+    if not isinstance(first, Row):
+        return name
+    check_unnamed(name)
+    return f"{given.NAME}:{len(first.activations)}"
+
+
+def check_unnamed(encoder: str | None) -> None:
+    """Refuse an encoder where activations are given."""
+    if encoder is not None:
+        raise typer.BadParameter(
+            "activations are encoded already; leave it out, or give photos.",
+            param_hint="--encoder",
+        )
 
 
 def cache(

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from spikehead.activations import Activations, holds_activations
 from spikehead.cli import console, options, progress, sources
-from spikehead.evaluation.examples import read_labels
-from spikehead.evaluation.npz import read_arrays
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.names import shown
 from spikehead.tuning.descent import StochasticDescent
@@ -25,8 +24,8 @@ def tune(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Folder of photos, one sub-folder a class; or a .npz file with X and y, and "
-            "perhaps X_test and y_test."
+            help="Folder of photos, one sub-folder a class; or activations, as of compare, of "
+            "which an .npz file may bring its test part, X_test and y_test."
         ),
     ],
     study: Annotated[
@@ -164,7 +163,7 @@ def _read(
     """Read what to tune on; return also what is not used of it."""
     from spikehead.tuning.tune import Dataset
 
-    if source.suffix == ".npz":
+    if holds_activations(source):
         if test is not None:
             raise typer.BadParameter(
                 f"{shown(source)} brings its own test set, X_test and y_test.", param_hint="--test"
@@ -179,11 +178,10 @@ def _read(
 def _read_activations(path: Path) -> Dataset:
     from spikehead.tuning.tune import Dataset
 
-    found = read_arrays(path)
+    train, *test = Activations.parts(path)
+    arrays = [train.X, train.labels, *(array for part in test for array in (part.X, part.labels))]
     try:
-        for name in found.keys() & {"y", "y_test"}:
-            found[name] = read_labels(found[name], name)
-        return Dataset(found["X"], found["y"], found.get("X_test"), found.get("y_test"))
+        return Dataset(*arrays)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -22,6 +22,9 @@ from spikehead.images import UnreadablePhoto, photo_bytes, read_photo
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
+Content = str | Path | bytes | NDArray[np.float32]
+"""A photo: its file, its content, or what an encoder gave of it."""
+
 
 @dataclass(frozen=True)
 class EncodedBatch:
@@ -46,7 +49,7 @@ class EncodedBatch:
 
 
 def encode_photos(
-    photos: Sequence[str | Path | bytes],
+    photos: Sequence[Content],
     encoder: Encoder,
     cache: ActivationCache | None = None,
     *,
@@ -62,8 +65,8 @@ def encode_photos(
 
     Parameters
     ----------
-    photos : sequence of paths or bytes
-        Photo files, or their contents.
+    photos : sequence of paths, bytes or ndarrays
+        Photo files, or their contents; or activations, float32, which are handed on as they are.
     encoder : Encoder
         Encodes them.
     cache : ActivationCache, optional
@@ -112,7 +115,7 @@ _Outcome = _Encoded | UnreadablePhoto
 
 
 def _encode_here(
-    photos: Sequence[str | Path | bytes],
+    photos: Sequence[Content],
     encoder: Encoder,
     cache: ActivationCache | None,
     batch_size: int,
@@ -135,7 +138,7 @@ def _encode_here(
 
 def _encode_there(
     cluster: Cluster,
-    photos: Sequence[str | Path | bytes],
+    photos: Sequence[Content],
     encoder: Encoder,
     cache: ActivationCache | None,
     batch_size: int,
@@ -163,8 +166,10 @@ def _encode_there(
             task.cancel()
 
 
-def _look_up(photo: str | Path | bytes, cache: ActivationCache | None) -> bytes | _Outcome:
-    """Return the activations of a photo if the cache has them, else its content."""
+def _look_up(photo: Content, cache: ActivationCache | None) -> bytes | _Outcome:
+    """Return the activations of a photo where they are known, else its content."""
+    if isinstance(photo, np.ndarray):
+        return _Encoded(hashlib.sha256(photo.tobytes()).digest(), photo)
     try:
         content = photo if isinstance(photo, bytes) else photo_bytes(photo)
     except UnreadablePhoto as problem:
@@ -185,7 +190,7 @@ def _decode(content: bytes, encoder: Encoder) -> _Decoded | UnreadablePhoto:
 
 
 def _prepare(
-    photo: str | Path | bytes, encoder: Encoder, cache: ActivationCache | None
+    photo: Content, encoder: Encoder, cache: ActivationCache | None
 ) -> _Decoded | _Outcome:
     found = _look_up(photo, cache)
     return _decode(found, encoder) if isinstance(found, bytes) else found
