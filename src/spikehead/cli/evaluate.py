@@ -31,6 +31,7 @@ def evaluate(
     ] = False,
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -46,7 +47,7 @@ def evaluate(
                 param_hint="--report",
             )
         found = labelled(photos, known=classifier.classes, as_classes=as_classes)
-        with sources.at_work(classifier, cache, no_cache), progress.bar() as shown:
+        with sources.at_work(classifier, cache, no_cache, provider), progress.bar() as shown:
             task = shown.add_task("Evaluating", total=None)
             result = evaluate_photos(
                 classifier,

@@ -34,6 +34,7 @@ def learn(
     ] = "shuffled",
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     ray: options.Ray = None,
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
@@ -54,7 +55,10 @@ def learn(
             given["encoder"] = sources.encoder_for(found, encoder)
             classifier = models.new(threads, **given)
         started = time.monotonic()
-        with sources.at_work(classifier, cache, no_cache), sources.cluster(ray) as cluster:
+        with (
+            sources.at_work(classifier, cache, no_cache, provider),
+            sources.cluster(ray) as cluster,
+        ):
             lesson = _learn(classifier, found, model, order, cluster)
     _report(model, classifier, lesson, time.monotonic() - started, as_json)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +31,14 @@ HeadName = Annotated[
         "decorrelated, or one of another package; or a JSON file of hyperparameters, as tune "
         "writes it.  [default: recommended]",
         show_default=False,
+    ),
+]
+Provider = Annotated[
+    Literal["auto", "cpu", "cuda", "coreml", "directml", "openvino"],
+    typer.Option(
+        "--provider",
+        help="What computes the encoder: auto takes a faster one than the CPU where the installed "
+        "ONNX Runtime has one, and says so.",
     ),
 ]
 Heads = Annotated[

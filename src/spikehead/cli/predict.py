@@ -28,6 +28,7 @@ def predict(
         typer.Option(help="Also draw why: this .png, .pdf or .svg file, for one photo."),
     ] = None,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -49,7 +50,7 @@ def predict(
             )
         pictures.check_file(explain)
     classifier = HybridClassifier.load(model, n_threads=threads)
-    with sources.at_work(classifier, cache, no_cache):
+    with sources.at_work(classifier, cache, no_cache, provider):
         answers = list(classifier.classify(found))
         if explain and answers and not answers[0].problem:
             pictures.save(pictures.explain(classifier, found[0].path), explain)

@@ -10,6 +10,7 @@ import typer
 
 from spikehead.activations import holds_activations
 from spikehead.cli import sources
+from spikehead.encoders.providers import AUTO
 from spikehead.evaluation.examples import Examples, read_activations
 from spikehead.evaluation.methods import Method, others, spiking
 from spikehead.heads.parameters import Hyperparameters
@@ -50,6 +51,7 @@ def read_examples(
     cache: Path | None,
     no_cache: bool,
     as_classes: bool,
+    provider: str = AUTO,
 ) -> tuple[list[Examples], float | str | None, sources.Unused]:
     """Return the examples in photos or activations, their saturation, and what is not used.
 
@@ -58,7 +60,7 @@ def read_examples(
     if all(map(holds_activations, paths)):
         sources.check_unnamed(encoder)
         return [read_activations(path) for path in paths], "auto", sources.Unused()
-    return sources.encode(paths, encoder, threads, cache, no_cache, as_classes)
+    return sources.encode(paths, encoder, threads, cache, no_cache, as_classes, provider=provider)
 
 
 class Head(NamedTuple):

@@ -15,7 +15,15 @@ import typer
 
 from spikehead.activations import Row
 from spikehead.cli import console, progress
-from spikehead.encoders import DEFAULT, ActivationCache, Encoder, encode_photos, given
+from spikehead.encoders import (
+    DEFAULT,
+    ActivationCache,
+    Encoder,
+    OnnxEncoder,
+    encode_photos,
+    given,
+)
+from spikehead.encoders.providers import AUTO
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import COLANET, head_class, kind_of
 from spikehead.images import LeftOut, Photo, PhotoFolder
@@ -41,6 +49,22 @@ def encoder(name: str | None, threads: int | None) -> Encoder:
     name = name or DEFAULT
     with progress.download(name) as shown:
         return obtain_encoder(name, n_threads=threads, progress=shown)
+
+
+def placed(encoder: Encoder, provider: str) -> Encoder:
+    """Return an encoder that computes where the option says, and tell what it has chosen."""
+    if not isinstance(encoder, OnnxEncoder):
+        if provider not in (AUTO, "cpu"):
+            raise typer.BadParameter(
+                f"{encoder.name} is computed on the CPU; leave it out.", param_hint="--provider"
+            )
+        return encoder
+    found = encoder.on(provider)
+    if provider == AUTO and found is not encoder:
+        console.tell(
+            f"{encoder.name} is computed by {found.provider}; --provider cpu takes the CPU"
+        )
+    return found
 
 
 def encoder_for(found: PhotoFolder, name: str | None) -> str | None:
@@ -70,9 +94,10 @@ def cache(
 
 @contextmanager
 def at_work(
-    model: HybridClassifier, cache_folder: Path | None, no_cache: bool
+    model: HybridClassifier, cache_folder: Path | None, no_cache: bool, provider: str
 ) -> Iterator[HybridClassifier]:
-    """Let a model work with the cache that the options ask for."""
+    """Let a model work with the cache, and on the provider, that the options ask for."""
+    model.encoder = placed(model.encoder, provider)
     with cache(model.encoder, cache_folder, no_cache) as model.cache:
         yield model
 
@@ -134,10 +159,11 @@ def encode(
     no_cache: bool,
     as_classes: bool,
     joined: Cluster | None = None,
+    provider: str = AUTO,
 ) -> Encoded:
     """Encode the photos in folders, one sub-folder a class; tell what is left out or unreadable."""
     found = [photo_folder(folder, as_classes=as_classes) for folder in folders]
-    opened = encoder(encoder_name, threads)
+    opened = placed(encoder(encoder_name, threads), provider)
     examples, skipped = [], []
     with cache(opened, cache_folder, no_cache) as kept:
         for folder in found:

@@ -84,6 +84,7 @@ def tune(
     name: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "spikehead",
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     ray: options.Ray = None,
     device: Annotated[
         Literal["cpu", "cuda"],
@@ -110,7 +111,7 @@ def tune(
     try:
         with sources.cluster(ray) as cluster:
             dataset, unused = _read(
-                source, test, encoder, threads, cache, no_cache, as_classes, cluster
+                source, test, encoder, threads, cache, no_cache, as_classes, cluster, provider
             )
             with progress.bar() as shown:
                 bar = shown.add_task("Tuning", total=min(planned, experiments or planned))
@@ -159,6 +160,7 @@ def _read(
     no_cache: bool,
     as_classes: bool,
     cluster: Cluster | None,
+    provider: str,
 ) -> tuple[Dataset, sources.Unused]:
     """Read what to tune on; return also what is not used of it."""
     from spikehead.tuning.tune import Dataset
@@ -170,7 +172,9 @@ def _read(
             )
         return _read_activations(source), sources.Unused()
     folders = [source, test] if test else [source]
-    encoded = sources.encode(folders, encoder, threads, cache, no_cache, as_classes, cluster)
+    encoded = sources.encode(
+        folders, encoder, threads, cache, no_cache, as_classes, cluster, provider
+    )
     arrays = [array for one in encoded.examples for array in (one.X, one.y)]
     return Dataset(*arrays), encoded.unused
 
