@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from spikehead.activations import named
 from spikehead.cli import console, sources
-from spikehead.images import named_photos
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
 from spikehead.serve.teacher import Teacher
@@ -35,13 +35,14 @@ def take_out(
     threads: int | None,
     cache: Path | None,
     no_cache: bool,
+    provider: str,
     as_json: bool,
 ) -> None:
     """Take photos out of a model, or learn them under another label, and save it."""
-    found, left_out = named_photos(photos)
+    found, left_out = named(photos)
     with storage.writing(folder):
         model = HybridClassifier.load(folder, n_threads=threads)
-        with sources.at_work(model, cache, no_cache):
+        with sources.at_work(model, cache, no_cache, provider):
             was = model.unlearn(found) if label is None else model.relabel(found, label)
         model.save(folder)
     taken = [{"photo": str(photo), "classes": classes} for photo, classes in was.items()]

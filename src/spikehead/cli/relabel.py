@@ -22,6 +22,7 @@ def relabel(
     threads: options.Threads = None,
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
+    provider: options.Provider = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Learn photos that were learned under a wrong label under the right one instead.
@@ -36,5 +37,6 @@ def relabel(
         threads=threads,
         cache=cache,
         no_cache=no_cache,
+        provider=provider,
         as_json=as_json,
     )

@@ -21,6 +21,7 @@ def unlearn(
     threads: options.Threads = None,
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
+    provider: options.Provider = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Take photos out: the model becomes one that has never learned them, up to rounding.
@@ -36,5 +37,6 @@ def unlearn(
         threads=threads,
         cache=cache,
         no_cache=no_cache,
+        provider=provider,
         as_json=as_json,
     )

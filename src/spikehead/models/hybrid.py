@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from spikehead.activations import Row, labelled, named
 from spikehead.coding import CodedShares
 from spikehead.encoders import (
     DEFAULT,
     ActivationCache,
     EncodedBatch,
     Encoder,
+    Given,
     check_restorable,
     encode_photos,
     restore_encoder,
@@ -28,7 +30,7 @@ from spikehead.encoders import (
 from spikehead.files import chunks, sha256
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import DEFAULT_HEAD, head_class, kind_of, kind_with, kinds, new_head
-from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
+from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
 from spikehead.models.card import ModelCard
@@ -45,9 +47,9 @@ if TYPE_CHECKING:
 
 ORDERS = ("shuffled", "as-given")
 
-_BATCH = 2048  # photos that are learned again at a time, which bounds memory
-
 _SILENT = "its activations are all zero, so that no input spikes and nothing can be learned from it"
+
+_BATCH = 2048  # photos that are learned again at a time, which bounds memory
 
 
 @dataclass
@@ -243,7 +245,9 @@ class HybridClassifier:
         Parameters
         ----------
         photos : path, PhotoFolder or sequence of paths
-            A folder with a sub-folder for each class; or photos, with `labels`.
+            A folder with a sub-folder for each class; or photos, with `labels`. Of a model whose
+            encoder is ``activations:N``, activations: a file or a folder, as
+            `spikehead.activations` has them.
         labels : sequence of str or int, optional
             The class of each photo, as `spikehead.names.class_name` takes it.
         order : {"shuffled", "as-given"}, default="shuffled"
@@ -267,10 +271,10 @@ class HybridClassifier:
         found = self._labelled(photos, labels)
         stream = self._ordered(found.photos, order)
         lesson = Learned(total=len(stream), left_out=found.left_out)
-        paths = [photo.path for photo in stream]
         shards = Shards.of(self.head, len(stream), cluster)
         waiting: list[EncodedBatch] = []
-        for encoded in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
+        contents = self._contents(stream)
+        for encoded in encode_photos(contents, self.encoder, self.cache, cluster=cluster):
             batch = self.learnable(encoded)
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
             lesson.waiting += len(batch.indices)
@@ -288,24 +292,23 @@ class HybridClassifier:
             warnings.warn(lesson.warning, stacklevel=2)
         return lesson
 
-    def classify(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
+    def classify(self, photos: str | Path | Iterable[str | Path | Photo]) -> Iterator[Answer]:
         """Answer photo by photo, in order; one that cannot be read gets an answer that says so.
 
         Parameters
         ----------
         photos : path or iterable of paths
-            Photos; or one photo, a folder of photos, or a list of them, as
-            `spikehead.images.named_photos` takes it.
+            Photos; or one photo, a folder of photos, a list of them, or activations, as
+            `spikehead.activations.named` takes it.
 
         Yields
         ------
         Answer
         """
         self._check_taught()
-        if isinstance(photos, (str, Path)):
-            photos, _ = named_photos([photos])
-        paths = [Path(photo) for photo in photos]
-        for batch in encode_photos(paths, self.encoder, self.cache):
+        given = _given(photos)
+        paths = [photo.path for photo in given]
+        for batch in encode_photos(self._contents(given), self.encoder, self.cache):
             answers = {
                 index: Answer(paths[index], None, np.empty(0), problem)
                 for index, problem in batch.problems.items()
@@ -326,14 +329,14 @@ class HybridClassifier:
             yield from (answers[index] for index in sorted(answers))
 
     def heard(self, batch: EncodedBatch) -> NDArray[np.float32]:
-        """Return what the head hears of a batch: of either sign, or negative activations as zero.
+        """Return what the head hears of a batch, as `SpikingClassifier.heard` has it.
 
         Parameters
         ----------
         batch : EncodedBatch
             Encoded photos.
         """
-        return batch.given if self.head.signed else batch.activations
+        return self.head.heard(batch.given)
 
     def learnable(self, batch: EncodedBatch) -> EncodedBatch:
         """Return a batch without the photos of which the head hears nothing; they have a problem.
@@ -719,7 +722,7 @@ class HybridClassifier:
             self._learned = self._learned.without_column(column)
             self.measurement = None
 
-    def unlearn(self, photos: str | Path | Iterable[str | Path]) -> dict[Path, list[str]]:
+    def unlearn(self, photos: str | Path | Iterable[str | Path | Photo]) -> dict[Path, list[str]]:
         """Take photos out: up to rounding, the model becomes one that has never learned them.
 
         Where the head cannot take a lesson back (`SpikingClassifier.mergeable`), it learns all
@@ -745,7 +748,7 @@ class HybridClassifier:
         return dict(zip(paths, self.take_out(paths, digests, activations), strict=True))
 
     def relabel(
-        self, photos: str | Path | Iterable[str | Path], label: str
+        self, photos: str | Path | Iterable[str | Path | Photo], label: str
     ) -> dict[Path, list[str]]:
         """Learn photos that were learned under a wrong label under the right one instead.
 
@@ -842,7 +845,7 @@ class HybridClassifier:
         for start in range(0, len(stream), _BATCH):
             part = stream[start : start + _BATCH]
             given = np.array([cached(photo) for photo, _ in part])
-            heard = given if head.signed else given.clip(min=0)
+            heard = head.heard(given)
             self._learn([p for p, _ in part], [classes[column] for _, column in part], heard)
 
     def _class(self, name: str) -> str:
@@ -853,15 +856,14 @@ class HybridClassifier:
         return known
 
     def _encoded(
-        self, photos: str | Path | Iterable[str | Path]
+        self, photos: str | Path | Iterable[str | Path | Photo]
     ) -> tuple[list[Path], list[bytes], NDArray[np.float32]]:
         """Return photos, their digests and what the head hears of them, if all can be read."""
-        if isinstance(photos, (str, Path)):
-            photos, _ = named_photos([photos])
-        paths = [Path(photo) for photo in photos]
+        given = _given(photos)
+        paths = [photo.path for photo in given]
         if not paths:
             raise ValueError("no photo is given: name at least one")
-        batches = list(encode_photos(paths, self.encoder, self.cache))
+        batches = list(encode_photos(self._contents(given), self.encoder, self.cache))
         for index, problem in sorted(item for one in batches for item in one.problems.items()):
             raise ValueError(f"{paths[index]}: {problem}")
         digests = [digest for batch in batches for digest in batch.digests]
@@ -908,12 +910,33 @@ class HybridClassifier:
                 raise ValueError("a folder of photos brings its own labels; leave labels out")
             if isinstance(photos, PhotoFolder):
                 return photos
-            return PhotoFolder.read(photos, known=self.classes)
+            return labelled(photos, known=self.classes)
         if labels is None or len(labels) != len(photos) or not len(photos):
             raise ValueError("photos need labels: name a folder, or give as many labels as photos")
         names = class_names(labels, photos, set(self.classes))
         paths = map(Path, photos)
         return PhotoFolder(list(map(Photo, paths, names)), LeftOut())
+
+    def _contents(self, photos: Sequence[Photo]) -> list[Path | NDArray[np.float32]]:
+        """Return what is encoded, unless the encoder does not take it."""
+        width = self.encoder.n_activations
+        for photo in photos:
+            if isinstance(self.encoder, Given) and not isinstance(photo, Row):
+                raise ValueError(
+                    f"{photo.path} is no file of activations, and the model takes nothing else: "
+                    f"give {width} of them an example (.npz, .npy or .parquet)"
+                )
+            if isinstance(photo, Row) and not isinstance(self.encoder, Given):
+                raise ValueError(
+                    f"{photo.path} holds activations, and the model takes photos, through "
+                    f"{self.encoder.name}: give photos, or teach another model"
+                )
+            if isinstance(photo, Row) and len(photo.activations) != width:
+                raise ValueError(
+                    f"{photo.path} has {len(photo.activations)} activations, but the model takes "
+                    f"{width}: all must come from one encoder"
+                )
+        return [photo.content for photo in photos]
 
     def _ordered(self, photos: list[Photo], order: str) -> list[Photo]:
         if order not in ORDERS:
@@ -950,12 +973,11 @@ class HybridClassifier:
             lesson.known += len(batch.indices) - len(new)
             if not new:
                 return
-            learned = [photo for photo, _ in new]
             if taught:
                 self.head = taught
-                self._remember(learned, labels)
+                self._remember([photo for photo, _ in new], labels)
             else:
-                self._learn(learned, labels, activations, classes)
+                self._learn([photo for photo, _ in new], labels, activations, classes)
             lesson.new_classes += classes
             # Once it has learned them, since gains and perhaps the saturation come from them.
             lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
@@ -998,3 +1020,10 @@ def none_readable(skipped: list[tuple[Path, str]]) -> str:
     """Return the sentence for photos of which not one can be used."""
     path, problem = skipped[0]
     return f"none of the {len(skipped)} photos can be used; the first is {path}: {problem}"
+
+
+def _given(photos: str | Path | Iterable[str | Path | Photo]) -> list[Photo]:
+    """Return photos, or rows of activations, as they are given or named."""
+    if isinstance(photos, (str, Path)):
+        photos, _ = named([photos])
+    return [photo if isinstance(photo, Photo) else Photo(Path(photo), "") for photo in photos]
