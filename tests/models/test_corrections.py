@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -91,6 +92,15 @@ def test_an_ensemble_without_a_cache_refuses(photos, cache):
     model.cache = None
     with pytest.raises(ValueError, match=r"^a head of the kind CoLaNET forgets .* lacks 59 of 59"):
         model.unlearn(photos[0])
+    assert bits(model) == before
+
+
+def test_activations_that_were_not_learned_are_not_taken_out(photos):
+    model = model_of(photos, "decorrelated")
+    before = bits(model)
+    digest = hashlib.sha256(photos[0].read_bytes()).digest()
+    with pytest.raises(ValueError, match=r"^the activations are not those .* cannot be taken back"):
+        model.take_out([photos[0]], [digest], np.linspace(0, 1, 64, dtype=np.float32)[None])
     assert bits(model) == before
 
 

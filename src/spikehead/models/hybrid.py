@@ -817,7 +817,13 @@ class HybridClassifier:
         if model.head.mergeable:
             times = [len(labels) for labels in was.values()]
             labels = [label for labels in was.values() for label in labels]
-            model.head.unlearn(np.repeat(list(rows.values()), times, axis=0), labels)
+            try:
+                model.head.unlearn(np.repeat(list(rows.values()), times, axis=0), labels)
+            except ValueError as error:
+                raise ValueError(
+                    "the activations are not those that were learned, as where another machine or "
+                    f"provider computes them: {error}"
+                ) from None
         else:
             model._learn_again()
         if label is not None:
