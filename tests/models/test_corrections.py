@@ -17,6 +17,7 @@ from spikehead import HybridClassifier
 from spikehead.encoders import ActivationCache, open_encoder
 from spikehead.models import storage
 from spikehead.models.lessons import StoredLesson
+from spikehead.models.photos import known_after
 
 HEADS = pytest.mark.parametrize("head", ["paper", "decorrelated"])
 FOLDERS = Path(__file__).parent / "folders"
@@ -190,6 +191,8 @@ def test_corrections_among_lessons_are_made_between_them(photos, tmp_path, head)
     by_hand.remove_class("digit 1")
     by_hand.learn(photos[37:38], ["zero"])
     assert bits(loaded) == bits(by_hand)
+    classes, known = known_after(lessons, model.classes, model._learned)
+    assert dict(zip(classes, known.counts(3), strict=True)) == loaded.photos_learned
     # To undo one is to leave it out; a saved model has all of them in it.
     storage.remove_lesson(tmp_path / "model", 5)
     assert "digit 1" not in HybridClassifier.load(tmp_path / "model").classes

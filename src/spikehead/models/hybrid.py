@@ -36,7 +36,7 @@ from spikehead.models import storage
 from spikehead.models.card import ModelCard
 from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
-from spikehead.models.photos import LearnedPhotos
+from spikehead.models.photos import LearnedPhotos, known_after
 from spikehead.models.schema import Description, Head, Measurement, whole
 from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
@@ -506,10 +506,11 @@ class HybridClassifier:
             If it cannot be.
         """
         lessons = storage.read_lessons(folder)
-        whole = self.taught(one for one in lessons if one.identity not in self._lessons)
+        missing = [one for one in lessons if one.identity not in self._lessons]
+        classes, photos = known_after(missing, self.classes, self._learned)
         card = ModelCard(
             name=Path(folder).resolve().name,
-            photos=whole.photos_learned,
+            photos=dict(zip(classes, photos.counts(len(classes)), strict=True)),
             encoder=self.encoder.name,
             fingerprint=self.encoder.fingerprint,
             n_activations=self.encoder.n_activations,
