@@ -18,7 +18,7 @@ def relabel(
             help="Photos; folders of photos; or @list.txt, a file that names one on each line."
         ),
     ],
-    label: Annotated[str, typer.Argument(metavar="NAME", help="The right class.")],
+    label: Annotated[str, typer.Argument(help="The right class.")],
     threads: options.Threads = None,
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
