@@ -52,3 +52,18 @@ def test_models_that_learned_apart_become_one(run, digit_photos, tmp_path):
 
 def encoded(model, photos):
     return encode_photos(photos, model.encoder, batch_size=1)
+
+
+def test_a_horizon_is_an_option_of_decorrelated_columns(run, digit_photos, tmp_path):
+    options = ("learn", digit_photos(20), "--encoder", "pixels:8", "--horizon", 5, "--model")
+    code, _, err = run(*options, tmp_path / "a", "--head", "decorrelated")
+    assert code == 0, err
+    assert HybridClassifier.load(tmp_path / "a").head.parameters_.horizon == 5
+    code, _, err = run("merge", tmp_path / "a", tmp_path / "a", "--into", tmp_path / "b")
+    assert (code, err.startswith("Error: a head with a horizon, here 5, has forgotten")) == (
+        1,
+        True,
+    )
+    code, _, err = run(*options, tmp_path / "b", "--head", "paper")
+    assert (code, err) == (1, "Error: the head CoLaNET has no option 'horizon'; leave it out\n")
+    assert not (tmp_path / "b").exists()

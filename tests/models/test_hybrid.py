@@ -426,6 +426,23 @@ def test_broken_photos_are_skipped_and_named(photos, test_photos):
     assert answers[1].problem == "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
 
 
+def test_of_a_photo_without_spikes_nothing_is_learned(photos, tmp_path):
+    black = tmp_path / "black.png"
+    Image.new("L", (8, 8)).save(black)
+    model = HybridClassifier("pixels:8", head="decorrelated", n_threads=1)
+    why = "its activations are all zero, so that no input spikes and nothing can be learned from it"
+    with pytest.raises(ValueError, match=f"^none of the 1 photos can be used; .*: {why}$"):
+        model.learn([black], ["night"])
+    assert (model.classes, len(model.prequential)) == ([], 0)
+    shutil.copy(black, photos / "digit 0")
+    lesson = model.learn(photos)
+    assert lesson.skipped == [(photos / "digit 0" / "black.png", why)]
+    assert lesson.learned == sum(model.photos_learned.values()) == 100
+    (answer,) = model.classify([black])
+    assert answer.label in model.classes
+    assert answer.shares.sum() == pytest.approx(1)
+
+
 def test_labels_are_names_of_classes(photos):
     files = sorted(photos.rglob("*.png"))[:4]
     model = make()

@@ -1,12 +1,14 @@
 """The keeper of a model that is taught while it answers."""
 
 import errno
+import io
 import os
 import threading
 import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from spikehead import HybridClassifier
 from spikehead.cli.demo import FROM_PIXELS
@@ -58,6 +60,17 @@ def test_the_spikes_are_those_of_the_reference(taught, picture):
     ).all()
     assert answer.spikes.any()
     assert sum(answer.shares.values()) == pytest.approx(1)
+
+
+def test_a_photo_without_spikes_is_refused(tmp_path):
+    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(tmp_path / "model")
+    black = io.BytesIO()
+    Image.new("L", (8, 8)).save(black, "PNG")
+    with Teacher(tmp_path / "model", n_threads=1) as teacher:
+        learned, problems = teacher.teach("night", [black.getvalue()])
+        assert learned == 0
+        assert problems[0].startswith("its activations are all zero")
+        assert (teacher.state.model.classes, teacher.state.lessons) == ([], ())
 
 
 def test_comes_back_as_it_was(taught):

@@ -175,10 +175,12 @@ class DecorrelatedColumns(SpikingClassifier):
         return Signed(network.n_inputs, network.parameters.scale)
 
     def _teach(self, coded: NDArray[np.int8], columns: NDArray[np.int32]) -> NDArray[np.float64]:
-        heard = coded.any(axis=1)
+        engine, heard = self._engine(), coded.any(axis=1)
+        if heard.all():
+            return _scores(engine.learn(coded, columns))
         scores = np.empty((len(coded), self.network_.n_columns))
-        scores[~heard] = _scores(self._engine().respond(coded[~heard]))
-        scores[heard] = _scores(self._engine().learn(coded[heard], columns[heard]))
+        scores[~heard] = _scores(engine.respond(coded[~heard]))
+        scores[heard] = _scores(engine.learn(coded[heard], columns[heard]))
         return scores
 
     def _ask(self, coded: NDArray[np.int8]) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ ROWS = 64
 """Rows of lateral weights that all examples of a block hear while they are in the cache."""
 
 TILE = 64
-"""Rows and columns of lateral weights that are changed at once; an even number."""
+"""Rows and columns of lateral weights that are changed at once."""
 
 CHUNK = 256
 """Examples that are answered at once."""
@@ -326,43 +326,19 @@ def _consolidate(
             for left in range(top, size, TILE):
                 width = min(TILE, size - left)
                 across[:, :width] = traces[:, branch, left : left + width]
-                _multiply(down, across, products)
+                np.dot(down.T, across, products)
                 for row in range(height):
                     old, new = weights[top + row][left : left + width], products[row]
                     for column in range(width):
                         new[column] = rules.consolidated(old[column], new[column])
-                        new[column] = rules.faded(new[column], fading)
+                        if fading < 1:
+                            new[column] = rules.faded(new[column], fading)
                         old[column] = new[column]
                 if left > top:
                     for column in range(width):
                         old = weights[left + column][top : top + height]
                         for row in range(height):
                             old[row] = products[row, column]
-
-
-@summing
-def _multiply(down: Any, across: Any, products: Any) -> None:
-    """Sum the products of traces over the lessons, for one tile."""
-    products[:] = 0.0
-    for row in range(0, TILE, 2):
-        upper, lower = products[row], products[row + 1]
-        for lesson in range(0, BLOCK, 4):
-            a, b, c, d = across[lesson], across[lesson + 1], across[lesson + 2], across[lesson + 3]
-            p, q, r, s = (
-                down[lesson, row],
-                down[lesson + 1, row],
-                down[lesson + 2, row],
-                down[lesson + 3, row],
-            )
-            t, u, v, w = (
-                down[lesson, row + 1],
-                down[lesson + 1, row + 1],
-                down[lesson + 2, row + 1],
-                down[lesson + 3, row + 1],
-            )
-            for column in range(TILE):
-                upper[column] += p * a[column] + q * b[column] + (r * c[column] + s * d[column])
-                lower[column] += t * a[column] + u * b[column] + (v * c[column] + w * d[column])
 
 
 @compiled
