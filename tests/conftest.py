@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,8 @@ settings.load_profile("judge" if "CI" in os.environ else "search")
 
 
 def pytest_configure():
+    # What a shell starts in the background is deaf to Ctrl-C, and so is all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_XDIST_WORKER" in os.environ:
         # A worker has one core: threads that wait for each other there take many times as long.
         os.environ.setdefault("OMP_NUM_THREADS", "1")

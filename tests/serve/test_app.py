@@ -156,7 +156,7 @@ def test_the_download_is_a_model(taught, teacher, tmp_path):
     zipfile.ZipFile(io.BytesIO(response.content)).extractall(tmp_path / "there")
     model = HybridClassifier.load(tmp_path / "there" / "model")
     ours = teacher.state.model
-    assert model.head.network_.resources.tobytes() == ours.head.network_.resources.tobytes()
+    assert model.head.network_.weights.tobytes() == ours.head.network_.weights.tobytes()
 
 
 def test_figures(taught, picture):

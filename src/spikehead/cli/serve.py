@@ -14,7 +14,6 @@ import typer
 
 from spikehead.cli import console, models, options
 from spikehead.cli.commands import needs
-from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.models import storage
 
 
@@ -85,7 +84,7 @@ def serve(
             model, encoder=encoder, head=head, members=members, seed=seed, horizon=horizon
         )
         if not storage.is_model(model):
-            models.new(threads, for_bundled=THROUGH_ENCODER, **given).save(model)
+            models.new(threads, **given).save(model)
         names = {host, "localhost", "127.0.0.1", "::1", offered and offered.hostname}
         app = create_app(
             Teacher(model, n_threads=threads),

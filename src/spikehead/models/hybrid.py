@@ -135,12 +135,10 @@ class HybridClassifier:
     encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     head : str, optional
-        By its name, as `spikehead.heads.registry` knows it. ``"recommended"`` is CoLaNET as is
-        recommended for photos, with the saturation that the encoder knows, or else with one that
-        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``;
-        ``"paper"`` is CoLaNET with Table 1 and the saturation that the encoder knows;
-        ``"decorrelated"`` is `DecorrelatedColumns`; and another package may add some. Default: the
-        head whose hyperparameters `parameters` are, or else ``"recommended"``.
+        By its name, as `spikehead.heads.registry` knows it. ``"decorrelated"`` is
+        `DecorrelatedColumns`; ``"paper"`` is CoLaNET with Table 1 and the saturation that the
+        encoder knows; and another package may add some. Default: the head whose hyperparameters
+        `parameters` are, or else ``"decorrelated"``.
     parameters : Hyperparameters, optional
         Hyperparameters of the head. Default: those that its name stands for.
     seed : int, default=0
