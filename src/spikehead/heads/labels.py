@@ -58,7 +58,7 @@ def missing(labels: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
         return labels
     ordered = np.sort(known)
     nearest = ordered[np.searchsorted(ordered[:-1], labels)]
-    return labels[labels != nearest]
+    return np.asarray(labels[labels != nearest])
 
 
 def joined(known: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:

@@ -310,23 +310,25 @@ def _consolidate(
 ) -> None:
     """Change some rows of tiles of lateral weights, from the diagonal on, and their mirror images.
 
-    Traces are copied to where a tile needs them: from afar they would be in each other's way in the
-    cache.
+    Traces are copied tile by tile: from afar they would be in each other's way in the cache.
     """
     size = inhibition.shape[1]
-    across, down = np.zeros((BLOCK, TILE)), np.zeros((BLOCK, TILE))
-    products = np.zeros((TILE, TILE))
-    for number in range(first, last):
-        # Long rows of the triangle and short ones in turns, so that threads have as much to do.
-        top = TILE * (number // 2 if number % 2 == 0 else n_tiles - 1 - number // 2)
-        height = min(TILE, size - top)
-        for branch in range(len(inhibition)):
-            weights = inhibition[branch]
-            down[:, :height] = traces[:, branch, top : top + height]
-            for left in range(top, size, TILE):
+    tiles, products = np.zeros((n_tiles, BLOCK, TILE)), np.empty((TILE, TILE))
+    for branch in range(len(inhibition)):
+        weights = inhibition[branch]
+        for tile in range(n_tiles):
+            left = TILE * tile
+            width = min(TILE, size - left)
+            tiles[tile, :, :width] = traces[:, branch, left : left + width]
+        for number in range(first, last):
+            # Long rows of the triangle and short ones in turns, so that threads have as much to do.
+            down = number // 2 if number % 2 == 0 else n_tiles - 1 - number // 2
+            top = TILE * down
+            height = min(TILE, size - top)
+            for across in range(down, n_tiles):
+                left = TILE * across
                 width = min(TILE, size - left)
-                across[:, :width] = traces[:, branch, left : left + width]
-                np.dot(down.T, across, products)
+                np.dot(tiles[down].T, tiles[across], products)
                 for row in range(height):
                     old, new = weights[top + row][left : left + width], products[row]
                     for column in range(width):
