@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from spikehead import HybridClassifier
-from spikehead.encoders import ActivationCache, Pixels, encode_photos, open_encoder
+from spikehead.encoders import ActivationCache, Intensities, encode_photos, open_encoder
 from spikehead.encoders.pretrained import BUNDLED
 
 ray = pytest.importorskip("ray")
@@ -141,12 +141,12 @@ def test_photos_are_encoded_as_here(cluster, photos, tmp_path):
 
 
 def test_learning_loses_nothing_with_a_machine(cluster, machines, second, photos):
-    class SlowPixels(Pixels):
+    class SlowPixels(Intensities):
         def encode(self, pixels):
             time.sleep(0.2)
             return super().encode(pixels)
 
-    alone, together = HybridClassifier("pixels:8"), HybridClassifier(SlowPixels(8))
+    alone, together = HybridClassifier("intensities:8"), HybridClassifier(SlowPixels(8))
     alone.learn(photos)
 
     def on_batch(lesson):

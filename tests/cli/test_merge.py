@@ -11,7 +11,7 @@ from spikehead.encoders import encode_photos
 def test_models_that_learned_apart_become_one(run, digit_photos, tmp_path):
     photos = sorted(digit_photos(80).rglob("*.png"), key=lambda path: path.name)
     labels = [photo.parent.name for photo in photos]
-    encoder, head = "pixels:8", "decorrelated"
+    encoder, head = "intensities:8", "decorrelated"
     parts = {"a": slice(0, 30), "b": slice(25, 80, 2), "all": slice(0, 0)}
     models = {name: HybridClassifier(encoder, head=head, n_threads=1) for name in parts}
     for name in ("a", "b"):
@@ -33,10 +33,13 @@ def test_models_that_learned_apart_become_one(run, digit_photos, tmp_path):
     assert all(counts[name] == len({i for i in shown if labels[i] == name}) for name in counts)
     assert len(merged.prequential) == len(shown)
 
-    HybridClassifier("pixels:4", head=head).save(tmp_path / "other")
+    HybridClassifier("intensities:4", head=head).save(tmp_path / "other")
     HybridClassifier(encoder).save(tmp_path / "colanet")
     for second, sentence in (
-        ("other", "models with different encoders, pixels:8 and pixels:4, cannot be merged"),
+        (
+            "other",
+            "models with different encoders, intensities:8 and intensities:4, cannot be merged",
+        ),
         ("colanet", "decorrelated columns cannot be merged with a head of another kind"),
     ):
         code, _, err = run("merge", tmp_path / "a", tmp_path / second, "--into", tmp_path / "d")

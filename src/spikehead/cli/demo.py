@@ -86,7 +86,7 @@ def demo(
     after = evaluate_photos(model, test)
     model.save(folder / "model")
     console.messages.print("The same from pixels alone, without the encoder ...")
-    pixels = HybridClassifier(f"pixels:{SIDE}", parameters=FROM_PIXELS, n_threads=threads)
+    pixels = HybridClassifier(f"intensities:{SIDE}", parameters=FROM_PIXELS, n_threads=threads)
     _learn(pixels, early)
     _learn(pixels, late)
     shown = find_photos(test)[-1].path

@@ -4,7 +4,7 @@ from spikehead.encoders.cache import ActivationCache
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.encoders.onnx_encoder import OnnxEncoder
-from spikehead.encoders.pixels import Pixels
+from spikehead.encoders.pixels import Intensities, Pixels
 from spikehead.encoders.pretrained import PRETRAINED, Pretrained, built_file, is_buildable
 from spikehead.encoders.registry import (
     DEFAULT,
@@ -26,6 +26,7 @@ __all__ = [
     "EncodedBatch",
     "Encoder",
     "EncoderKind",
+    "Intensities",
     "OnnxEncoder",
     "Pixels",
     "Pretrained",
