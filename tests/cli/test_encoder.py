@@ -25,7 +25,9 @@ def test_lists_what_there_is(run, tmp_path):
     ready = {row["name"]: row["ready"] for row in json.loads(out)}
     assert code == 0
     pretrained = [*(f"efficientnet_b{number}" for number in range(8)), "resnet18"]
-    depends = dict.fromkeys(["timm:NAME", "onnx:PATH", "pixels:SIDE", "intensities:SIDE"], None)
+    depends = dict.fromkeys(
+        ["timm:NAME", "onnx:PATH", "intensities:SIDE", "intensities:SIDE"], None
+    )
     at_hand = dict.fromkeys(["efficientnet_lite0", "bundled", "pixels", "intensities"], True)
     assert ready == {**at_hand, **dict.fromkeys(pretrained, False), **depends}
     shown = run("encoder", "list")[1].splitlines()
