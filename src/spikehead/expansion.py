@@ -18,7 +18,6 @@ from spikehead.compilation import compiled
 from spikehead.randomness import keys
 
 _INPUT = 6  # what the random keys are for
-_MOST_SYNAPSES = 1000  # so that sums over a picture are exact in float32
 
 
 class SparseExpansion:
@@ -35,7 +34,7 @@ class SparseExpansion:
         Units at each place.
     n_synapses : int, default=8
         Inputs that a unit sees, of its patch or of all: half of them excite it, the others inhibit
-        it. At most 1000, and no more than there are.
+        it.
     active : float, default=0.1
         Share of a place's units that are active at most, above 0 and below 1.
     side : int, default=5
@@ -79,10 +78,9 @@ class SparseExpansion:
             ((1, *grid), (1, *grid), (1, 1)) if len(grid) == 1 else (grid, (side, side), grid)
         )
         n_seen = int(np.prod(self._patch))
-        most = min(n_seen, _MOST_SYNAPSES)
-        if n_units < 2 or not 1 <= n_synapses <= most:
+        if n_units < 2 or not 1 <= n_synapses <= n_seen:
             raise ValueError(
-                f"an expansion needs two units at least, and each 1 to {most} synapses, "
+                f"an expansion needs two units at least, and each 1 to {n_seen} synapses, "
                 f"not {n_units} and {n_synapses}"
             )
         if not 0 < active < 1:
