@@ -104,8 +104,9 @@ class Pixels(Intensities):
         super().__init__(side)
         self.expansion = SparseExpansion((side, side))
         self.n_activations = self.expansion.n_outputs
+        rows, columns = self.expansion.cells
         # A unit that is 2 above the others from each place of a cell.
-        self.saturation = 2.0 * side * side / np.prod(self.expansion.cells)
+        self.saturation = 2.0 * side * side / (rows * columns)
         self.graph = Intensities.graph + self.expansion.graph
         self.fingerprint = fingerprint("pixels 2", self.preprocessing)
 
