@@ -98,7 +98,7 @@ def model(digits):
 @example(CoLaNETParameters(microcolumns=6, saturation=0.3, max_weight=7.99), 12, 5, 0)
 def test_a_file_votes_as_its_model(tmp_path_factory, p, members, n_classes, seed):
     random = np.random.default_rng(seed)
-    encoder = f"pixels:{SIDE}"
+    encoder = f"intensities:{SIDE}"
     model = HybridClassifier(encoder, parameters=p, members=members, seed=seed, n_threads=1)
     model.head.add_classes([f"class {9 - number}" for number in range(n_classes)])
     labels = random.choice(model.classes, 40)
@@ -167,7 +167,7 @@ def test_decorrelated_columns_answer_as_the_reference(
 def test_sums_beyond_single_precision_are_exact(tmp_path):
     """Weights near 8 on 784 inputs: sums reach 25 million steps of 2**-12, above 2**24."""
     strong = CoLaNETParameters(max_weight=7.99, min_weight=7.99, saturation=1)
-    model = HybridClassifier("pixels:28", parameters=strong, members=3, n_threads=1)
+    model = HybridClassifier("intensities:28", parameters=strong, members=3, n_threads=1)
     model.head.add_classes(["a", "b", "c"])
     random = np.random.default_rng(0)
     resources = model.head.network_.resources
@@ -184,6 +184,19 @@ def test_every_decision_on_photos_is_the_models(model, digits, tmp_path):
     assert_same(file, model, pixels)
     labels, _, _ = answers(file, pixels)
     assert [model.classes[label] for label in labels] == model.predict(paths[200:])
+
+
+@pytest.mark.parametrize("side", [8, 5])
+def test_pixels_are_expanded_as_in_the_model(digits, tmp_path, side):
+    paths, labels = digits
+    model = HybridClassifier(f"pixels:{side}", head="decorrelated", n_threads=1)
+    model.learn(paths[:70], labels[:70])
+    model.save(tmp_path / "model")
+    model = HybridClassifier.load(tmp_path / "model")
+    assert export(model, tmp_path / "model.onnx") == 1
+    pixels = np.stack([model.encoder.preprocessing(read_photo(path)) for path in paths[70:200]])
+    pixels[0] = 0
+    assert_same(tmp_path / "model.onnx", model, pixels)
 
 
 def test_photos_can_come_in_batches(model, tmp_path):
@@ -308,15 +321,23 @@ def test_bad_input_is_refused_in_a_sentence(model, tmp_path):
 
     own = HybridClassifier(Own())
     own.head.add_classes(["a", "b"])
-    pixels = HybridClassifier("pixels:4")
+    pixels = HybridClassifier("intensities:4")
     pixels.head.add_classes(["a", "b"])
     photos = np.zeros((2, 1, 4, 4), np.float32)
     file = tmp_path / "model.onnx"
     refused = [
-        (HybridClassifier("pixels:4"), {}, "the model has learned nothing yet: teach it before"),
+        (
+            HybridClassifier("intensities:4"),
+            {},
+            "the model has learned nothing yet: teach it before",
+        ),
         (own, {}, "the encoder own is not an ONNX file: write it as one, and use onnx:PATH"),
         (model, {"precision": "int8"}, "the precision int8 needs calibration photos"),
-        (pixels, {"precision": "int8", "calibration": photos}, "pixels:4 has no weights to quant"),
+        (
+            pixels,
+            {"precision": "int8", "calibration": photos},
+            "intensities:4 has no weights to quant",
+        ),
         (model, {"precision": "int8", "calibration": photos}, "bundled cannot be quantised"),
     ]
     for refused_model, options, message in refused:
@@ -327,7 +348,7 @@ def test_bad_input_is_refused_in_a_sentence(model, tmp_path):
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
-    model = HybridClassifier("pixels:4")
+    model = HybridClassifier("intensities:4")
     model.head.add_classes(["a", "b"])
     file = tmp_path / "model.onnx"
     file.write_text("old")

@@ -132,7 +132,7 @@ def test_a_correction_is_undone_like_a_lesson(taught, picture):
 
 
 def test_what_is_taken_out_is_in_no_file(folder, picture, monkeypatch):
-    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(folder)
+    HybridClassifier("intensities:8", head="decorrelated", n_threads=1).save(folder)
     teacher = Teacher(folder)
     for kind in KINDS:
         teach(teacher, kind, [picture(kind, number) for number in range(4)])

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -31,7 +31,7 @@ from PIL import Image
 
 from spikehead.backbones.precision import quantise
 from spikehead.coding import Coding
-from spikehead.encoders import Encoder, OnnxEncoder, Pixels, provenance
+from spikehead.encoders import Encoder, Intensities, OnnxEncoder, provenance
 from spikehead.encoders.onnx_encoder import LAYOUTS
 from spikehead.files import write_file
 from spikehead.heads.deployed import Operators
@@ -44,11 +44,11 @@ _IR_VERSION = 8
 _STANDARD = "ai.onnx"  # the other name of the domain of the standard operators
 _ACTIVATIONS = "encoder/activations of the head"
 
-_PIXELS = """
+_COMPUTED = """
 <ir_version: 8, opset_import: ["": 17]>
-pixels (float[batch, 1, $side, $side] image) => (float[batch, intensities] intensity)
+encoder (float[batch, 1, $side, $side] image) => (float[batch, $n] $output)
 {
-    intensity = Flatten (image)
+    $graph
 }
 """
 
@@ -142,14 +142,15 @@ def export(
 
 def _encoder(encoder: Encoder) -> ModelProto:
     """Return an encoder as a network that takes `image` and has one output."""
-    if isinstance(encoder, Pixels):
-        return parser.parse_model(Template(_PIXELS).substitute(side=encoder.side))
-    if not isinstance(encoder, OnnxEncoder):
+    if isinstance(encoder, Intensities):
+        network = _computed(encoder)
+    elif isinstance(encoder, OnnxEncoder):
+        (path,) = encoder.files.values()
+        network = _plain(onnx.load(path))
+    else:
         raise ValueError(
             f"the encoder {encoder.name} is not an ONNX file: write it as one, and use onnx:PATH"
         )
-    (path,) = encoder.files.values()
-    network = _plain(onnx.load(path))
     oldest, usual = _OPSETS
     if _opset(network) < oldest:
         with _explained(f"the encoder {encoder.name} cannot be converted to opset {usual}"):
@@ -173,6 +174,22 @@ def _encoder(encoder: Encoder) -> ModelProto:
     kind = output.type.tensor_type.elem_type
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(_ACTIVATIONS, kind, activations))
+    return network
+
+
+def _computed(encoder: Intensities) -> ModelProto:
+    text = Template(_COMPUTED).substitute(
+        graph=encoder.graph, output=encoder.output, n=encoder.n_activations, side=encoder.side
+    )
+    return _parsed(text, encoder.constants())
+
+
+def _parsed(text: str, constants: Mapping[str, Any]) -> ModelProto:
+    """Return the network that a text describes, with its constants: a list is one of int64."""
+    network = parser.parse_model(text)
+    for name, value in constants.items():
+        array = np.array(value, np.int64) if isinstance(value, list) else np.asarray(value)
+        network.graph.initializer.append(numpy_helper.from_array(array, name))
     return network
 
 
@@ -214,7 +231,7 @@ def _opset(network: ModelProto) -> int:
 def _quantised(
     network: ModelProto, encoder: Encoder, calibration: NDArray[np.float32]
 ) -> ModelProto:
-    if isinstance(encoder, Pixels):
+    if isinstance(encoder, Intensities):
         raise ValueError(f"the encoder {encoder.name} has no weights to quantise: use float32")
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -242,11 +259,7 @@ def _head(coding: Coding, operators: Operators, n_columns: int, encoder: ModelPr
         "even": np.float64(1 / n_columns),
         "columns": [1],
     }
-    head = parser.parse_model(text)
-    for name, value in constants.items():
-        array = np.array(value, np.int64) if isinstance(value, list) else np.asarray(value)
-        head.graph.initializer.append(numpy_helper.from_array(array, name))
-    return head
+    return _parsed(text, constants)
 
 
 def _joined(encoder: ModelProto, head: ModelProto, model: HybridClassifier) -> ModelProto:
