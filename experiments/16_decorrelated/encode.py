@@ -3,7 +3,7 @@
     python experiments/16_decorrelated/encode.py DATA FOLDER [NAME ...]
 
 DATA holds folders ``imagenette-300`` and ``caltech-50`` (each with ``train`` and ``test``, one
-folder a class), ``cifar10`` (zip archives ``train*.zip`` and ``test.zip``), ``mnist`` (the four
+folder a class; of ``caltech-50`` there is also ``unknown``, photos of no class), ``cifar10`` (zip archives ``train*.zip`` and ``test.zip``), ``mnist`` (the four
 gzipped IDX files) and ``encoders/efficientnetv2_b0.onnx``, which sees the photos; the bundled
 encoder sees MNIST and scikit-learn's digits. FOLDER gets ``NAME-train.npz`` and ``NAME-test.npz``
 with the arrays ``X``, activations as the encoder gives them, and ``y``, names of classes; what lies
@@ -128,7 +128,7 @@ def main() -> None:
     }
     options.folder.mkdir(parents=True, exist_ok=True)
     for name in options.names or sources:
-        for part in ("test", "train"):
+        for part in ("test", "train", *(["unknown"] if name == "caltech-50" else [])):
             if (options.folder / f"{name}-{part}.npz").exists():
                 continue
             for one, X, y in sources[name](part):

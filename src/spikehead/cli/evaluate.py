@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from spikehead.cli import console, options, progress, sources
-from spikehead.evaluation.metrics import Evaluation, evaluate_photos
+from spikehead.evaluation.metrics import Evaluation, evaluate_photos, unknown_sentence
 from spikehead.evaluation.report import check_report, write_report
 from spikehead.images import PhotoFolder
 from spikehead.models import storage
@@ -28,6 +28,7 @@ def evaluate(
     card: Annotated[
         bool, typer.Option("--card", help="Also note the accuracy in the model's card, README.md.")
     ] = False,
+    send_back: options.SendBack = None,
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
     cache: options.CacheFolder = None,
@@ -39,6 +40,8 @@ def evaluate(
         check_report(report)
     with storage.writing(model) if card else nullcontext():
         classifier = HybridClassifier.load(model, n_threads=threads)
+        if send_back is not None:
+            classifier.send_back = send_back
         found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
         with sources.at_work(classifier, cache, no_cache), progress.bar() as shown:
             task = shown.add_task("Evaluating", total=None)
@@ -109,6 +112,8 @@ def _print_table(result: Evaluation) -> None:
             "accuracy on others.",
             soft_wrap=True,
         )
+    if told := unknown_sentence(result):
+        console.out.print(told, soft_wrap=True)
     low, high = result.confidence_interval
     console.out.print(
         f"Accuracy {result.accuracy:.2%} ({result.n_right} of {result.n_photos} photos; "

@@ -135,7 +135,8 @@ class CPUEngine:
                 spikes = net.arranged(counts[part]).astype(np.float64)
                 with uninterrupted():
                     heard = self._learn_block(spikes, columns[part], each)
-                self._answer(heard, answer, part, each)
+                    self._answer(heard, answer, part, each)
+                    _note(answer.cosines[part], columns[part], net.own_answers)
                 start = part.stop
         return answer
 
@@ -446,3 +447,10 @@ def _find_answers(
                     if known
                     else -np.inf
                 )
+
+
+@compiled
+def _note(cosines: Any, columns: Any, own_answers: Any) -> None:
+    """Learn what can be learned from some answers, each after the one before."""
+    for lesson in range(len(columns)):
+        rules.note(cosines[lesson], columns[lesson], *own_answers)
