@@ -208,6 +208,7 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
 
 def fraction(name: str, value: Any) -> float:
     """Return a number from 0 to 1; of anything else, say that `name` must be one."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 <= float(value) <= 1:
         raise ValueError(f"{name} must be a number from 0 to 1, not {value!r}")
     return float(value)

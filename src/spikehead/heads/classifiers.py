@@ -83,7 +83,8 @@ class Judgement(NamedTuple):
             That of `SpikingClassifier.unlikely_below`.
         """
         answers = self.scores.argmax(axis=1)[:, None]
-        return (self.shares >= threshold) | (np.arange(self.shares.shape[1]) == answers)
+        is_answer = np.arange(self.shares.shape[1]) == answers
+        return np.asarray((self.shares >= threshold) | is_answer)
 
 
 class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -226,7 +227,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         """
         return -np.inf
 
-    def unlikely_below(self, coverage: float) -> float:
+    def unlikely_below(self, coverage: float) -> float:  # noqa: ARG002
         """Return the share below which a class is left out of a set (`predict_sets`).
 
         Parameters

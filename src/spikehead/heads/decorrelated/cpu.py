@@ -128,6 +128,7 @@ class CPUEngine:
         net.check_lessons(counts, labels)
         columns = labels.astype(np.int64)
         answer = self._unanswered(len(counts), cosines=True)
+        cosines = np.asarray(answer.cosines)
         with self._threads(len(counts)) as each:
             start = 0
             while start < len(counts):
@@ -136,7 +137,7 @@ class CPUEngine:
                 with uninterrupted():
                     heard = self._learn_block(spikes, columns[part], each)
                     self._answer(heard, answer, part, each)
-                    _note(answer.cosines[part], columns[part], net.own_answers)
+                    _note(cosines[part], columns[part], net.own_answers)
                 start = part.stop
         return answer
 

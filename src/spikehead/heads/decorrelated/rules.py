@@ -16,8 +16,8 @@ import numpy as np
 from numba.extending import register_jitable
 
 from spikehead.heads.decorrelated.parameters import (
-    MAX_LOG_TEMPERATURE,
     LATERAL_UNIT,
+    MAX_LOG_TEMPERATURE,
     RECORD,
     TRACE_UNIT,
     UNIT,
