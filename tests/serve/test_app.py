@@ -156,7 +156,7 @@ def test_the_download_is_a_model(taught, teacher, tmp_path):
     zipfile.ZipFile(io.BytesIO(response.content)).extractall(tmp_path / "there")
     model = HybridClassifier.load(tmp_path / "there" / "model")
     ours = teacher.state.model
-    assert model.head.network_.resources.tobytes() == ours.head.network_.resources.tobytes()
+    assert model.head.network_.weights.tobytes() == ours.head.network_.weights.tobytes()
 
 
 def test_figures(taught, picture):
@@ -194,7 +194,7 @@ def test_says_in_one_sentence_what_is_wrong(client, picture):
         assert error(client(*request, **options), status) == sentence
     sentence = error(client.teach("a", b"%PDF-1.7"), 422)
     reason = "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
-    assert sentence == f"no photo can be read; the first is 0.png: {reason}"
+    assert sentence == f"no photo can be used; the first is 0.png: {reason}"
     json = {"Content-Type": "application/json"}
     sentence = error(client("POST", "/api/classes", data=b"{", headers=json), 422)
     assert sentence == "the request: it is not JSON"

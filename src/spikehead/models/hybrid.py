@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spikehead.activations import Row, labelled, named
 from spikehead.coding import CodedShares
 from spikehead.encoders import (
     DEFAULT,
     ActivationCache,
     EncodedBatch,
     Encoder,
+    Given,
     check_restorable,
     encode_photos,
     restore_encoder,
@@ -27,7 +29,7 @@ from spikehead.encoders import (
 from spikehead.files import chunks, sha256
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import DEFAULT_HEAD, head_class, kind_of, kind_with, kinds, new_head
-from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
+from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
 from spikehead.models.card import ModelCard
@@ -35,6 +37,7 @@ from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
 from spikehead.models.photos import LearnedPhotos, lesson_keys, photo_key
 from spikehead.models.schema import Description, Head, Measurement, whole
+from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
 from spikehead.names import class_names
 from spikehead.state import fraction
@@ -46,6 +49,8 @@ ORDERS = ("shuffled", "as-given")
 
 FEW_EXAMPLES = 5
 """Photos of a class up to which answers that name it are surer than they are right."""
+
+_SILENT = "its activations are all zero, so that no input spikes and nothing can be learned from it"
 
 
 @dataclass
@@ -63,7 +68,7 @@ class Learned:
     new_classes : list of str
         Classes met for the first time.
     skipped : list of (Path, str)
-        Photos that could not be read, and why.
+        Photos that could not be read or learned, and why.
     renamed : list of (Path, str, list of str)
         Photos that were learned though the same file had been learned before under other names:
         each one's name now, and those.
@@ -74,6 +79,8 @@ class Learned:
         over the photos learned so far.
     warning : str
         What is wrong with that, and what to do, once the lesson is over; nothing if it is well.
+    waiting : int
+        Photos that are encoded, and will be learned when a cluster has enough of them.
     """
 
     total: int = 0
@@ -85,11 +92,12 @@ class Learned:
     left_out: LeftOut = field(default_factory=LeftOut)
     shares: CodedShares = field(default_factory=CodedShares)
     warning: str = ""
+    waiting: int = 0
 
     @property
     def done(self) -> int:
         """Number of photos that were dealt with so far."""
-        return self.learned + self.known + len(self.skipped)
+        return self.learned + self.known + self.waiting + len(self.skipped)
 
     def add(self, learned: int, shares: CodedShares) -> None:
         """Take in photos that were learned, and how their activations were coded."""
@@ -163,12 +171,10 @@ class HybridClassifier:
     encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     head : str, optional
-        By its name, as `spikehead.heads.registry` knows it. ``"recommended"`` is CoLaNET as is
-        recommended for photos, with the saturation that the encoder knows, or else with one that
-        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``;
-        ``"paper"`` is CoLaNET with Table 1 and the saturation that the encoder knows;
-        ``"decorrelated"`` is `DecorrelatedColumns`; and another package may add some. Default: the
-        head whose hyperparameters `parameters` are, or else ``"recommended"``.
+        By its name, as `spikehead.heads.registry` knows it. ``"decorrelated"`` is
+        `DecorrelatedColumns`; ``"paper"`` is CoLaNET with Table 1 and the saturation that the
+        encoder knows; and another package may add some. Default: the head whose hyperparameters
+        `parameters` are, or else ``"decorrelated"``.
     parameters : Hyperparameters, optional
         Hyperparameters of the head. Default: those that its name stands for.
     seed : int, default=0
@@ -269,13 +275,16 @@ class HybridClassifier:
         Parameters
         ----------
         photos : path, PhotoFolder or sequence of paths
-            A folder with a sub-folder for each class; or photos, with `labels`.
+            A folder with a sub-folder for each class; or photos, with `labels`. Of a model whose
+            encoder is ``activations:N``, activations: a file or a folder, as
+            `spikehead.activations` has them.
         labels : sequence of str or int, optional
             The class of each photo, as `spikehead.names.class_name` takes it.
         order : {"shuffled", "as-given"}, default="shuffled"
             Shuffled by the model's seed, or as given (of a folder: class after class).
         cluster : Cluster, optional
-            Where photos are encoded. Default: on this machine.
+            Where photos are encoded and, by a head that can be merged, many of them learned
+            (`spikehead.models.shards`). Default: on this machine.
         on_batch : callable, optional
             Called after each batch with the lesson so far: to show progress, or to save.
 
@@ -292,10 +301,18 @@ class HybridClassifier:
         found = self._labelled(photos, labels)
         stream = self._ordered(found.photos, order)
         lesson = Learned(total=len(stream), left_out=found.left_out)
-        paths = [photo.path for photo in stream]
-        for batch in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
+        shards = Shards.of(self.head, len(stream), cluster)
+        waiting: list[EncodedBatch] = []
+        contents = self._contents(stream)
+        for encoded in encode_photos(contents, self.encoder, self.cache, cluster=cluster):
+            batch = self.learnable(encoded)
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
-            self._learn_batch(batch, stream, lesson)
+            lesson.waiting += len(batch.indices)
+            waiting.append(batch)
+            last = lesson.done == lesson.total
+            if last or not shards or lesson.waiting >= shards.n_photos:
+                self._learn_batch(EncodedBatch.joined(waiting), stream, lesson, shards)
+                waiting.clear()
             if on_batch:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
@@ -305,14 +322,14 @@ class HybridClassifier:
             warnings.warn(lesson.warning, stacklevel=2)
         return lesson
 
-    def classify(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
+    def classify(self, photos: str | Path | Iterable[str | Path | Photo]) -> Iterator[Answer]:
         """Answer photo by photo, in order; one that cannot be read gets an answer that says so.
 
         Parameters
         ----------
         photos : path or iterable of paths
-            Photos; or one photo, a folder of photos, or a list of them, as
-            `spikehead.images.named_photos` takes it.
+            Photos; or one photo, a folder of photos, a list of them, or activations, as
+            `spikehead.activations.named` takes it.
 
         Yields
         ------
@@ -320,9 +337,10 @@ class HybridClassifier:
         """
         self._check_taught()
         if isinstance(photos, (str, Path)):
-            photos, _ = named_photos([photos])
-        paths = [Path(photo) for photo in photos]
-        for batch in encode_photos(paths, self.encoder, self.cache):
+            photos, _ = named([photos])
+        given = [photo if isinstance(photo, Photo) else Photo(Path(photo), "") for photo in photos]
+        paths = [photo.path for photo in given]
+        for batch in encode_photos(self._contents(given), self.encoder, self.cache):
             answers = {
                 index: Answer(paths[index], None, np.empty(0), problem=problem)
                 for index, problem in batch.problems.items()
@@ -361,14 +379,24 @@ class HybridClassifier:
         self.head.set_params(send_back=fraction("send_back", share))
 
     def heard(self, batch: EncodedBatch) -> NDArray[np.float32]:
-        """Return what the head hears of a batch: of either sign, or negative activations as zero.
+        """Return what the head hears of a batch, as `SpikingClassifier.heard` has it.
 
         Parameters
         ----------
         batch : EncodedBatch
             Encoded photos.
         """
-        return batch.given if self.head.signed else batch.activations
+        return self.head.heard(batch.given)
+
+    def learnable(self, batch: EncodedBatch) -> EncodedBatch:
+        """Return a batch without the photos of which the head hears nothing; they have a problem.
+
+        Parameters
+        ----------
+        batch : EncodedBatch
+            Encoded photos.
+        """
+        return batch.only(self.head.hears(self.heard(batch)), _SILENT)
 
     def judge(self, activations: NDArray[np.float32]) -> list[Verdict]:
         """Return what the model says of photos.
@@ -750,12 +778,33 @@ class HybridClassifier:
                 raise ValueError("a folder of photos brings its own labels; leave labels out")
             if isinstance(photos, PhotoFolder):
                 return photos
-            return PhotoFolder.read(photos, known=self.classes)
+            return labelled(photos, known=self.classes)
         if labels is None or len(labels) != len(photos) or not len(photos):
             raise ValueError("photos need labels: name a folder, or give as many labels as photos")
         names = class_names(labels, photos, set(self.classes))
         paths = map(Path, photos)
         return PhotoFolder(list(map(Photo, paths, names)), LeftOut())
+
+    def _contents(self, photos: Sequence[Photo]) -> list[Path | NDArray[np.float32]]:
+        """Return what is encoded, unless the encoder does not take it."""
+        width = self.encoder.n_activations
+        for photo in photos:
+            if isinstance(self.encoder, Given) and not isinstance(photo, Row):
+                raise ValueError(
+                    f"{photo.path} is no file of activations, and the model takes nothing else: "
+                    f"give {width} of them an example (.npz, .npy or .parquet)"
+                )
+            if isinstance(photo, Row) and not isinstance(self.encoder, Given):
+                raise ValueError(
+                    f"{photo.path} holds activations, and the model takes photos, through "
+                    f"{self.encoder.name}: give photos, or teach another model"
+                )
+            if isinstance(photo, Row) and len(photo.activations) != width:
+                raise ValueError(
+                    f"{photo.path} has {len(photo.activations)} activations, but the model takes "
+                    f"{width}: all must come from one encoder"
+                )
+        return [photo.content for photo in photos]
 
     def _ordered(self, photos: list[Photo], order: str) -> list[Photo]:
         if order not in ORDERS:
@@ -764,7 +813,9 @@ class HybridClassifier:
             return photos
         return [photos[i] for i in np.random.RandomState(self._seed).permutation(len(photos))]
 
-    def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Learned) -> None:
+    def _learn_batch(
+        self, batch: EncodedBatch, stream: list[Photo], lesson: Learned, shards: Shards | None
+    ) -> None:
         """Learn those of a batch that are new."""
         # All classes of the lesson at once: where batches end must not decide their order.
         classes = sorted({photo.label for photo in stream} - set(self.classes))
@@ -778,14 +829,20 @@ class HybridClassifier:
                 new[photo_key(digest, photo.label)] = place
                 if known:
                     lesson.renamed.append((photo.path, photo.label, known))
-        lesson.known += len(batch.indices) - len(new)
-        if not new:
-            return
         places = list(new.values())
         activations = self.heard(batch)[places]
         labels = [stream[batch.indices[place]].label for place in places]
+        taught = shards.taught(self.head, activations, labels, classes) if shards and new else None
         with uninterrupted():
-            self._learn(list(new), labels, activations, classes)
+            lesson.waiting -= len(batch.indices)
+            lesson.known += len(batch.indices) - len(new)
+            if not new:
+                return
+            if taught:
+                self.head = taught
+                self._remember(list(new), labels)
+            else:
+                self._learn(list(new), labels, activations, classes)
             lesson.new_classes += classes
             # Once it has learned them, since gains and perhaps the saturation come from them.
             lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
@@ -803,6 +860,10 @@ class HybridClassifier:
     ) -> None:
         """Learn photos in this order, of known classes and of new ones."""
         self.head.partial_fit(activations, labels, classes=[*self.classes, *new_classes])
+        self._remember(keys, labels)
+
+    def _remember(self, keys: list[bytes], labels: list[str]) -> None:
+        """Take down which photos the head has just learned, and how it had answered them."""
         self._learned.add(keys, map(self.classes.index, labels))
         self._right += (self.head.prequential_predictions_ == labels).tobytes()
 
@@ -821,6 +882,6 @@ def _in_turns(labels: Sequence[str]) -> NDArray[np.intp]:
 
 
 def none_readable(skipped: list[tuple[Path, str]]) -> str:
-    """Return the sentence for photos of which not one can be read."""
+    """Return the sentence for photos of which not one can be used."""
     path, problem = skipped[0]
-    return f"none of the {len(skipped)} photos can be read; the first is {path}: {problem}"
+    return f"none of the {len(skipped)} photos can be used; the first is {path}: {problem}"
