@@ -36,8 +36,8 @@ from spikehead.randomness import chance
 
 RESULTS = Path(__file__).with_name("results.json")
 COVERAGE = 0.9
-PENALTIES = 0.001, 0.01
-"""Of logistic regression; one is chosen on a fifth of the examples that are learned."""
+PENALTY = 0.01
+"""Of logistic regression on standardised inputs; not tuned."""
 
 
 class Data(NamedTuple):
@@ -86,9 +86,8 @@ SETS: dict[str, Callable[[Path, int], Data]] = {
     "caltech-50": caltech,
     "imagenette-300": imagenette,
     "cifar10": held_out("cifar10", 1500),
-    "mnist": held_out("mnist", 1500),
 }
-HELD_OUT = "cifar10", "mnist"
+HELD_OUT = ("cifar10",)
 """Sets of which other classes are strangers in each order."""
 
 
@@ -96,16 +95,9 @@ HELD_OUT = "cifar10", "mnist"
 
 
 def offline(train: Examples) -> Any:
-    """Fit logistic regression, its penalty chosen on a fifth of the training part."""
-    part, kept = train.divided()
-
-    def fit(examples: Examples, penalty: float) -> Any:
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=100))
-        return model.fit(examples.X, examples.y)
-
-    losses = {one: fit(part, one).predict_proba(kept.X) for one in PENALTIES}
-    penalty = min(PENALTIES, key=lambda one: log_loss(kept.y, losses[one]))
-    return fit(train, penalty)
+    """Fit logistic regression."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=100))
+    return model.fit(train.X, train.y)
 
 
 def rivals(train: Examples, model: Any) -> dict[str, Callable[[NDArray[Any]], NDArray[Any]]]:

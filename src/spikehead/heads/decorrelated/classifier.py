@@ -12,12 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from spikehead.coding import STEPS, Signed
 from spikehead.heads.account import Account
 from spikehead.heads.classifiers import Judgement, SpikingClassifier
-from spikehead.heads.decorrelated import reference, rules
+from spikehead.heads.decorrelated import reference, revision, rules
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.deployed import DeployedColumns
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, UNIT, DecorrelatedParameters
-from spikehead.heads.decorrelated.revision import merged
 from spikehead.heads.labels import joined, missing
 from spikehead.state import fraction
 
@@ -219,10 +218,15 @@ class DecorrelatedColumns(SpikingClassifier):
         whole.n_features_in_ = self.n_features_in_
         if ours is not None:
             whole.feature_names_in_ = ours
-        whole.network_ = merged(self.network_, other.network_, columns)
+        whole.network_ = revision.merged(self.network_, other.network_, columns)
         whole.coding_ = whole._new_coding(whole.network_)
         whole._name_columns(classes)
         return whole
+
+    @property
+    def revocable(self) -> bool:
+        """Whether it can `unlearn`, and merge classes: unless it has a horizon."""
+        return not self.parameters_.horizon
 
     # ------------------------------------------------------------ what a head is
 
@@ -251,6 +255,13 @@ class DecorrelatedColumns(SpikingClassifier):
         familiarity = np.clip(cosines.max(axis=1, initial=0), 0, 1)
         logits = np.where(np.isfinite(cosines), cosines, rules.NEVER) / self.network_.temperature
         return Judgement(_scores(response), softmax(logits, axis=1), familiarity)
+
+    def _take_back(self, coded: NDArray[np.int8], columns: NDArray[np.int64]) -> None:
+        heard = coded.any(axis=1)
+        revision.unlearn(self.network_, coded[heard], columns[heard])
+
+    def _joined(self, column: int, into: int) -> Network:
+        return revision.joined(self.network_, column, into)
 
     def _spikes(self, coded: NDArray[np.int8]) -> NDArray[np.bool_]:
         # Each neuron fires off its potential after the input, a spike a step.
