@@ -143,17 +143,17 @@ def _join_answers(whole: Network, one: Network, other: Network) -> None:
     networks = [network for network in (one, other) if network.answered]
     if not networks:
         return
-    apart = max(rules.spacing(int(network.answered)) for network in networks)
+    answered = sum(int(network.answered) for network in networks)
+    apart = rules.spacing(answered)
     parts = []
     for network in networks:
         step = apart // rules.spacing(int(network.answered))
-        kept = np.stack([network.familiarities, network.chances])[:, : network.latest.stop : step]
-        parts.append((kept, (np.arange(kept.shape[1]) + 0.5) / kept.shape[1]))
-    order = np.argsort(np.concatenate([places for _, places in parts]), kind="stable")
-    kept = np.concatenate([part for part, _ in parts], axis=1)[:, order]
-    answered = sum(int(network.answered) for network in networks)
-    kept = kept[:, :: rules.spacing(answered) // apart]
-    whole.answered[...] = min(answered, kept.shape[1] * rules.spacing(answered))
+        parts.append(
+            np.stack([network.familiarities, network.chances])[:, : network.latest.stop : step]
+        )
+    places = [(np.arange(part.shape[1]) + 0.5) / part.shape[1] for part in parts]
+    kept = np.concatenate(parts, axis=1)[:, np.argsort(np.concatenate(places), kind="stable")]
+    whole.answered[...] = min(answered, kept.shape[1] * apart)
     n = whole.latest.stop
     whole.familiarities[:n], whole.chances[:n] = kept[:, :n]
     gains = [float(network.slopes) - 1 for network in networks]
