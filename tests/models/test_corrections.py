@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from spikehead import HybridClassifier
 from spikehead.encoders import ActivationCache, open_encoder
 from spikehead.models import storage
 from spikehead.models.lessons import StoredLesson
+from spikehead.models.photos import known_after
 
 HEADS = pytest.mark.parametrize("head", ["paper", "decorrelated"])
 FOLDERS = Path(__file__).parent / "folders"
@@ -91,6 +93,15 @@ def test_an_ensemble_without_a_cache_refuses(photos, cache):
     model.cache = None
     with pytest.raises(ValueError, match=r"^a head of the kind CoLaNET forgets .* lacks 59 of 59"):
         model.unlearn(photos[0])
+    assert bits(model) == before
+
+
+def test_activations_that_were_not_learned_are_not_taken_out(photos):
+    model = model_of(photos, "decorrelated")
+    before = bits(model)
+    digest = hashlib.sha256(photos[0].read_bytes()).digest()
+    with pytest.raises(ValueError, match=r"^the activations are not those .* cannot be taken back"):
+        model.take_out([photos[0]], [digest], np.linspace(0, 1, 64, dtype=np.float32)[None])
     assert bits(model) == before
 
 
@@ -180,6 +191,8 @@ def test_corrections_among_lessons_are_made_between_them(photos, tmp_path, head)
     by_hand.remove_class("digit 1")
     by_hand.learn(photos[37:38], ["zero"])
     assert bits(loaded) == bits(by_hand)
+    classes, known = known_after(lessons, model.classes, model._learned)
+    assert dict(zip(classes, known.counts(3), strict=True)) == loaded.photos_learned
     # To undo one is to leave it out; a saved model has all of them in it.
     storage.remove_lesson(tmp_path / "model", 5)
     assert "digit 1" not in HybridClassifier.load(tmp_path / "model").classes

@@ -473,11 +473,6 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft._drop(column, self._joined(column, other))
         return self._become(draft)
 
-    @property
-    def revocable(self) -> bool:
-        """Whether it can `unlearn`, and merge classes: what it knows depends on no order."""
-        return False
-
     def unlearn(self: _Own, X: Any, y: ArrayLike) -> _Own:
         """Take examples back, where such heads can: as if they had never been learned.
 
@@ -562,7 +557,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
 
     @property
     def mergeable(self) -> bool:
-        """Whether `merge` can join it with a head of the same options."""
+        """Whether heads and classes can be merged and examples unlearned: order does not matter."""
         return False
 
     def merge(self: _Own, other: SpikingClassifier) -> _Own:  # noqa: ARG002

@@ -36,7 +36,7 @@ from spikehead.models import storage
 from spikehead.models.card import ModelCard
 from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
-from spikehead.models.photos import LearnedPhotos
+from spikehead.models.photos import LearnedPhotos, known_after
 from spikehead.models.schema import Description, Head, Measurement, whole
 from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
@@ -613,10 +613,11 @@ class HybridClassifier:
             If it cannot be.
         """
         lessons = storage.read_lessons(folder)
-        whole = self.taught(one for one in lessons if one.identity not in self._lessons)
+        missing = [one for one in lessons if one.identity not in self._lessons]
+        classes, photos = known_after(missing, self.classes, self._learned)
         card = ModelCard(
             name=Path(folder).resolve().name,
-            photos=whole.photos_learned,
+            photos=dict(zip(classes, photos.counts(len(classes)), strict=True)),
             encoder=self.encoder.name,
             fingerprint=self.encoder.fingerprint,
             n_activations=self.encoder.n_activations,
@@ -799,12 +800,13 @@ class HybridClassifier:
         ------
         ValueError
             If there is no such class, both are the same, or the head cannot merge classes
-            (`SpikingClassifier.revocable`).
+            (`SpikingClassifier.mergeable`).
         """
         column, other = map(self.classes.index, (self._class(name), self._class(into)))
-        self.head.merge_class(self._class(name), self._class(into))
-        self._learned = self._learned.without_column(column, other)
-        self.measurement = None
+        with uninterrupted():
+            self.head.merge_class(self.classes[column], self.classes[other])
+            self._learned = self._learned.without_column(column, other)
+            self.measurement = None
 
     def remove_class(self, name: str) -> None:
         """Take a class out; the others answer as they did without it.
@@ -823,14 +825,15 @@ class HybridClassifier:
             If there is no such class, or no other.
         """
         column = self.classes.index(self._class(name))
-        self.head.remove_class(self._class(name))
-        self._learned = self._learned.without_column(column)
-        self.measurement = None
+        with uninterrupted():
+            self.head.remove_class(self.classes[column])
+            self._learned = self._learned.without_column(column)
+            self.measurement = None
 
     def unlearn(self, photos: str | Path | Iterable[str | Path | Photo]) -> dict[Path, list[str]]:
         """Take photos out: up to rounding, the model becomes one that has never learned them.
 
-        Where the head cannot take a lesson back (`SpikingClassifier.revocable`), it learns all
+        Where the head cannot take a lesson back (`SpikingClassifier.mergeable`), it learns all
         other photos again, in the same order, from the activation cache.
 
         Parameters
@@ -919,10 +922,16 @@ class HybridClassifier:
                 raise ValueError(f"{name} was never learned by this model")
             if was[photo] == [label]:
                 raise ValueError(f"{name} was learned under the label {label!r} already")
-        if model.head.revocable:
+        if model.head.mergeable:
             times = [len(labels) for labels in was.values()]
             labels = [label for labels in was.values() for label in labels]
-            model.head.unlearn(np.repeat(list(rows.values()), times, axis=0), labels)
+            try:
+                model.head.unlearn(np.repeat(list(rows.values()), times, axis=0), labels)
+            except ValueError as error:
+                raise ValueError(
+                    "the activations are not those that were learned, as where another machine or "
+                    f"provider computes them: {error}"
+                ) from None
         else:
             model._learn_again()
         if label is not None:

@@ -19,6 +19,7 @@ from spikehead.encoders import EncodedBatch, encode_photos
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier, Verdict
 from spikehead.models.lessons import StoredLesson
+from spikehead.names import class_name
 
 KEPT_PHOTOS = 1000
 """Photos of the last lessons that are kept: what can be undone, and what new classes mix with. A
@@ -274,6 +275,9 @@ class Teacher:
         OSError
             It cannot be written; the model is as it was.
         """
+        classes = self.state.model.classes
+        with _conflicts():  # names are kept as the classes have them
+            label, into = class_name(label, classes), into and class_name(into, classes)
         self._add(self._lesson(label, action=action, into=into))
 
     def take_out(

@@ -178,7 +178,7 @@ class DecorrelatedColumns(SpikingClassifier):
 
     @property
     def mergeable(self) -> bool:
-        """Whether `merge` can join it with a head of the same options: not if it forgets."""
+        """Whether it can be merged, merge classes, and unlearn: not if it forgets."""
         return not self.horizon
 
     def merge(self, other: SpikingClassifier) -> DecorrelatedColumns:
@@ -222,11 +222,6 @@ class DecorrelatedColumns(SpikingClassifier):
         whole.coding_ = whole._new_coding(whole.network_)
         whole._name_columns(classes)
         return whole
-
-    @property
-    def revocable(self) -> bool:
-        """Whether it can `unlearn`, and merge classes: unless it has a horizon."""
-        return not self.parameters_.horizon
 
     # ------------------------------------------------------------ what a head is
 
