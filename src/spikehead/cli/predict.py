@@ -52,7 +52,7 @@ def predict(
     skipped = [(answer.path, answer.problem) for answer in answers if answer.label is None]
     unused = sources.Unused(skipped, left_out)
     if as_json:
-        documents = [_document(answer, classifier.classes) for answer in read]
+        documents = [document(answer, classifier.classes) for answer in read]
         console.print_json({"answers": documents, **unused.to_dict()})
     else:
         console.tell_left_out(unused.left_out)
@@ -62,7 +62,8 @@ def predict(
         raise typer.Exit(1)
 
 
-def _document(answer: Answer, classes: list[str]) -> dict[str, Any]:
+def document(answer: Answer, classes: list[str]) -> dict[str, Any]:
+    """Return an answer as JSON values."""
     shares = dict(zip(classes, answer.shares.round(6).tolist(), strict=True))
     return {"photo": str(answer.path), "class": answer.label, "shares": shares}
 

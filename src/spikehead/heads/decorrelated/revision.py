@@ -60,7 +60,7 @@ class Sums:
         ValueError
             If the network has a horizon.
         """
-        _check_horizon(network)
+        check_horizon(network)
         inverse = np.linalg.inv(network.lateral())
         means = np.einsum("cbi,bij->cbj", network.weights / UNIT, inverse, optimize=True)
         return cls(
@@ -155,7 +155,7 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
         If the column has learned nothing, the example cannot have been learned, or the network has
         a horizon; nothing is changed.
     """
-    _check_horizon(network)
+    check_horizon(network)
     network.check_counts(counts[None])
     network.check_lessons(counts[None], np.array([label]))
     spikes = network.arranged(counts[None])[0].astype(np.float64)
@@ -193,7 +193,7 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
         network.counts[label] -= 1
 
 
-def _check_horizon(network: Network) -> None:
+def check_horizon(network: Network) -> None:
     """Refuse a network that forgets."""
     if network.parameters.horizon:
         raise ValueError(
