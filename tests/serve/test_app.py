@@ -68,6 +68,28 @@ def test_undo_and_add(taught):
     assert error(taught("DELETE", "/api/lessons/last"), 409) == "there is no lesson to undo"
 
 
+def test_photos_that_would_teach_most_come_first(client, picture):
+    sent = [picture("disc", 0), b"no photo", *(picture(kind, 9) for kind in KINDS)]
+
+    def ask(number):
+        files = [("photos", (f"{n}.png", photo)) for n, photo in enumerate(sent)]
+        return client("POST", "/api/suggestions", data={"number": number}, files=files)
+
+    refused = ask(2)
+    assert refused.status_code == 409
+    assert refused.json()["error"] == "the model has learned nothing yet; teach it a class"
+    for kind in KINDS:
+        client.teach(kind, picture(kind, 0))
+    found = ask(2).json()
+    assert (found["known"], [one["place"] for one in found["skipped"]]) == (1, [1])
+    assert len(set(found["places"])) == 2
+    assert set(found["places"]) < {2, 3, 4}
+    assert [one["photo"] for one in found["answers"]] == [f"{n}.png" for n in found["places"]]
+    answers = client.predict(*(sent[place] for place in found["places"])).json()["answers"]
+    assert [one["shares"] for one in answers] == [one["shares"] for one in found["answers"]]
+    assert ask(0).status_code == 422
+
+
 def test_one_accent_is_one_class(client, picture):
     client.teach("caf\N{LATIN SMALL LETTER E WITH ACUTE}", picture("disc", 0))
     result = client.teach("cafe\N{COMBINING ACUTE ACCENT}", picture("disc", 1)).json()
@@ -156,7 +178,7 @@ def test_the_download_is_a_model(taught, teacher, tmp_path):
     zipfile.ZipFile(io.BytesIO(response.content)).extractall(tmp_path / "there")
     model = HybridClassifier.load(tmp_path / "there" / "model")
     ours = teacher.state.model
-    assert model.head.network_.resources.tobytes() == ours.head.network_.resources.tobytes()
+    assert model.head.network_.weights.tobytes() == ours.head.network_.weights.tobytes()
 
 
 def test_figures(taught, picture):
@@ -194,7 +216,7 @@ def test_says_in_one_sentence_what_is_wrong(client, picture):
         assert error(client(*request, **options), status) == sentence
     sentence = error(client.teach("a", b"%PDF-1.7"), 422)
     reason = "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
-    assert sentence == f"no photo can be read; the first is 0.png: {reason}"
+    assert sentence == f"no photo can be used; the first is 0.png: {reason}"
     json = {"Content-Type": "application/json"}
     sentence = error(client("POST", "/api/classes", data=b"{", headers=json), 422)
     assert sentence == "the request: it is not JSON"

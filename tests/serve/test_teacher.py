@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from spikehead import HybridClassifier
-from spikehead.cli.demo import FROM_PIXELS
-from spikehead.coding import even_trains
-from spikehead.heads.colanet import reference
+from spikehead.heads.decorrelated import reference
 from spikehead.models import storage
 from spikehead.serve import teacher as module
 from spikehead.serve.teacher import Conflict, Teacher
@@ -25,7 +23,7 @@ def teach(teacher: Teacher, label: str, photos: list[bytes]) -> int:
 
 def bits(model: HybridClassifier) -> tuple:
     network = model.head.network_
-    return model.classes, network.presentations, network.resources.tobytes()
+    return model.classes, network.presentations, network.weights.tobytes()
 
 
 def on_disk(folder) -> dict[str, bytes]:
@@ -51,11 +49,9 @@ def test_learns_classes_one_after_the_other(taught, picture):
 def test_the_spikes_are_those_of_the_reference(taught, picture):
     (answer,), _ = taught.recognise([picture("half", 9)])
     model = taught.state.model
-    activations = taught.encode([picture("half", 9)]).activations
-    (members,) = reference.run(model.head.network_, even_trains(activations, 1.0))
-    assert (
-        answer.spikes == sum(now.out(FROM_PIXELS.microcolumns).astype(int) for now in members)
-    ).all()
+    (counts,) = model.head.coding_.to_answer(taught.encode([picture("half", 9)]).given)
+    now = reference.present(model.head.network_, counts)
+    np.testing.assert_array_equal(answer.spikes, now.spikes)
     assert answer.spikes.any()
     assert sum(answer.shares.values()) == pytest.approx(1)
 
@@ -210,7 +206,5 @@ def test_the_archive_is_a_model(taught, tmp_path):
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         archive.extractall(tmp_path / "there")
     assert bits(HybridClassifier.load(tmp_path / "there" / "model")) == bits(taught.state.model)
-    assert np.array_equal(
-        storage.load(tmp_path / "there" / "model").arrays["resources"],
-        taught.state.model.head.network_.resources,
-    )
+    arrays = storage.load(tmp_path / "there" / "model").arrays
+    assert np.array_equal(arrays["weights"], taught.state.model.head.network_.weights)

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from spikehead.cli import console, models, options, progress, sources
 from spikehead.evaluation.report import check_report, write_doubts
-from spikehead.heads.registry import DECORRELATED
 from spikehead.models.hybrid import Checked, Doubt, HybridClassifier, Learned
 
 
@@ -49,7 +48,7 @@ def check(
     classifier = (
         HybridClassifier.load(model, n_threads=threads)
         if model
-        else models.new(threads, encoder=encoder, head=DECORRELATED)
+        else models.new(threads, encoder=encoder)
     )
     found = sources.photo_folder(photos, known=classifier.classes, as_classes=as_classes)
     with sources.at_work(classifier, cache, no_cache), progress.bar() as shown:

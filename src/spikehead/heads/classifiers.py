@@ -339,6 +339,11 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft.coding_.restore(state)
         return self._become(draft)
 
+    @property
+    def mergeable(self) -> bool:
+        """Whether `merge` can join it with a head of the same options."""
+        return False
+
     def merge(self: _Own, other: SpikingClassifier) -> _Own:  # noqa: ARG002
         """Return the head that has learned both streams, where such heads can be merged.
 
@@ -356,6 +361,20 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
             f"heads of the kind {self.title} cannot be merged: what they know depends on the order "
             "in which they learned it"
         )
+
+    def hears(self, X: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which examples can be learned; all of them, where nothing is said.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Activations.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_samples,)
+        """
+        return np.ones(len(X), bool)
 
     # ------------------------------------------------------------ what to teach it
 

@@ -35,6 +35,7 @@ from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
 from spikehead.models.photos import LearnedPhotos, lesson_keys, photo_key
 from spikehead.models.schema import Description, Head, Measurement, whole
+from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
 from spikehead.names import class_names
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
 ORDERS = ("shuffled", "as-given")
+
+_SILENT = "its activations are all zero, so that no input spikes and nothing can be learned from it"
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Learned:
     new_classes : list of str
         Classes met for the first time.
     skipped : list of (Path, str)
-        Photos that could not be read, and why.
+        Photos that could not be read or learned, and why.
     renamed : list of (Path, str, list of str)
         Photos that were learned though the same file had been learned before under other names:
         each one's name now, and those.
@@ -70,6 +73,8 @@ class Learned:
         over the photos learned so far.
     warning : str
         What is wrong with that, and what to do, once the lesson is over; nothing if it is well.
+    waiting : int
+        Photos that are encoded, and will be learned when a cluster has enough of them.
     """
 
     total: int = 0
@@ -81,11 +86,12 @@ class Learned:
     left_out: LeftOut = field(default_factory=LeftOut)
     shares: CodedShares = field(default_factory=CodedShares)
     warning: str = ""
+    waiting: int = 0
 
     @property
     def done(self) -> int:
         """Number of photos that were dealt with so far."""
-        return self.learned + self.known + len(self.skipped)
+        return self.learned + self.known + self.waiting + len(self.skipped)
 
     def add(self, learned: int, shares: CodedShares) -> None:
         """Take in photos that were learned, and how their activations were coded."""
@@ -205,12 +211,10 @@ class HybridClassifier:
     encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     head : str, optional
-        By its name, as `spikehead.heads.registry` knows it. ``"recommended"`` is CoLaNET as is
-        recommended for photos, with the saturation that the encoder knows, or else with one that
-        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``;
-        ``"paper"`` is CoLaNET with Table 1 and the saturation that the encoder knows;
-        ``"decorrelated"`` is `DecorrelatedColumns`; and another package may add some. Default: the
-        head whose hyperparameters `parameters` are, or else ``"recommended"``.
+        By its name, as `spikehead.heads.registry` knows it. ``"decorrelated"`` is
+        `DecorrelatedColumns`; ``"paper"`` is CoLaNET with Table 1 and the saturation that the
+        encoder knows; and another package may add some. Default: the head whose hyperparameters
+        `parameters` are, or else ``"decorrelated"``.
     parameters : Hyperparameters, optional
         Hyperparameters of the head. Default: those that its name stands for.
     seed : int, default=0
@@ -317,7 +321,8 @@ class HybridClassifier:
         order : {"shuffled", "as-given"}, default="shuffled"
             Shuffled by the model's seed, or as given (of a folder: class after class).
         cluster : Cluster, optional
-            Where photos are encoded. Default: on this machine.
+            Where photos are encoded and, by a head that can be merged, many of them learned
+            (`spikehead.models.shards`). Default: on this machine.
         on_batch : callable, optional
             Called after each batch with the lesson so far: to show progress, or to save.
 
@@ -335,9 +340,17 @@ class HybridClassifier:
         stream = self._ordered(found.photos, order)
         lesson = Learned(total=len(stream), left_out=found.left_out)
         paths = [photo.path for photo in stream]
-        for batch in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
+        shards = Shards.of(self.head, len(stream), cluster)
+        waiting: list[EncodedBatch] = []
+        for encoded in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
+            batch = self.learnable(encoded)
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
-            self._learn_batch(batch, stream, lesson)
+            lesson.waiting += len(batch.indices)
+            waiting.append(batch)
+            last = lesson.done == lesson.total
+            if last or not shards or lesson.waiting >= shards.n_photos:
+                self._learn_batch(EncodedBatch.joined(waiting), stream, lesson, shards)
+                waiting.clear()
             if on_batch:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
@@ -410,7 +423,7 @@ class HybridClassifier:
         answers: list[Answer] = []
         digests: list[bytes] = []
         rows = []
-        for batch in encode_photos(paths, self.encoder, self.cache):
+        for batch in map(self.learnable, encode_photos(paths, self.encoder, self.cache)):
             found.skipped += [(paths[index], why) for index, why in batch.problems.items()]
             answers += self._answers(batch, paths)
             digests += batch.digests
@@ -497,9 +510,10 @@ class HybridClassifier:
         paths = [photo.path for photo in found.photos]
         read: list[Photo] = []
         rows = []
-        for batch in encode_photos(paths, self.encoder, self.cache):
+        for batch in map(self.learnable, encode_photos(paths, self.encoder, self.cache)):
             lesson.skipped += [(paths[index], why) for index, why in batch.problems.items()]
-            pupil._learn_batch(batch, found.photos, lesson)
+            lesson.waiting += len(batch.indices)
+            pupil._learn_batch(batch, found.photos, lesson, None)
             read += [found.photos[index] for index in batch.indices]
             rows.append(pupil.heard(batch))
             if on_batch:
@@ -543,6 +557,16 @@ class HybridClassifier:
             Encoded photos.
         """
         return batch.given if self.head.signed else batch.activations
+
+    def learnable(self, batch: EncodedBatch) -> EncodedBatch:
+        """Return a batch without the photos of which the head hears nothing; they have a problem.
+
+        Parameters
+        ----------
+        batch : EncodedBatch
+            Encoded photos.
+        """
+        return batch.only(self.head.hears(self.heard(batch)), _SILENT)
 
     def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return each class's share of the vote, in the order of `classes`.
@@ -909,7 +933,9 @@ class HybridClassifier:
             return photos
         return [photos[i] for i in np.random.RandomState(self._seed).permutation(len(photos))]
 
-    def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Learned) -> None:
+    def _learn_batch(
+        self, batch: EncodedBatch, stream: list[Photo], lesson: Learned, shards: Shards | None
+    ) -> None:
         """Learn those of a batch that are new."""
         # All classes of the lesson at once: where batches end must not decide their order.
         classes = sorted({photo.label for photo in stream} - set(self.classes))
@@ -923,14 +949,20 @@ class HybridClassifier:
                 new[photo_key(digest, photo.label)] = place
                 if known:
                     lesson.renamed.append((photo.path, photo.label, known))
-        lesson.known += len(batch.indices) - len(new)
-        if not new:
-            return
         places = list(new.values())
         activations = self.heard(batch)[places]
         labels = [stream[batch.indices[place]].label for place in places]
+        taught = shards.taught(self.head, activations, labels, classes) if shards and new else None
         with uninterrupted():
-            self._learn(list(new), labels, activations, classes)
+            lesson.waiting -= len(batch.indices)
+            lesson.known += len(batch.indices) - len(new)
+            if not new:
+                return
+            if taught:
+                self.head = taught
+                self._remember(list(new), labels)
+            else:
+                self._learn(list(new), labels, activations, classes)
             lesson.new_classes += classes
             # Once it has learned them, since gains and perhaps the saturation come from them.
             lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
@@ -948,6 +980,10 @@ class HybridClassifier:
     ) -> None:
         """Learn photos in this order, of known classes and of new ones."""
         self.head.partial_fit(activations, labels, classes=[*self.classes, *new_classes])
+        self._remember(keys, labels)
+
+    def _remember(self, keys: list[bytes], labels: list[str]) -> None:
+        """Take down which photos the head has just learned, and how it had answered them."""
         self._learned.add(keys, map(self.classes.index, labels))
         self._right += (self.head.prequential_predictions_ == labels).tobytes()
 
@@ -966,6 +1002,6 @@ def _in_turns(labels: Sequence[str]) -> NDArray[np.intp]:
 
 
 def none_readable(skipped: list[tuple[Path, str]]) -> str:
-    """Return the sentence for photos of which not one can be read."""
+    """Return the sentence for photos of which not one can be used."""
     path, problem = skipped[0]
-    return f"none of the {len(skipped)} photos can be read; the first is {path}: {problem}"
+    return f"none of the {len(skipped)} photos can be used; the first is {path}: {problem}"

@@ -150,7 +150,7 @@ _BAD_REQUEST = _errors(
         400: "The request cannot be parsed.",
         403: "A page of another site asks.",
         413: f"It has more than {MAX_BYTES >> 20} MiB.",
-        422: "An argument is missing or wrong, no photo can be read, or together they have more "
+        422: "An argument is missing or wrong, no photo can be used, or together they have more "
         f"than {REQUEST_PIXELS // 1_000_000} megapixels.",
     }
     | _BUSY
@@ -249,7 +249,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
     async def suggest(
         asker: Asker, photos: Photos, number: Annotated[int, Form(ge=1, le=MAX_PHOTOS)] = 20
     ) -> schemas.Suggestions:
-        pieces = await work.on_photos(asker, _contents(photos), teacher.encode)
+        pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
         skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
         batches = [batch for _, batch in pieces]
         places = [start + index for start, batch in pieces for index in batch.indices]
@@ -277,7 +277,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         photos: Photos,
     ) -> schemas.Taught:
         label = named(label.replace("\r\n", "\n"))  # as browsers send the line ends of a field
-        pieces = await work.on_photos(asker, _contents(photos), teacher.encode)
+        pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
         skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
         batches = [batch for _, batch in pieces]
         learned = await work.changes(asker, teacher.teach_encoded, label, batches)
@@ -349,7 +349,7 @@ def _file_name(photo: UploadFile) -> str:
 def _skipped(
     photos: Sequence[UploadFile], problems: Mapping[int, Mapping[int, str]]
 ) -> list[schemas.SkippedPhoto]:
-    """Name the photos that cannot be read, given piece by piece; refuse if not one can."""
+    """Name the photos that cannot be used, given piece by piece; refuse if not one can."""
     skipped = [
         schemas.SkippedPhoto(
             place=start + place, photo=_file_name(photos[start + place]), reason=problem
@@ -360,7 +360,7 @@ def _skipped(
     if len(skipped) == len(photos):
         first = skipped[0]
         raise HTTPException(
-            422, f"no photo can be read; the first is {first.photo}: {first.reason}"
+            422, f"no photo can be used; the first is {first.photo}: {first.reason}"
         )
     return skipped
 

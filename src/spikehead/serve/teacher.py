@@ -189,6 +189,16 @@ class Teacher:
         # Few are decoded at a time, since a large photo takes much memory.
         return next(encode_photos(photos, encoder, batch_size=len(photos), n_threads=2))
 
+    def encode_lesson(self, photos: Sequence[bytes]) -> EncodedBatch:
+        """Encode photos that are to be taught; what cannot be learned is a problem, too.
+
+        Parameters
+        ----------
+        photos : sequence of bytes
+            The contents of photo files.
+        """
+        return self.state.model.learnable(self.encode(photos))
+
     def teach(self, label: str, photos: Sequence[bytes]) -> tuple[int, dict[int, str]]:
         """Teach photos of a class; when this returns, the lesson is on the disk.
 
@@ -204,14 +214,14 @@ class Teacher:
         learned : int
             Photos that were learned.
         problems : dict of int to str
-            Why others cannot be read, by position.
+            Why others cannot be read or learned, by position.
 
         Raises
         ------
         OSError
             The lesson cannot be written; the model is as it was.
         """
-        batch = self.encode(photos)
+        batch = self.encode_lesson(photos)
         return self.teach_encoded(label, [batch]), batch.problems
 
     def teach_encoded(self, label: str, batches: Sequence[EncodedBatch]) -> int:
@@ -222,7 +232,7 @@ class Teacher:
         label : str
             The class; a new one is added.
         batches : sequence of EncodedBatch
-            The photos, as `encode` gives them.
+            The photos, as `encode_lesson` gives them.
 
         Returns
         -------

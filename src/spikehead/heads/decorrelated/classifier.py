@@ -106,6 +106,25 @@ class DecorrelatedColumns(SpikingClassifier):
         """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
         return DeployedColumns(self)
 
+    def hears(self, X: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """Return which examples make an input spike: of the others nothing can be learned.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Activations.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_samples,)
+        """
+        return np.asarray(self.coding_.to_answer(X).any(axis=1))
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether `merge` can join it with a head of the same options: not if it forgets."""
+        return not self.horizon
+
     def merge(self, other: SpikingClassifier) -> DecorrelatedColumns:
         """Return the head that has learned both streams, up to rounding; both stay as they are.
 
