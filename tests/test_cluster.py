@@ -126,7 +126,7 @@ def test_tasks_of_a_lost_machine_run_elsewhere(cluster, machines, second, tmp_pa
 def batches_of(photos, encoder, **options):
     found = encode_photos(sorted(photos.rglob("*.png")), encoder, batch_size=20, **options)
     for batch in found:
-        yield batch.indices, batch.digests, batch.activations.tolist(), batch.problems
+        yield batch.indices, batch.digests, batch.given.tolist(), batch.problems
 
 
 def test_photos_are_encoded_as_here(cluster, photos, tmp_path):

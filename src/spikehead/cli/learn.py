@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from spikehead.activations import labelled
 from spikehead.cli import console, models, options, progress, sources
 from spikehead.images import PhotoFolder
 from spikehead.models import storage
@@ -21,7 +22,7 @@ SAVE_EVERY = 10.0
 
 
 def learn(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    photos: options.Labelled,
     model: Annotated[Path, typer.Option(help="Model folder; made where there is none.")],
     encoder: options.EncoderName = None,
     head: options.HeadName = None,
@@ -34,6 +35,7 @@ def learn(
     ] = "shuffled",
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     ray: options.Ray = None,
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
@@ -50,11 +52,16 @@ def learn(
         )
         if storage.is_model(model):
             classifier = HybridClassifier.load(model, n_threads=threads)
+            found = labelled(photos, known=classifier.classes, as_classes=as_classes)
         else:
+            found = labelled(photos, as_classes=as_classes)
+            given["encoder"] = sources.encoder_for(found, encoder)
             classifier = models.new(threads, **given)
         started = time.monotonic()
-        with sources.at_work(classifier, cache, no_cache), sources.cluster(ray) as cluster:
-            found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
+        with (
+            sources.at_work(classifier, cache, no_cache, provider),
+            sources.cluster(ray) as cluster,
+        ):
             lesson = _learn(classifier, found, model, order, cluster)
     _report(model, classifier, lesson, time.monotonic() - started, as_json)
 

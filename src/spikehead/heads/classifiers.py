@@ -113,6 +113,20 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         """Return OUT spikes, shape (n_samples, n_members, n_steps, n_columns)."""
 
     @classmethod
+    def heard(cls, X: NDArray[Any]) -> NDArray[Any]:
+        """Return what the head hears of what an encoder gives.
+
+        All of it or, by a head that is not `signed`, negative activations as zero (hybrid paper,
+        section 4.2).
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Activations of either sign.
+        """
+        return X if cls.signed else np.maximum(X, 0)
+
+    @classmethod
     def for_features(
         cls: type[_Own],
         parameters: Hyperparameters | str | None = None,

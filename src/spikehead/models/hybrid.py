@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikehead.activations import Row, labelled, named
 from spikehead.coding import CodedShares
 from spikehead.encoders import (
     DEFAULT,
     ActivationCache,
     EncodedBatch,
     Encoder,
+    Given,
     check_restorable,
     encode_photos,
     restore_encoder,
@@ -27,7 +29,7 @@ from spikehead.encoders import (
 from spikehead.files import chunks, sha256
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import DEFAULT_HEAD, head_class, kind_of, kind_with, kinds, new_head
-from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
+from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
 from spikehead.models.card import ModelCard
@@ -315,7 +317,9 @@ class HybridClassifier:
         Parameters
         ----------
         photos : path, PhotoFolder or sequence of paths
-            A folder with a sub-folder for each class; or photos, with `labels`.
+            A folder with a sub-folder for each class; or photos, with `labels`. Of a model whose
+            encoder is ``activations:N``, activations: a file or a folder, as
+            `spikehead.activations` has them.
         labels : sequence of str or int, optional
             The class of each photo, as `spikehead.names.class_name` takes it.
         order : {"shuffled", "as-given"}, default="shuffled"
@@ -339,10 +343,10 @@ class HybridClassifier:
         found = self._labelled(photos, labels)
         stream = self._ordered(found.photos, order)
         lesson = Learned(total=len(stream), left_out=found.left_out)
-        paths = [photo.path for photo in stream]
         shards = Shards.of(self.head, len(stream), cluster)
         waiting: list[EncodedBatch] = []
-        for encoded in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
+        contents = self._contents(stream)
+        for encoded in encode_photos(contents, self.encoder, self.cache, cluster=cluster):
             batch = self.learnable(encoded)
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
             lesson.waiting += len(batch.indices)
@@ -360,14 +364,14 @@ class HybridClassifier:
             warnings.warn(lesson.warning, stacklevel=2)
         return lesson
 
-    def classify(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
+    def classify(self, photos: str | Path | Iterable[str | Path | Photo]) -> Iterator[Answer]:
         """Answer photo by photo, in order; one that cannot be read gets an answer that says so.
 
         Parameters
         ----------
         photos : path or iterable of paths
-            Photos; or one photo, a folder of photos, or a list of them, as
-            `spikehead.images.named_photos` takes it.
+            Photos; or one photo, a folder of photos, a list of them, or activations, as
+            `spikehead.activations.named` takes it.
 
         Yields
         ------
@@ -375,9 +379,10 @@ class HybridClassifier:
         """
         self._check_taught()
         if isinstance(photos, (str, Path)):
-            photos, _ = named_photos([photos])
-        paths = [Path(photo) for photo in photos]
-        for batch in encode_photos(paths, self.encoder, self.cache):
+            photos, _ = named([photos])
+        given = [photo if isinstance(photo, Photo) else Photo(Path(photo), "") for photo in photos]
+        paths = [photo.path for photo in given]
+        for batch in encode_photos(self._contents(given), self.encoder, self.cache):
             answers = {
                 index: Answer(paths[index], None, np.empty(0), problem)
                 for index, problem in batch.problems.items()
@@ -549,14 +554,14 @@ class HybridClassifier:
         return [name for name in self.classes if photo_key(digest, name) in self._learned]
 
     def heard(self, batch: EncodedBatch) -> NDArray[np.float32]:
-        """Return what the head hears of a batch: of either sign, or negative activations as zero.
+        """Return what the head hears of a batch, as `SpikingClassifier.heard` has it.
 
         Parameters
         ----------
         batch : EncodedBatch
             Encoded photos.
         """
-        return batch.given if self.head.signed else batch.activations
+        return self.head.heard(batch.given)
 
     def learnable(self, batch: EncodedBatch) -> EncodedBatch:
         """Return a batch without the photos of which the head hears nothing; they have a problem.
@@ -919,12 +924,33 @@ class HybridClassifier:
                 raise ValueError("a folder of photos brings its own labels; leave labels out")
             if isinstance(photos, PhotoFolder):
                 return photos
-            return PhotoFolder.read(photos, known=self.classes)
+            return labelled(photos, known=self.classes)
         if labels is None or len(labels) != len(photos) or not len(photos):
             raise ValueError("photos need labels: name a folder, or give as many labels as photos")
         names = class_names(labels, photos, set(self.classes))
         paths = map(Path, photos)
         return PhotoFolder(list(map(Photo, paths, names)), LeftOut())
+
+    def _contents(self, photos: Sequence[Photo]) -> list[Path | NDArray[np.float32]]:
+        """Return what is encoded, unless the encoder does not take it."""
+        width = self.encoder.n_activations
+        for photo in photos:
+            if isinstance(self.encoder, Given) and not isinstance(photo, Row):
+                raise ValueError(
+                    f"{photo.path} is no file of activations, and the model takes nothing else: "
+                    f"give {width} of them an example (.npz, .npy or .parquet)"
+                )
+            if isinstance(photo, Row) and not isinstance(self.encoder, Given):
+                raise ValueError(
+                    f"{photo.path} holds activations, and the model takes photos, through "
+                    f"{self.encoder.name}: give photos, or teach another model"
+                )
+            if isinstance(photo, Row) and len(photo.activations) != width:
+                raise ValueError(
+                    f"{photo.path} has {len(photo.activations)} activations, but the model takes "
+                    f"{width}: all must come from one encoder"
+                )
+        return [photo.content for photo in photos]
 
     def _ordered(self, photos: list[Photo], order: str) -> list[Photo]:
         if order not in ORDERS:
