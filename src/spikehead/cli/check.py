@@ -8,13 +8,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from spikehead.activations import labelled
 from spikehead.cli import console, models, options, progress, sources
+from spikehead.encoders import Given
 from spikehead.evaluation.report import check_report, write_doubts
 from spikehead.models.hybrid import Checked, Doubt, HybridClassifier, Learned
 
 
 def check(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    photos: options.Labelled,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -30,6 +32,7 @@ def check(
     encoder: options.EncoderName = None,
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -45,13 +48,18 @@ def check(
         raise typer.BadParameter(
             "the model brings its own; leave one of both out.", param_hint="--encoder, --model"
         )
-    classifier = (
-        HybridClassifier.load(model, n_threads=threads)
-        if model
-        else models.new(threads, encoder=encoder)
-    )
-    found = sources.photo_folder(photos, known=classifier.classes, as_classes=as_classes)
-    with sources.at_work(classifier, cache, no_cache), progress.bar() as shown:
+    if model:
+        classifier = HybridClassifier.load(model, n_threads=threads)
+        found = labelled(photos, known=classifier.classes, as_classes=as_classes)
+    else:
+        found = labelled(photos, as_classes=as_classes)
+        classifier = models.new(threads, encoder=sources.encoder_for(found, encoder))
+    if report and isinstance(classifier.encoder, Given):
+        raise typer.BadParameter(
+            "a report shows photos, and these are activations; leave it out.",
+            param_hint="--report",
+        )
+    with sources.at_work(classifier, cache, no_cache, provider), progress.bar() as shown:
         task = shown.add_task("Checking", total=None)
 
         def on_batch(lesson: Learned) -> None:
@@ -63,6 +71,7 @@ def check(
     if as_json:
         console.print_json(_document(checked))
         return
+    console.tell_left_out(checked.left_out)
     console.list_skipped(checked.skipped)
     _print(checked, number)
     if report:

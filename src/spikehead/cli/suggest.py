@@ -24,6 +24,7 @@ def suggest(
     ],
     number: Annotated[int, typer.Option(min=1, help="Photos to suggest.")] = 20,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -34,7 +35,7 @@ def suggest(
     it has learned already is left out. The head must be of decorrelated columns.
     """
     classifier = HybridClassifier.load(model, n_threads=threads)
-    with sources.at_work(classifier, cache, no_cache), progress.bar() as shown:
+    with sources.at_work(classifier, cache, no_cache, provider), progress.bar() as shown:
         task = shown.add_task("Looking", total=None)
         found = classifier.suggest(
             photos,
@@ -59,7 +60,4 @@ def _print(found: Suggested) -> None:
     if table.row_count:
         console.out.print(table)
     known = f"; {found.known} were learned already, and are left out" if found.known else ""
-    console.out.print(
-        f"{len(found.answers)} of {found.photos} photos{known}.",
-        soft_wrap=True,
-    )
+    console.out.print(f"{len(found.answers)} of {found.photos} photos{known}.", soft_wrap=True)

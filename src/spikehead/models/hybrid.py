@@ -404,7 +404,8 @@ class HybridClassifier:
         Parameters
         ----------
         photos : path or iterable of paths
-            As `classify` takes them.
+            Photos, folders of photos and lists of them, as `spikehead.activations.named` takes
+            them.
         number : int, default=20
             How many to choose.
         on_photo : callable, optional
@@ -423,12 +424,14 @@ class HybridClassifier:
         self._check_taught()
         # Before the photos are encoded, if it is refused.
         self.head.suggest(self._blank(), number)
-        paths, left_out = named_photos([photos] if isinstance(photos, (str, Path)) else photos)
+        given, left_out = named([photos] if isinstance(photos, (str, Path)) else photos)
+        paths = [photo.path for photo in given]
         found = Suggested(photos=len(paths), left_out=left_out)
         answers: list[Answer] = []
         digests: list[bytes] = []
         rows = []
-        for batch in map(self.learnable, encode_photos(paths, self.encoder, self.cache)):
+        contents = self._contents(given)
+        for batch in map(self.learnable, encode_photos(contents, self.encoder, self.cache)):
             found.skipped += [(paths[index], why) for index, why in batch.problems.items()]
             answers += self._answers(batch, paths)
             digests += batch.digests
@@ -515,7 +518,8 @@ class HybridClassifier:
         paths = [photo.path for photo in found.photos]
         read: list[Photo] = []
         rows = []
-        for batch in map(self.learnable, encode_photos(paths, self.encoder, self.cache)):
+        contents = self._contents(found.photos)
+        for batch in map(self.learnable, encode_photos(contents, self.encoder, self.cache)):
             lesson.skipped += [(paths[index], why) for index, why in batch.problems.items()]
             lesson.waiting += len(batch.indices)
             pupil._learn_batch(batch, found.photos, lesson, None)
