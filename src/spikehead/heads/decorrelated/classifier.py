@@ -11,13 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from spikehead.coding import STEPS, Signed
 from spikehead.heads.account import Account
 from spikehead.heads.classifiers import SpikingClassifier
-from spikehead.heads.decorrelated import reference, rules
+from spikehead.heads.decorrelated import reference, revision, rules
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.deployed import DeployedColumns
 from spikehead.heads.decorrelated.hindsight import left_out_cosines
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, UNIT, DecorrelatedParameters
-from spikehead.heads.decorrelated.revision import merged
 from spikehead.heads.decorrelated.selection import most_instructive
 from spikehead.heads.labels import joined, missing
 from spikehead.state import whole_number
@@ -162,10 +161,15 @@ class DecorrelatedColumns(SpikingClassifier):
         whole.n_features_in_ = self.n_features_in_
         if ours is not None:
             whole.feature_names_in_ = ours
-        whole.network_ = merged(self.network_, other.network_, columns)
+        whole.network_ = revision.merged(self.network_, other.network_, columns)
         whole.coding_ = whole._new_coding(whole.network_)
         whole._name_columns(classes)
         return whole
+
+    @property
+    def revocable(self) -> bool:
+        """Whether it can `unlearn`, and merge classes: unless it has a horizon."""
+        return not self.parameters_.horizon
 
     def suggest(self, X: Any, n: int) -> NDArray[np.intp]:
         """Choose the examples of an unlabelled pool that would teach most.
@@ -251,6 +255,13 @@ class DecorrelatedColumns(SpikingClassifier):
 
     def _ask(self, coded: NDArray[np.int8]) -> NDArray[np.float64]:
         return _scores(self._engine().respond(coded))
+
+    def _take_back(self, coded: NDArray[np.int8], columns: NDArray[np.int64]) -> None:
+        heard = coded.any(axis=1)
+        revision.unlearn(self.network_, coded[heard], columns[heard])
+
+    def _joined(self, column: int, into: int) -> Network:
+        return revision.joined(self.network_, column, into)
 
     def _spikes(self, coded: NDArray[np.int8]) -> NDArray[np.bool_]:
         # Each neuron fires off its potential after the input, a spike a step.
