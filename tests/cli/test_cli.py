@@ -142,7 +142,9 @@ def test_broken_photos_are_listed(run, photos, tmp_path, model):
     assert f"{broken}: it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo" in err
     code, out, _ = run("predict", model, broken, good, "--json")
     document = json.loads(out)
-    assert [sorted(answer) for answer in document["answers"]] == [["class", "photo", "shares"]]
+    assert [sorted(answer) for answer in document["answers"]] == [
+        ["class", "familiarity", "few_examples", "photo", "shares", "unknown"]
+    ]
     assert document["skipped"] == [
         {
             "photo": str(broken),

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -42,6 +44,27 @@ def test_suggests_photos_that_are_new_to_it(run, model, tmp_path):
     first = names["0000.png"]
     out = run("suggest", model, first)[1]
     assert out == "0 of 1 photos; 1 were learned already, and are left out.\n"
+
+
+def test_unknown_photos_stand_together(run, digit_photos, tmp_path):
+    photos = digit_photos(200)
+    model = HybridClassifier("pixels:8", n_threads=1)
+    model.learn(photos)
+    model.save(tmp_path / "model")
+    heap = tmp_path / "heap"
+    heap.mkdir()
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
+        Image.fromarray(noise).save(heap / f"{number}.png")
+        shutil.copy(next((photos / f"digit {number}").iterdir()), heap / f"known {number}.png")
+        with (heap / f"known {number}.png").open("ab") as file:
+            file.write(b" ")  # another file, which nobody has learned
+    suggest = "suggest", tmp_path / "model", heap
+    found = json.loads(run(*suggest, "--json")[1])["suggestions"]
+    unknown = [one["photo"] for one in found if one["unknown"]]
+    assert {Path(photo).name for photo in unknown} == {"0.png", "1.png", "2.png"}
+    lines = run(*suggest)[1].splitlines()
+    assert ["perhaps a new class" in line for line in lines] == [False] * 4 + [True] * 3 + [False]
 
 
 def test_finds_labels_that_were_changed(run, digit_photos, tmp_path):

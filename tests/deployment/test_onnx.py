@@ -46,7 +46,8 @@ def answers(file, pixels):
     batch = session.get_inputs()[0].shape[0]
     step = batch if isinstance(batch, int) else 1
     batches = [pixels[start : start + step] for start in range(0, len(pixels), step)]
-    rows = [session.run(["class", "votes", "confidences"], {"image": batch}) for batch in batches]
+    names = ["class", "votes", "confidences", "familiarity"]
+    rows = [session.run(names, {"image": batch}) for batch in batches]
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 
@@ -55,16 +56,14 @@ def assert_same(file, model, pixels):
     activations = model.encoder.encode(pixels)
     if not model.head.signed:
         activations = activations.clip(min=0)
-    labels, votes, confidences = answers(file, pixels)
-    expected = model.head.decision_function(activations)
-    # Of two classes, the difference of their shares.
-    given = confidences if len(model.classes) == 2 else votes
-    found = given[:, np.argsort(model.classes)]
-    found = found[:, 1] - found[:, 0] if len(model.classes) == 2 else found
-    assert (found == expected).all()
-    shares = model.vote(activations)
-    np.testing.assert_allclose(confidences, shares, rtol=1e-12)
-    assert (labels == shares.argmax(axis=1)).all()
+    labels, votes, confidences, familiarity = answers(file, pixels)
+    judged = model.head.judge(activations)
+    assert (votes[:, np.argsort(model.classes)] == judged.scores).all()
+    assert (labels == votes.argmax(axis=1)).all()
+    # Decorrelated columns need their lateral layer for the rest, which is in single precision.
+    rough = {"atol": 1e-4} if hasattr(model.head, "send_back") else {"rtol": 1e-12}
+    np.testing.assert_allclose(confidences, model.vote(activations), **rough)
+    np.testing.assert_allclose(familiarity, judged.familiarity, **rough)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +153,7 @@ def test_decorrelated_columns_answer_as_the_reference(
     assert_same(file, model, photos[n_learned:])
     head = model.head
     counts = head.coding_.spike_counts(photos[n_learned:].reshape(-1, 48))
-    classes, votes, _ = answers(file, photos[n_learned:])
+    classes, votes, _, familiarity = answers(file, photos[n_learned:])
     for label, score, seen in zip(
         classes, votes, reference.run(head.network_, counts), strict=True
     ):
@@ -162,6 +161,11 @@ def test_decorrelated_columns_answer_as_the_reference(
         assert np.floor(score).tolist() == spikes.tolist()
         ranks = list(zip(spikes, seen.residuals, strict=True))
         assert ranks[label] == max(ranks)
+    cosines = [seen.cosines.max(initial=0) for seen in reference.run(head.network_, counts)]
+    np.testing.assert_allclose(familiarity, cosines, atol=1e-5)
+    facts = opened(file).get_modelmeta().custom_metadata_map
+    threshold = head.unfamiliar_below()
+    assert json.loads(facts["unknown_below"]) == (threshold if np.isfinite(threshold) else None)
 
 
 def test_sums_beyond_single_precision_are_exact(tmp_path):
@@ -208,6 +212,7 @@ def test_the_file_says_what_its_classes_are_and_how_it_takes_photos(model, tmp_p
         ("class", []),
         ("votes", [n_classes]),
         ("confidences", [n_classes]),
+        ("familiarity", []),
     ]
 
 

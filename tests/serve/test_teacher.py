@@ -41,7 +41,7 @@ def taught(teacher, picture):
 def test_learns_classes_one_after_the_other(taught, picture):
     for kind in KINDS:
         answers, problems = taught.recognise([picture(kind, number) for number in range(50, 60)])
-        assert [answer.label for answer in answers] == [kind] * 10
+        assert [answer.verdict.label for answer in answers] == [kind] * 10
         assert problems == {}
     assert taught.state.model.photos_learned == dict.fromkeys(KINDS, 6)
 
@@ -188,7 +188,8 @@ def test_old_lessons_are_saved_into_the_model(teacher, picture, monkeypatch):
     assert teacher.state.model.photos_learned == dict.fromkeys(KINDS, 30)
     numbers = [lesson.number for lesson in storage.read_lessons(teacher.folder)]
     assert numbers == [lesson.number for lesson in teacher.state.lessons]
-    assert [a.label for a in teacher.recognise([picture(k, 77) for k in KINDS])[0]] == [*KINDS]
+    told = teacher.recognise([picture(kind, 77) for kind in KINDS])[0]
+    assert [one.verdict.label for one in told] == [*KINDS]
 
 
 def test_a_model_that_cannot_be_saved_keeps_its_lessons(teacher, picture, monkeypatch):

@@ -31,8 +31,9 @@ def suggest(
 ) -> None:
     """Choose the unlabelled photos that would teach the model most, with its guess of each.
 
-    They are those about which it is unsure and that tell most of the others, and no two alike. What
-    it has learned already is left out. The head must be of decorrelated columns.
+    They are those about which it is unsure and that tell most of the others, and no two alike;
+    unknown ones, perhaps of a new class, stand together. What it has learned already is left out.
+    The head must be of decorrelated columns.
     """
     classifier = HybridClassifier.load(model, n_threads=threads)
     with sources.at_work(classifier, cache, no_cache, provider), progress.bar() as shown:
@@ -44,7 +45,7 @@ def suggest(
         )
     unused = sources.Unused(found.skipped, found.left_out)
     if as_json:
-        answers = [document(answer, classifier.classes) for answer in found.answers]
+        answers = [document(answer, classifier, None) for answer in found.answers]
         counts = {"photos": found.photos, "known": found.known}
         console.print_json({"suggestions": answers, **counts, **unused.to_dict()})
         return
@@ -55,8 +56,10 @@ def suggest(
 
 def _print(found: Suggested) -> None:
     table = Table("teach next", "it says", "share", box=None)
-    for answer in found.answers:
-        table.add_row(str(answer.path), answer.label, f"{answer.shares.max():.0%}")
+    for answer in sorted(found.answers, key=lambda answer: answer.unknown):
+        says = "perhaps a new class" if answer.unknown else answer.label
+        share = "" if answer.unknown else f"{answer.shares.max():.0%}"
+        table.add_row(str(answer.path), says, share)
     if table.row_count:
         console.out.print(table)
     known = f"; {found.known} were learned already, and are left out" if found.known else ""

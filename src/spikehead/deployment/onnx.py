@@ -55,17 +55,14 @@ pixels (float[batch, 1, $side, $side] image) => (float[batch, intensities] inten
 _HEAD = """
 <ir_version: $ir_version, opset_import: ["": $opset]>
 head (float[batch, inputs] activations)
-    => (int64[batch] class, double[batch, $columns] votes, double[batch, $columns] confidences)
+    => (int64[batch] class, double[batch, $columns] votes, double[batch, $columns] confidences,
+        double[batch] familiarity)
 {
     # Spike counts: specification, section 1.
     $coding
     $head
 
-    all_votes = ReduceSum (votes, columns)
-    any_vote = Greater (all_votes, never)
-    of_all = Div (votes, all_votes)
-    confidences = Where (any_vote, of_all, even)
-    class = ArgMax <axis = 1, keepdims = 0> (confidences)
+    class = ArgMax <axis = 1, keepdims = 0> (votes)
 }
 """
 
@@ -81,10 +78,11 @@ def export(
 
     It takes `image`, float32 [batch, channels, side, side], as the encoder's preprocessing makes
     it. It gives `class`, int64 [batch]; `votes`, float64 [batch, classes], each class's score
-    as the head's `decision_function` gives it; and
-    `confidences`, the same as `HybridClassifier.vote` gives them. Its metadata hold, as JSON,
-    `classes` (their names) and `preprocessing` (the fields of `Preprocessing`). The network is run
-    and compared with the model before it is written.
+    as the head's `decision_function` gives it; `confidences`, the same as `HybridClassifier.vote`
+    gives them; and `familiarity`, float64 [batch], as the head's `score_samples`. Its metadata
+    hold, as JSON, `classes` (their names), `preprocessing` (the fields of `Preprocessing`) and
+    `unknown_below`, the familiarity below which a photo is unknown, or null. The network is run and
+    compared with the model before it is written.
 
     Parameters
     ----------
@@ -238,9 +236,6 @@ def _head(coding: Coding, operators: Operators, n_columns: int, encoder: ModelPr
     constants = {
         **coding.constants(),
         **operators.constants,
-        "never": np.float64(0),
-        "even": np.float64(1 / n_columns),
-        "columns": [1],
     }
     head = parser.parse_model(text)
     for name, value in constants.items():
@@ -255,7 +250,12 @@ def _joined(encoder: ModelProto, head: ModelProto, model: HybridClassifier) -> M
         joined = compose.merge_models(encoder, head, io_map=[(activations, "activations")])
     joined.graph.name = "spikehead"
     joined.doc_string = provenance(model.encoder.name).notice
-    metadata = {"classes": model.classes, "preprocessing": model.encoder.preprocessing.to_dict()}
+    threshold = model.head.unfamiliar_below()
+    metadata = {
+        "classes": model.classes,
+        "preprocessing": model.encoder.preprocessing.to_dict(),
+        "unknown_below": threshold if np.isfinite(threshold) else None,
+    }
     helper.set_model_props(joined, {name: json.dumps(value) for name, value in metadata.items()})
     return joined
 
@@ -288,5 +288,5 @@ def _agreement(network: ModelProto, model: HybridClassifier, photos: NDArray[np.
     batch = network.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
     given = [session.run(["class"], {"image": np.repeat(p[None], batch, 0)})[0][0] for p in photos]
     activations = model.head.heard(model.encoder.encode(photos))
-    expected = model.vote(activations).argmax(axis=1)
-    return float(np.mean(given == expected))
+    expected = [model.classes.index(verdict.label) for verdict in model.judge(activations)]
+    return float(np.mean(np.array(given) == expected))

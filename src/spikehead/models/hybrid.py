@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +41,15 @@ from spikehead.models.schema import Description, Head, Measurement, whole
 from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
 from spikehead.names import class_name, class_names
+from spikehead.state import fraction
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
 ORDERS = ("shuffled", "as-given")
+
+FEW_EXAMPLES = 5
+"""Photos of a class up to which answers that name it are surer than they are right."""
 
 _SILENT = "its activations are all zero, so that no input spikes and nothing can be learned from it"
 
@@ -107,6 +111,31 @@ class Learned:
         )
 
 
+class Verdict(NamedTuple):
+    """What the model says of one photo's activations.
+
+    Attributes
+    ----------
+    label : str
+        Its class; of an unknown one the class most like it.
+    shares : ndarray of float64, shape (n_classes,)
+        How likely each class is.
+    familiarity : float or None
+        How familiar the photo is, from 0 to 1; None where this kind of head does not tell.
+    unknown : bool
+        Whether it seems to be of no class that the model knows.
+    few_examples : bool
+        Whether the class was learned from `FEW_EXAMPLES` photos or fewer, so that the model is
+        surer of it than it is right.
+    """
+
+    label: str
+    shares: NDArray[np.float64]
+    familiarity: float | None
+    unknown: bool
+    few_examples: bool
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the model says of one photo.
@@ -118,7 +147,9 @@ class Answer:
     label : str or None
         Its class, or None where it could not be read.
     shares : ndarray of float64, shape (n_classes,)
-        Each class's share of the vote; empty where the photo could not be read.
+        How likely each class is; empty where the photo could not be read.
+    familiarity, unknown, few_examples
+        As of `Verdict`.
     problem : str
         Why it could not be read, or nothing.
     learned_as : list of str
@@ -128,6 +159,9 @@ class Answer:
     path: Path
     label: str | None
     shares: NDArray[np.float64]
+    familiarity: float | None = None
+    unknown: bool = False
+    few_examples: bool = False
     problem: str = ""
     learned_as: list[str] = field(default_factory=list)
 
@@ -386,10 +420,10 @@ class HybridClassifier:
         paths = [photo.path for photo in given]
         for batch in encode_photos(self._contents(given), self.encoder, self.cache):
             answers = {
-                index: Answer(paths[index], None, np.empty(0), problem)
+                index: Answer(paths[index], None, np.empty(0), problem=problem)
                 for index, problem in batch.problems.items()
             }
-            answers |= zip(batch.indices, self._answers(batch, paths), strict=True)
+            answers |= zip(batch.indices, self._answered(batch, paths), strict=True)
             yield from (answers[index] for index in sorted(answers))
 
     def suggest(
@@ -435,7 +469,7 @@ class HybridClassifier:
         contents = self._contents(given)
         for batch in map(self.learnable, encode_photos(contents, self.encoder, self.cache)):
             found.skipped += [(paths[index], why) for index, why in batch.problems.items()]
-            answers += self._answers(batch, paths)
+            answers += self._answered(batch, paths)
             digests += batch.digests
             rows.append(self.heard(batch))
             if on_photo:
@@ -561,6 +595,28 @@ class HybridClassifier:
             name for column, name in enumerate(self.classes) if (digest, column) in self._learned
         ]
 
+    @property
+    def send_back(self) -> float | None:
+        """Share of known photos that may be taken for unknown; None where it learns no threshold.
+
+        It may be changed at any time.
+
+        Raises
+        ------
+        ValueError
+            If it is set to what is not from 0 to 1, or the head learns no threshold.
+        """
+        return getattr(self.head, "send_back", None)
+
+    @send_back.setter
+    def send_back(self, share: float) -> None:
+        if not self.head.has_option("send_back"):
+            raise ValueError(
+                f"a head of {self.head.title} does not learn which photos are unknown: it has no "
+                "send_back"
+            )
+        self.head.set_params(send_back=fraction("send_back", share))
+
     def heard(self, batch: EncodedBatch) -> NDArray[np.float32]:
         """Return what the head hears of a batch, as `SpikingClassifier.heard` has it.
 
@@ -581,8 +637,44 @@ class HybridClassifier:
         """
         return batch.only(self.head.hears(self.heard(batch)), _SILENT)
 
+    def judge(self, activations: NDArray[np.float32]) -> list[Verdict]:
+        """Return what the model says of photos.
+
+        Parameters
+        ----------
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            What the head hears of photos (`heard`).
+        """
+        judged = self.head.judge(activations)
+        scores, shares = (part[:, self._in_columns()] for part in (judged.scores, judged.shares))
+        unknown = judged.familiarity < self.head.unfamiliar_below()
+        photos, classes = self.photos_learned, self.classes
+        labels = [classes[column] for column in scores.argmax(axis=1)]
+        familiarity = [None if np.isnan(one) else float(one) for one in judged.familiarity]
+        few = [photos[label] <= FEW_EXAMPLES for label in labels]
+        return list(map(Verdict, labels, shares, familiarity, unknown.tolist(), few))
+
+    def likely(self, answer: Answer, coverage: float) -> list[str]:
+        """Return the classes that hold the right one with a certain probability, likeliest first.
+
+        Parameters
+        ----------
+        answer : Answer
+            That of a photo that could be read.
+        coverage : float
+            The probability, from 0 to 1; `SpikingClassifier.predict_sets` says what it rests on.
+
+        Raises
+        ------
+        ValueError
+            If the coverage is not from 0 to 1, or the head does not learn what is likely.
+        """
+        threshold = self.head.unlikely_below(coverage)
+        ranked = sorted(zip(-answer.shares, self.classes, strict=True), key=lambda pair: pair[0])
+        return [name for share, name in ranked if -share >= threshold or name == answer.label]
+
     def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return each class's share of the vote, in the order of `classes`.
+        """Return how likely each class is, in the order of `classes`.
 
         Parameters
         ----------
@@ -622,10 +714,10 @@ class HybridClassifier:
         ValueError
             If a photo cannot be read.
         """
-        return [self.classes[row.argmax()] for row in self.predict_proba(photos)]
+        return [str(answer.label) for answer in self._answers(photos)]
 
     def predict_proba(self, photos: str | Path | Iterable[str | Path]) -> NDArray[np.float64]:
-        """Return each class's share of the vote, shape (n_photos, n_classes).
+        """Return how likely each class is, shape (n_photos, n_classes).
 
         Parameters
         ----------
@@ -637,12 +729,29 @@ class HybridClassifier:
         ValueError
             If a photo cannot be read.
         """
-        rows = []
+        rows = [answer.shares for answer in self._answers(photos)]
+        return np.array(rows).reshape(len(rows), len(self.classes))
+
+    def predict_unknown(self, photos: str | Path | Iterable[str | Path]) -> list[bool]:
+        """Return whether each photo seems to be of no class that the model knows.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            As `classify` takes them.
+
+        Raises
+        ------
+        ValueError
+            If a photo cannot be read.
+        """
+        return [answer.unknown for answer in self._answers(photos)]
+
+    def _answers(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
         for answer in self.classify(photos):
             if answer.problem:
                 raise ValueError(f"{answer.path}: {answer.problem}")
-            rows.append(answer.shares)
-        return np.array(rows).reshape(len(rows), len(self.classes))
+            yield answer
 
     def save(self, folder: str | Path) -> None:
         """Save the model to a folder; a crash at any moment leaves the old one whole.
@@ -1134,19 +1243,15 @@ class HybridClassifier:
         """Return the activations of a photo on which nothing is to be seen."""
         return np.zeros((1, self.encoder.n_activations), np.float32)
 
-    def _answers(self, batch: EncodedBatch, paths: Sequence[Path]) -> list[Answer]:
+    def _answered(self, batch: EncodedBatch, paths: Sequence[Path]) -> list[Answer]:
         """Return what the model says of the photos of a batch that could be read."""
         if not batch.indices:
             return []
-        shares, classes = self.vote(self.heard(batch)), self.classes
         return [
-            Answer(
-                paths[index],
-                classes[share.argmax()],
-                share,
-                learned_as=self.learned_as(digest),
+            Answer(paths[index], *verdict, learned_as=self.learned_as(digest))
+            for index, digest, verdict in zip(
+                batch.indices, batch.digests, self.judge(self.heard(batch)), strict=True
             )
-            for index, digest, share in zip(batch.indices, batch.digests, shares, strict=True)
         ]
 
     def _labelled(

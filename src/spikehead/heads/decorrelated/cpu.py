@@ -128,6 +128,7 @@ class CPUEngine:
         net.check_lessons(counts, labels)
         columns = labels.astype(np.int64)
         answer = self._unanswered(len(counts), cosines=True)
+        cosines = np.asarray(answer.cosines)
         with self._threads(len(counts)) as each:
             start = 0
             while start < len(counts):
@@ -135,7 +136,8 @@ class CPUEngine:
                 spikes = net.arranged(counts[part]).astype(np.float64)
                 with uninterrupted():
                     heard = self._learn_block(spikes, columns[part], each)
-                self._answer(heard, answer, part, each)
+                    self._answer(heard, answer, part, each)
+                    _note(cosines[part], columns[part], net.own_answers)
                 start = part.stop
         return answer
 
@@ -446,3 +448,10 @@ def _find_answers(
                     if known
                     else -np.inf
                 )
+
+
+@compiled
+def _note(cosines: Any, columns: Any, own_answers: Any) -> None:
+    """Learn what can be learned from some answers, each after the one before."""
+    for lesson in range(len(columns)):
+        rules.note(cosines[lesson], columns[lesson], *own_answers)

@@ -129,8 +129,39 @@ def merged(one: Network, other: Network, columns: NDArray[Any]) -> Network:
     totals[: one.n_columns], counts[: one.n_columns] = first.totals, first.counts
     totals[columns] += second.totals
     counts[columns] += second.counts
-    whole = Sums(first.products + second.products, totals, counts)
-    return whole.network(one.parameters, one.n_inputs)
+    sums = Sums(first.products + second.products, totals, counts)
+    whole = sums.network(one.parameters, one.n_inputs)
+    _join_answers(whole, one, other)
+    return whole
+
+
+def _join_answers(whole: Network, one: Network, other: Network) -> None:
+    """Keep what two networks kept of their answers, as if their streams had run side by side.
+
+    The temperature lies between theirs, nearer to the one that has learned more of it.
+    """
+    networks = [network for network in (one, other) if network.answered]
+    if not networks:
+        return
+    apart = max(rules.spacing(int(network.answered)) for network in networks)
+    parts = []
+    for network in networks:
+        step = apart // rules.spacing(int(network.answered))
+        kept = np.stack([network.familiarities, network.chances])[:, : network.latest.stop : step]
+        parts.append((kept, (np.arange(kept.shape[1]) + 0.5) / kept.shape[1]))
+    order = np.argsort(np.concatenate([places for _, places in parts]), kind="stable")
+    kept = np.concatenate([part for part, _ in parts], axis=1)[:, order]
+    answered = sum(int(network.answered) for network in networks)
+    kept = kept[:, :: rules.spacing(answered) // apart]
+    whole.answered[...] = min(answered, kept.shape[1] * rules.spacing(answered))
+    n = whole.latest.stop
+    whole.familiarities[:n], whole.chances[:n] = kept[:, :n]
+    gains = [float(network.slopes) - 1 for network in networks]
+    whole.slopes[...] = 1 + sum(gains)
+    temperatures = [float(network.log_temperature) for network in networks]
+    whole.log_temperature[...] = rules.rounded(
+        np.average(temperatures, weights=gains if any(gains) else None)
+    )
 
 
 def joined(network: Network, column: int, into: int) -> Network:
