@@ -236,10 +236,10 @@ def write_tables(results: dict[str, Any]) -> None:
 MARK = "<!-- The rest is written by run.py --tables. -->\n"
 
 
-def by_seed(results: dict[str, Any], *part: str) -> list[Any]:
-    """Return the figures of all seeds."""
-    start = " | ".join(part)
-    return [value for key, value in results.items() if key.rpartition(" | ")[0] == start]
+def by_seed(results: dict[str, Any], *part: str) -> dict[str, Any]:
+    """Return the figures of each seed."""
+    start = f"{' | '.join(part)} | "
+    return {key[len(start) :]: value for key, value in results.items() if key.startswith(start)}
 
 
 def sets_of(results: dict[str, Any]) -> list[str]:
@@ -255,16 +255,18 @@ def needed_tables(results: dict[str, Any]) -> str:
         text += "|---" * (len(ORDERS) + 1) + "|\n"
         parts: dict[tuple[str, str], list[float]] = {}
         for name, goal in product(sets_of(results), (f"{goal:.0%}" for goal in GOALS)):
+            found = {order: by_seed(results, name, share, order) for order in ORDERS}
+            seeds = set.intersection(*(set(by) for by in found.values()))
             needed = {
-                order: float(np.mean([one[goal] for one in by_seed(results, name, share, order)]))
-                for order in ORDERS
+                order: float(np.mean([by[seed][goal] for seed in seeds]))
+                for order, by in found.items()
             }
             cells = []
             for order, mean in needed.items():
                 part = mean / needed["at random"]
                 parts.setdefault((goal, order), []).append(part)
                 cells.append(f"{mean:.0f} ({part:.2f})")
-            text += f"| {name}, {goal} | {' | '.join(cells)} |\n"
+            text += f"| {name}, {goal}, {len(seeds)} seeds | {' | '.join(cells)} |\n"
         for goal in (f"{goal:.0%}" for goal in GOALS):
             means = [f"{np.mean(parts[goal, order]):.2f}" for order in ORDERS]
             text += f"| mean of the parts, {goal} | {' | '.join(means)} |\n"
@@ -274,7 +276,7 @@ def needed_tables(results: dict[str, Any]) -> str:
 def wrong_tables(results: dict[str, Any]) -> str:
     """Return how precise each method is."""
     rows = {
-        (name, noise): by_seed(results, name, "wrong", noise)
+        (name, noise): list(by_seed(results, name, "wrong", noise).values())
         for name, noise in product(sets_of(results), NOISE)
     }
     methods = list(next(iter(rows.values()))[0])
@@ -288,7 +290,7 @@ def wrong_tables(results: dict[str, Any]) -> str:
             )
             for method in methods
         ]
-        text += f"| {name}, {noise} | {' | '.join(cells)} |\n"
+        text += f"| {name}, {noise}, {len(found)} seeds | {' | '.join(cells)} |\n"
     return text
 
 
