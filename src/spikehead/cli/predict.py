@@ -31,7 +31,7 @@ def predict(
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
 ) -> None:
-    """Name the class of each photo, with its share of the ensemble's vote.
+    """Name the class of each photo, with its share of the vote.
 
     The exit code is 1 if a photo cannot be read; the others are answered all the same.
     """

@@ -553,12 +553,16 @@ class HybridClassifier:
                 f"{model.encoder.name} is not the encoder that the model learned with: restore the "
                 "model from a copy"
             )
-        model.head.resume(
-            np.array(description.classes, str),
-            {**arrays, **head.counters},
-            n_features=model.encoder.n_activations,
-        )
         model._learned = LearnedPhotos.unpacked(arrays)
+        if any(model._learned.counts(len(description.classes))):
+            model.head.resume(
+                np.array(description.classes, str),
+                {**arrays, **head.counters},
+                n_features=model.encoder.n_activations,
+            )
+        else:
+            for name in description.classes:
+                model.head.add_classes([name])
         model._right = bytearray(arrays["prequential"].tobytes())
         model.measurement = description.measurement
         return model
@@ -678,7 +682,7 @@ class HybridClassifier:
         with uninterrupted():
             self._learn(list(new), labels, activations, classes)
             lesson.new_classes += classes
-            # Once it has learned them, since gains and perhaps the saturation come from them.
+            # Once it has learned them, since the saturation may come from them.
             lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
 
     def _in_columns(self) -> NDArray[np.intp]:

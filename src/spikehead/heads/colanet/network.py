@@ -8,12 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS
-from spikehead.heads.colanet.parameters import (
-    ALL_STEPS,
-    MOST_DEPRESSIONS,
-    UNIT,
-    CoLaNETParameters,
-)
+from spikehead.heads.colanet.parameters import ALL_STEPS, UNIT, CoLaNETParameters
 from spikehead.heads.colanet.rules import initial_resource, noise, threshold, weight
 from spikehead.heads.head import ColumnarNetwork
 from spikehead.randomness import keys, mix
@@ -33,7 +28,6 @@ STATE = (
         lambda net, _: initial_resource(net.parameters.max_weight, net.parameters.min_weight),
     ),
     Variable("stability", np.float32, _NEURONS),
-    Variable("depressions", np.int32, _NEURONS, (0, MOST_DEPRESSIONS), optional=True),
     Variable("presentations", int),
     Variable("resource_updates", int),
     Variable(
@@ -84,8 +78,6 @@ class Network(ColumnarNetwork):
         Synaptic resources.
     stability : ndarray of float32, shape (n_members, n_neurons)
         Stability of each L neuron.
-    depressions : ndarray of int32, shape (n_members, n_neurons)
-        Anti-Hebbian changes of each L neuron since dopamine last reached it.
     synapses : ndarray of int32, shape (n_members, n_neurons, n_synapses)
         Input of each synapse, ascending.
     phases : ndarray of int64, shape (n_members,)
@@ -102,7 +94,6 @@ class Network(ColumnarNetwork):
     parameters: CoLaNETParameters
     resources: NDArray[np.float32]
     stability: NDArray[np.float32]
-    depressions: NDArray[np.int32]
     synapses: NDArray[np.int32]
     phases: NDArray[np.int64]
     resource_updates: int
