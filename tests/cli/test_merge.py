@@ -21,7 +21,8 @@ def test_models_that_learned_apart_become_one(run, digit_photos, tmp_path):
         "merge", tmp_path / "a", tmp_path / "b", "--into", tmp_path / "c", "--json"
     )
     assert code == 0, err
-    assert json.loads(out)["learned"] == 30 + 28
+    document = json.loads(out)
+    assert (document["learned"], document["counted_again"]) == (30 + 28, 3)
     merged = HybridClassifier.load(tmp_path / "c")
     # Photo by photo, so that the three which both have learned are learned twice.
     X = np.array([merged.heard(one)[0] for one in encoded(merged, photos)])
@@ -32,6 +33,10 @@ def test_models_that_learned_apart_become_one(run, digit_photos, tmp_path):
     assert sum(counts.values()) == len(set(shown))
     assert all(counts[name] == len({i for i in shown if labels[i] == name}) for name in counts)
     assert len(merged.prequential) == len(shown)
+
+    code, _, err = run("merge", tmp_path / "a", tmp_path / "b", "--into", tmp_path / "again")
+    sentence = "Photos that several of them had learned in the same class count again: 3.\n"
+    assert (code, err) == (0, sentence)
 
     HybridClassifier("pixels:4").save(tmp_path / "other")
     HybridClassifier(encoder, head="paper").save(tmp_path / "colanet")

@@ -486,7 +486,7 @@ def test_says_what_is_wrong(photos, tmp_path):
         "a folder of photos brings its own labels; leave labels out": lambda: model.learn(
             photos, ["cat"]
         ),
-        f"none of the 1 photos can be read; the first is {broken / 'a.jpg'}: "
+        f"none of the 1 photos can be used; the first is {broken / 'a.jpg'}: "
         "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo": lambda: model.learn(
             broken.parent
         ),

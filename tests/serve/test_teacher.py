@@ -101,6 +101,49 @@ def test_photos_that_cannot_be_read_are_named(taught, picture):
     assert taught.state is before
 
 
+def test_a_correction_is_undone_like_a_lesson(taught, picture):
+    before = bits(taught.state.model)
+    taught.correct("rename", "disc", "circle")
+    taught.correct("remove", "frame")
+    assert taught.state.model.classes == ["circle", "half"]
+    assert bits(HybridClassifier.load(taught.folder)) == bits(taught.state.model)
+    assert teach(taught, "circle", [picture("disc", 0)]) == 0  # known under its old name
+    for wrong in (("remove", "frame"), ("rename", "half", "circle"), ("merge", "half", "circle")):
+        now = taught.state
+        with pytest.raises(Conflict):
+            taught.correct(*wrong)
+        assert taught.state is now
+    taught = Teacher(taught.folder)
+    assert (taught.undo().action, taught.undo().into) == ("remove", "circle")
+    assert bits(taught.state.model) == before
+
+
+def test_what_is_taken_out_is_in_no_file(folder, picture, monkeypatch):
+    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(folder)
+    teacher = Teacher(folder)
+    for kind in KINDS:
+        teach(teacher, kind, [picture(kind, number) for number in range(4)])
+    batch = teacher.encode([picture("disc", 1), picture("frame", 2)])
+    before, files = teacher.state, on_disk(folder)
+    assert any(batch.digests[0] in content for content in files.values())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: exec("raise OSError(28, 'no space')"))
+        with pytest.raises(OSError, match="the disk is full"):
+            teacher.take_out(["a", "b"], [batch])
+    assert (teacher.state, on_disk(folder)) == (before, files)
+    with pytest.raises(Conflict, match=r"^b was never learned by this model$"):
+        teacher.take_out(["a", "b"], [teacher.encode([picture("disc", 1), picture("disc", 9)])])
+    assert teacher.state is before
+    assert teacher.take_out(["a", "b"], [batch]) == [["disc"], ["frame"]]
+    assert not any(photo in file for photo in batch.digests for file in on_disk(folder).values())
+    with pytest.raises(Conflict, match="there is no lesson to undo"):
+        teacher.undo()
+    assert teach(teacher, "disc", [picture("disc", 1)]) == 1
+    assert teacher.undo().number == 1
+    loaded = HybridClassifier.load(folder)
+    assert loaded.photos_learned == {"disc": 3, "frame": 3, "half": 4}
+
+
 def test_a_class_can_be_added_and_undone(teacher):
     with pytest.raises(Conflict, match="the model has learned nothing yet; teach it a class"):
         teacher.recognise([b""])
@@ -112,12 +155,13 @@ def test_a_class_can_be_added_and_undone(teacher):
     assert teacher.state.model.classes == []
 
 
-@pytest.mark.parametrize("action", ["teach", "add_class", "undo"])
+@pytest.mark.parametrize("action", ["teach", "add_class", "undo", "correct"])
 def test_a_full_disk_changes_nothing(taught, picture, monkeypatch, action):
     actions = {
         "teach": lambda: teach(taught, "disc", [picture("disc", 99)]),
         "add_class": lambda: taught.add_class("new"),
         "undo": taught.undo,
+        "correct": lambda: taught.correct("remove", "disc"),
     }
     before, files = taught.state, on_disk(taught.folder)
 

@@ -23,6 +23,18 @@ Seed = Annotated[
     int | None,
     typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of a new model.  [default: 0]"),
 ]
+Horizon = Annotated[
+    int | None,
+    typer.Option(
+        "--horizon",
+        min=0,
+        max=2**31,
+        help="Examples of a class after which a new model's decorrelated columns forget older "
+        "ones, and classes that stay away: for labels that change their meaning.  "
+        "[default: 0, never]",
+        show_default=False,
+    ),
+]
 
 
 def given(folder: Path, **options: Any) -> dict[str, Any]:

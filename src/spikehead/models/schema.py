@@ -5,8 +5,10 @@ date, step by step, when it is read (`UPGRADES`):
 
 1. named no lessons: all that lay in the folder counted;
 2. kept what is the head's beside what is the model's, and knew one kind of head;
-3. had three rules more for CoLaNET, of which an answer needs the gains of the inputs alone;
-4. knows heads so taught as a kind of their own, which learns no more.
+3. has a record of the head: its kind, its hyperparameters and its counters; knew photos by hashes
+   with their classes' names in them, and CoLaNET by three rules more than the paper's;
+4. knows photos by their own, and how often each was learned; lessons may be corrections; a CoLaNET
+   that such rules taught is a kind of its own, which learns no more.
 
 To add a version, raise `VERSION`, let `Manifest` or `Description` read and write what is new, and
 add the step from the version before to `UPGRADES`; ``tests/models/folders`` keeps a model of each.
@@ -291,7 +293,7 @@ def _give_the_head_a_record(document: Mapping[str, Any], _: Path) -> Mapping[str
 
 
 def _retire_rules(document: Mapping[str, Any], _: Path) -> Mapping[str, Any]:
-    """From version 3, whose CoLaNET could have rules that are gone."""
+    """From version 3, whose CoLaNET could have rules that are gone; the rest is in the arrays."""
     head = Head(**document["description"]["head"])
     if head.kind != "colanet":
         return document
