@@ -2,13 +2,16 @@
 
 import errno
 import os
+import shutil
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spikehead import HybridClassifier
+from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.heads.decorrelated import reference
 from spikehead.models import storage
 from spikehead.serve import teacher as module
@@ -252,3 +255,13 @@ def test_the_archive_is_a_model(taught, tmp_path):
     assert bits(HybridClassifier.load(tmp_path / "there" / "model")) == bits(taught.state.model)
     arrays = storage.load(tmp_path / "there" / "model").arrays
     assert np.array_equal(arrays["weights"], taught.state.model.head.network_.weights)
+
+
+def test_a_model_that_learns_no_more_is_asked_as_before(tmp_path, picture):
+    retired = Path(__file__).parents[1] / "models" / "retired" / "taught" / "model"
+    shutil.copytree(retired, tmp_path / "old")
+    with Teacher(tmp_path / "old") as teacher:
+        (answer,), _ = teacher.recognise([picture("disc", 0)])
+        assert sum(answer.shares.values()) == pytest.approx(1)
+        with pytest.raises(LearnsNoMore, match="teach its photos to a new model"):
+            teach(teacher, "disc", [picture("disc", 0)])
