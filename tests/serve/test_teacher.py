@@ -111,7 +111,7 @@ def test_a_correction_is_undone_like_a_lesson(taught, picture):
     assert taught.state.model.classes == ["circle", "half"]
     assert bits(HybridClassifier.load(taught.folder)) == bits(taught.state.model)
     assert teach(taught, "circle", [picture("disc", 0)]) == 0  # known under its old name
-    for wrong in (("remove", "frame"), ("rename", "half", "circle"), ("merge", "half", "circle")):
+    for wrong in (("remove", "frame"), ("rename", "half", "circle"), ("merge", "half", "half")):
         now = taught.state
         with pytest.raises(Conflict):
             taught.correct(*wrong)
