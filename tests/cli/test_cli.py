@@ -98,7 +98,7 @@ def test_a_head_is_named(run, photos, tmp_path):
     assert HybridClassifier.load(tmp_path / "own").head.lam == 2
     for options, sentence in (
         (("decorrelated", "--members", "3"), "head decorrelated columns has no option 'members'"),
-        (("magic",), "there is no head 'magic'; there are colanet, decorrelated, paper, recomm"),
+        (("magic",), "there is no head 'magic'; there are colanet, decorrelated, paper (anoth"),
     ):
         code, _, err = run(*learn, tmp_path / "new", "--head", *options)
         assert (code, sentence in err, (tmp_path / "new").exists()) == (1, True, False)

@@ -198,7 +198,6 @@ class Population:
             cuda.device_array((n_neurons, network.n_synapses), np.float32),
             cuda.device_array(n_neurons, np.float32),
             cuda.device_array(n_neurons, np.int32),
-            cuda.device_array(n_neurons, np.int32),
             cuda.to_device(np.zeros(n_blocks, np.int64)),
             cuda.to_device(network.synapses.reshape(-1, network.n_synapses)),
             cuda.to_device(network.noise_keys().ravel()),
@@ -395,7 +394,7 @@ def bytes_needed(
         n_blocks = -(-n_columns // _columns(p)) * n_members
         weights = 2 * n_blocks * n_inputs * width
         neurons = n_members * n_columns * p.microcolumns
-        found.append(stream + weights + neurons * 4 * (min(n_inputs, p.max_synapses) + 3))
+        found.append(stream + weights + neurons * 4 * (min(n_inputs, p.max_synapses) + 2))
     return found
 
 

@@ -245,7 +245,7 @@ def _change(
     stability_change: float,
 ) -> None:
     """Change the resources of the synapses that spiked in a window of steps, and renormalise."""
-    active = now.input[window].any(axis=0)[network.synapses[member, neuron]]
+    active = np.any(now.input[window], axis=0)[network.synapses[member, neuron]]
     stability = float(network.stability[member, neuron])
     gain = amount * rules.plasticity(stability)
     silent = network.parameters.silent_synapses

@@ -69,7 +69,7 @@ class Amplified(Coding):
         active = self.power > 0
         with np.errstate(over="ignore"):
             ratios = np.divide(mean, self.power, out=np.zeros(self.n_inputs), where=active)
-        return np.sqrt(np.sqrt(np.minimum(ratios, 1e300)))
+        return np.asarray(np.sqrt(np.sqrt(np.minimum(ratios, 1e300))))
 
     def constants(self) -> dict[str, NDArray[Any]]:
         """Return what the operators of `graph` need, by name."""
