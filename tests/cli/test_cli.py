@@ -160,7 +160,8 @@ def named(tmp_path):
     for level, name in enumerate(NAMES):
         (tmp_path / "named" / name).mkdir(parents=True)
         for number in range(2):
-            photo = Image.new("L", (8, 8), 40 * level + number)
+            photo = Image.new("L", (8, 8), number)
+            photo.paste(200, (level, 0, level + 1, 8))
             photo.save(tmp_path / "named" / name / f"[i]{number}.png")
     model = HybridClassifier("pixels:8")
     model.learn(tmp_path / "named")
