@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from spikehead import HybridClassifier
-from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.heads.decorrelated import reference
 from spikehead.models import storage
 from spikehead.serve import teacher as module
@@ -263,5 +262,5 @@ def test_a_model_that_learns_no_more_is_asked_as_before(tmp_path, picture):
     with Teacher(tmp_path / "old") as teacher:
         (answer,), _ = teacher.recognise([picture("disc", 0)])
         assert sum(answer.shares.values()) == pytest.approx(1)
-        with pytest.raises(LearnsNoMore, match="teach its photos to a new model"):
+        with pytest.raises(Conflict, match="teach its photos to a new model"):
             teach(teacher, "disc", [picture("disc", 0)])

@@ -19,7 +19,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.models import storage
 from spikehead.models.lock import ModelChangedError, ModelInUseError
 from spikehead.names import class_name
@@ -95,7 +94,6 @@ def create_app(
             HTTPException: _on_refusal,
             RequestValidationError: _on_invalid_request,
             Conflict: _on_conflict,
-            LearnsNoMore: _on_conflict,
             ModelInUseError: _on_occupied,
             ModelChangedError: _on_occupied,
             OSError: _on_system_error,
@@ -433,7 +431,7 @@ async def _on_invalid_request(_: Request, error: RequestValidationError) -> JSON
     return _refusal(422, f"{what}: {first['msg'][:1].lower()}{first['msg'][1:]}")
 
 
-async def _on_conflict(_: Request, error: Conflict | LearnsNoMore) -> JSONResponse:
+async def _on_conflict(_: Request, error: Conflict) -> JSONResponse:
     return _refusal(409, str(error))
 
 
