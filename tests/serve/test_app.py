@@ -53,7 +53,7 @@ def test_from_nothing_to_three_classes(client, picture):
     for kind, answer in zip(KINDS, result["answers"], strict=True):
         assert answer["class"] == kind == max(answer["shares"], key=answer["shares"].get)
         assert sum(answer["shares"].values()) == pytest.approx(1)
-        assert [len(answer["spikes"][name]) for name in KINDS] == [15] * 3
+        assert [len(answer["spikes"][name]) for name in KINDS] == [20] * 3
 
 
 def test_undo_and_add(taught):

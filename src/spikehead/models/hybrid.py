@@ -926,11 +926,15 @@ class HybridClassifier:
                 f"{model.encoder.name} is not the encoder that the model learned with: restore the "
                 "model from a copy"
             )
-        model.head.resume(
-            np.array(description.classes, str),
-            {**arrays, **head.counters},
-            n_features=model.encoder.n_activations,
-        )
+        if head.hyperparameters:
+            model.head.resume(
+                np.array(description.classes, str),
+                {**arrays, **head.counters},
+                n_features=model.encoder.n_activations,
+            )
+        else:  # of what it was nothing is kept
+            for name in description.classes:
+                model.head.add_classes([name])
         model._learned = LearnedPhotos.unpacked(arrays, description.classes)
         model._right = bytearray(arrays["prequential"].tobytes())
         model.measurement = description.measurement
@@ -1343,7 +1347,7 @@ class HybridClassifier:
             else:
                 self._learn([photo for photo, _ in new], labels, activations, classes)
             lesson.new_classes += classes
-            # Once it has learned them, since gains and perhaps the saturation come from them.
+            # Once it has learned them, since the saturation may come from them.
             lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
 
     def _in_columns(self) -> NDArray[np.intp]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders import EncodedBatch, encode_photos
+from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier, Verdict
 from spikehead.models.lessons import StoredLesson
@@ -381,7 +382,9 @@ class Teacher:
         """Learn and answer once, on a copy: what is compiled at first use takes seconds."""
         blank = np.ones((1, self._saved.encoder.n_activations), np.float32)
         lesson = StoredLesson(0, "", 0.0, np.zeros((1, 32), np.uint8), blank)
-        head = self._saved.taught([lesson]).head
+        head = self._saved.head
+        with suppress(LearnsNoMore):
+            head = self._saved.taught([lesson]).head
         head.predict_proba(blank)
         head.out_spikes(blank)
 
