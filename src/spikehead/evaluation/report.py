@@ -20,7 +20,7 @@ from spikehead.images import UnreadablePhoto, read_photo
 from spikehead.models.hybrid import Answer, HybridClassifier
 from spikehead.names import shown
 
-__all__ = ["check_report", "write_report"]
+__all__ = ["check_report", "page", "write_report"]
 
 MAX_WRONG = 24
 MAX_UNSURE = 12
@@ -131,10 +131,21 @@ def _document(
     }
 
 
-def _page(
-    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy, title: str
-) -> str:
-    """Fill in the template: it says what is shown, and how."""
+def page(template: str, **facts: Any) -> str:
+    """Fill in a template, which says what is shown, and how.
+
+    Parameters
+    ----------
+    template : str
+        Its name among `templates`.
+    **facts
+        What it shows.
+
+    Raises
+    ------
+    ImportError
+        If Jinja2 is missing.
+    """
     pictures.require("jinja2")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -147,6 +158,13 @@ def _page(
         undefined=StrictUndefined,
     )
     pages.filters["to"] = format
+    return pages.get_template(template).render(**facts)
+
+
+def _page(
+    model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy, title: str
+) -> str:
+    """Return the report as HTML."""
     wrong = sorted(
         (pair for pair in result.answers if pair[1].label != pair[0]),
         key=lambda pair: -pair[1].shares.max(),
@@ -154,7 +172,8 @@ def _page(
     unsure = sorted(result.answers, key=lambda pair: _margin(pair[1].shares))
     label, telling = (wrong or unsure)[0]
     names = sorted({name for pair in result.counts for name in pair})
-    return pages.get_template("report.html").render(
+    return page(
+        "report.html",
         title=title,
         encoder=model.encoder.name,
         network=model.head.network_,
