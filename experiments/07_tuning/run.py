@@ -72,7 +72,10 @@ def imagenette(photos: Path, encoder_file: Path) -> Campaign:
             found = find_photos(photos / part)
             batches = list(encode_photos([photo.path for photo in found], encoder, cache))
             labels = [found[index].label for batch in batches for index in batch.indices]
-            sets += [np.concatenate([batch.activations for batch in batches]), np.array(labels)]
+            sets += [
+                np.concatenate([batch.given.clip(min=0) for batch in batches]),
+                np.array(labels),
+            ]
     return Campaign(
         *sets,
         n_searched=len(sets[0]),

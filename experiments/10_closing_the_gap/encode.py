@@ -77,7 +77,7 @@ def main() -> None:
         photos = find_photos(options.photos / part)
         batches = list(encode_photos([photo.path for photo in photos], large))
         labels = np.array([photos[i].label for batch in batches for i in batch.indices])
-        activations = np.concatenate([batch.activations for batch in batches])
+        activations = np.concatenate([batch.given.clip(min=0) for batch in batches])
         write("imagenette", part, activations, labels)
 
 

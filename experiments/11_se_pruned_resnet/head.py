@@ -27,7 +27,7 @@ def activations(
     """Return the activations of photos, and their labels."""
     batches = encode_photos([photo.path for photo in photos], encoder)
     return (
-        np.concatenate([batch.activations for batch in batches]),
+        np.concatenate([batch.given.clip(min=0) for batch in batches]),
         np.array([photo.label for photo in photos]),
     )
 

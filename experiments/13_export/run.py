@@ -40,7 +40,7 @@ def main() -> None:
     with ActivationCache(model.encoder) as model.cache:
         model.learn(options.imagenette / "train")
         batches = encode_photos([photo.path for photo in test], model.encoder, model.cache)
-        activations = np.concatenate([batch.activations for batch in batches])
+        activations = np.concatenate([batch.given.clip(min=0) for batch in batches])
     labels = np.array([model.classes.index(photo.label) for photo in test])
     by_class = model.head.decision_function(activations)
     votes = by_class[:, np.argsort(model.head.columns_)]  # in the order of the columns

@@ -185,6 +185,11 @@ class Photo:
     path: Path
     label: str
 
+    @property
+    def content(self) -> Path | NDArray[np.float32]:
+        """What is encoded: the file, or what an encoder gave already."""
+        return self.path
+
 
 @dataclass
 class LeftOut:

@@ -37,7 +37,7 @@ def expected(paths):
 
 
 def together(batches):
-    return np.concatenate([batch.activations for batch in batches])
+    return np.concatenate([batch.given for batch in batches])
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 25, 100])
@@ -51,7 +51,7 @@ def test_photos_are_encoded_in_the_order_given(photos, batch_size):
     assert digests == [hashlib.sha256(path.read_bytes()).digest() for path in given]
 
 
-def test_negative_activations_count_as_zero(photos, save_network, tmp_path):
+def test_activations_of_either_sign(photos, save_network, tmp_path):
     encoder = OnnxEncoder(save_network(), preprocessing=Preprocessing(8, 8))
     with ActivationCache(encoder, tmp_path / "cache") as cache:
         for _ in range(2):  # the second time from the cache
@@ -59,7 +59,6 @@ def test_negative_activations_count_as_zero(photos, save_network, tmp_path):
             pixels = np.stack([encoder.preprocessing(read_photo(path)) for path in photos[:3]])
             np.testing.assert_array_equal(batch.given, encoder.encode(pixels))
             assert (batch.given < 0).any()
-            np.testing.assert_array_equal(batch.activations, np.maximum(batch.given, 0))
 
 
 def test_photos_that_cannot_be_read_are_left_out_with_the_reason(photos, tmp_path):
@@ -77,14 +76,14 @@ def test_photos_that_cannot_be_read_are_left_out_with_the_reason(photos, tmp_pat
 
 def test_a_batch_without_a_readable_photo_and_no_photos_at_all():
     (batch,) = encode_photos([b"", b"x"], Pixels(8))
-    assert (batch.indices, batch.digests, batch.activations.shape) == ([], [], (0, 64))
+    assert (batch.indices, batch.digests, batch.given.shape) == ([], [], (0, 64))
     assert list(batch.problems) == [0, 1]
     assert list(encode_photos([], Pixels(8))) == []
 
 
 def test_contents_in_place_of_paths(photos):
     (batch,) = encode_photos([path.read_bytes() for path in photos], Pixels(8))
-    np.testing.assert_array_equal(batch.activations, expected(photos))
+    np.testing.assert_array_equal(batch.given, expected(photos))
 
 
 def test_what_is_in_the_cache_is_neither_decoded_nor_encoded_again(photos, tmp_path):
@@ -102,7 +101,7 @@ def test_copies_of_a_photo(photos, tmp_path):
     with ActivationCache(Pixels(8), tmp_path) as cache:
         for _ in range(2):
             (batch,) = encode_photos(given, Pixels(8), cache)
-            np.testing.assert_array_equal(batch.activations, expected(given))
+            np.testing.assert_array_equal(batch.given, expected(given))
 
 
 def test_no_more_than_two_batches_are_read_ahead_and_stopping_ends_the_threads(photos):

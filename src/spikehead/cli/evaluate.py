@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from spikehead.activations import labelled
 from spikehead.cli import console, options, progress, sources
+from spikehead.encoders import Given
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos
 from spikehead.evaluation.report import check_report, write_report
-from spikehead.images import PhotoFolder
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
 from spikehead.models.schema import Measurement
@@ -20,7 +21,7 @@ from spikehead.models.schema import Measurement
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
-    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    photos: options.Labelled,
     report: Annotated[
         Path | None,
         typer.Option(help="Also write a report: this HTML file, and a JSON file beside it."),
@@ -30,6 +31,7 @@ def evaluate(
     ] = False,
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -39,8 +41,13 @@ def evaluate(
         check_report(report)
     with storage.writing(model) if card else nullcontext():
         classifier = HybridClassifier.load(model, n_threads=threads)
-        found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
-        with sources.at_work(classifier, cache, no_cache), progress.bar() as shown:
+        if report and isinstance(classifier.encoder, Given):
+            raise typer.BadParameter(
+                "a report shows photos, and the model takes activations; leave it out.",
+                param_hint="--report",
+            )
+        found = labelled(photos, known=classifier.classes, as_classes=as_classes)
+        with sources.at_work(classifier, cache, no_cache, provider), progress.bar() as shown:
             task = shown.add_task("Evaluating", total=None)
             result = evaluate_photos(
                 classifier,

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from spikehead.activations import Row, named
 from spikehead.cli import console, options, sources
-from spikehead.images import named_photos
 from spikehead.models.hybrid import Answer, HybridClassifier
 
 
@@ -18,7 +18,8 @@ def predict(
     photos: Annotated[
         list[Path],
         typer.Argument(
-            help="Photos; folders of photos; or @list.txt, a file that names one on each line."
+            help="Photos; folders of photos; @list.txt, a file that names one on each line; or "
+            "files of activations."
         ),
     ],
     top: Annotated[int, typer.Option(min=1, help="Classes to show for each photo.")] = 1,
@@ -27,6 +28,7 @@ def predict(
         typer.Option(help="Also draw why: this .png, .pdf or .svg file, for one photo."),
     ] = None,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -35,18 +37,23 @@ def predict(
 
     The exit code is 1 if a photo cannot be read; the others are answered all the same.
     """
-    found, left_out = named_photos(photos)
+    found, left_out = named(photos)
     if explain:
         from spikehead import pictures
 
         if len(found) > 1:
             raise typer.BadParameter("one photo is explained at a time.", param_hint="--explain")
+        if isinstance(found[0], Row):
+            raise typer.BadParameter(
+                "a picture shows a photo, and these are activations; leave it out.",
+                param_hint="--explain",
+            )
         pictures.check_file(explain)
     classifier = HybridClassifier.load(model, n_threads=threads)
-    with sources.at_work(classifier, cache, no_cache):
+    with sources.at_work(classifier, cache, no_cache, provider):
         answers = list(classifier.classify(found))
         if explain and answers and not answers[0].problem:
-            pictures.save(pictures.explain(classifier, found[0]), explain)
+            pictures.save(pictures.explain(classifier, found[0].path), explain)
             console.messages.print(f"Explained in {explain}", soft_wrap=True)
     read = [answer for answer in answers if answer.label is not None]
     skipped = [(answer.path, answer.problem) for answer in answers if answer.label is None]

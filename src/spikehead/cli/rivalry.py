@@ -8,20 +8,21 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from spikehead.activations import holds_activations
 from spikehead.cli import sources
+from spikehead.encoders.providers import AUTO
 from spikehead.evaluation.examples import Examples, read_activations
 from spikehead.evaluation.methods import Method, from_outside, others, spiking
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import (
     DECORRELATED,
     PAPER,
-    RECOMMENDED,
     head_class,
     kind_of,
     title_of,
 )
 
-OURS = (PAPER, RECOMMENDED, DECORRELATED)
+OURS = (DECORRELATED, PAPER)
 """The spiking heads that are compared where none is named."""
 
 Against = Annotated[
@@ -49,20 +50,16 @@ def read_examples(
     cache: Path | None,
     no_cache: bool,
     as_classes: bool,
+    provider: str = AUTO,
 ) -> tuple[list[Examples], float | str | None, sources.Unused]:
-    """Return the examples in folders of photos or in .npz files, their saturation, and what is not.
+    """Return the examples in photos or activations, their saturation, and what is not used.
 
-    The saturation is the encoder's, if it knows one; for an .npz file it is left to the first
-    batch.
+    The saturation is the encoder's, if it knows one; for activations it is left to the first batch.
     """
-    if all(path.suffix == ".npz" for path in paths):
-        if encoder is not None:
-            raise typer.BadParameter(
-                "activations are encoded already; leave it out, or give photos.",
-                param_hint="--encoder",
-            )
+    if all(map(holds_activations, paths)):
+        sources.check_unnamed(encoder)
         return [read_activations(path) for path in paths], "auto", sources.Unused()
-    return sources.encode(paths, encoder, threads, cache, no_cache, as_classes)
+    return sources.encode(paths, encoder, threads, cache, no_cache, as_classes, provider=provider)
 
 
 class Head(NamedTuple):

@@ -287,8 +287,6 @@ def _agreement(network: ModelProto, model: HybridClassifier, photos: NDArray[np.
     # Some networks insist on a batch of a certain size.
     batch = network.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
     given = [session.run(["class"], {"image": np.repeat(p[None], batch, 0)})[0][0] for p in photos]
-    activations = model.encoder.encode(photos)
-    if not model.head.signed:
-        activations = activations.clip(min=0)
+    activations = model.head.heard(model.encoder.encode(photos))
     expected = model.vote(activations).argmax(axis=1)
     return float(np.mean(given == expected))

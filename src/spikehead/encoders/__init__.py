@@ -2,6 +2,7 @@
 
 from spikehead.encoders.cache import ActivationCache
 from spikehead.encoders.encoder import Encoder
+from spikehead.encoders.given import Given
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.encoders.onnx_encoder import OnnxEncoder
 from spikehead.encoders.pixels import Pixels
@@ -26,6 +27,7 @@ __all__ = [
     "EncodedBatch",
     "Encoder",
     "EncoderKind",
+    "Given",
     "OnnxEncoder",
     "Pixels",
     "Pretrained",

@@ -1,7 +1,8 @@
-"""Encoders in ONNX files, run by ONNX Runtime on the CPU."""
+"""Encoders in ONNX files, run by ONNX Runtime."""
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import fingerprint
 from spikehead.encoders.kind import EncoderKind, Provenance
+from spikehead.encoders.providers import PROVIDERS, candidates
 from spikehead.files import read_file
 from spikehead.images import Preprocessing
 from spikehead.names import first_line
@@ -65,6 +67,8 @@ class OnnxEncoder:
 
     Attributes
     ----------
+    provider : str
+        What computes, one of `PROVIDERS`: the CPU, unless it is put elsewhere (`on`).
     input, output : str
         What the network calls them.
     layout : {"NCHW", "NHWC"}
@@ -92,7 +96,8 @@ class OnnxEncoder:
         self.files = {_FILE: path}
         model = _read(path)
         self._n_threads = n_threads or cpu_count()
-        self._session = _session(path, model, self._n_threads)
+        self.provider = "cpu"
+        self._session = _session(path, model, self._n_threads, self.provider)
         self.input, self._type, shape = _input(path, self._session)
         self.output = _output(path, self._session)
         if preprocessing is None:
@@ -100,8 +105,10 @@ class OnnxEncoder:
         self.preprocessing = preprocessing
         self.saturation = saturation
         self.fingerprint = fingerprint("onnx 1", preprocessing, model)
-        # Photo by photo unless the network insists: activations must not depend on neighbours.
-        self._batch = shape[0] or 1
+        # On the CPU photo by photo unless the network insists: activations must not depend on
+        # neighbours.
+        self._insists = shape[0]
+        self._batch = shape[0] or PROVIDERS[self.provider].batch
         self.layout, self.n_activations = self._try_out(path, shape)
 
     @classmethod
@@ -131,6 +138,37 @@ class OnnxEncoder:
             n_threads=n_threads,
         )
 
+    def on(self, provider: str) -> OnnxEncoder:
+        """Return the same encoder, computed by a provider of ONNX Runtime.
+
+        Its activations are the same up to rounding, and kept apart from others in a cache.
+
+        Parameters
+        ----------
+        provider : str
+            One of `spikehead.encoders.providers.PROVIDERS`, or ``"auto"``: the first of them that
+            can be used here.
+
+        Raises
+        ------
+        ValueError
+            If there is no such provider, or it cannot be used here.
+        """
+        path, moved = self.files[_FILE], copy.copy(self)
+        for name in candidates(provider):
+            if name == self.provider:
+                return self
+            try:
+                moved._session = _session(path, _read(path), self._n_threads, name)
+            except ValueError:
+                if provider == name:
+                    raise
+                continue
+            moved.provider = name
+            moved._batch = self._insists or PROVIDERS[name].batch
+            return moved
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `restore_encoder` needs beside `files`."""
         return {
@@ -150,7 +188,7 @@ class OnnxEncoder:
         """Open the network that was taken along."""
         model = state.pop("_model")
         vars(self).update(state)
-        self._session = _session(self.files[_FILE], model, self._n_threads)
+        self._session = _session(self.files[_FILE], model, self._n_threads, self.provider)
 
     def encode(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the activations, shape (n_photos, n_activations).
@@ -166,7 +204,7 @@ class OnnxEncoder:
             If the network gives an activation that is not finite.
         """
         batches = [pixels[i : i + self._batch] for i in range(0, len(pixels), self._batch)]
-        with ThreadPoolExecutor(self._n_threads) as callers:
+        with ThreadPoolExecutor(self._n_threads if self.provider == "cpu" else 1) as callers:
             rows = list(callers.map(self._run, batches))
         activations = np.concatenate([np.empty((0, self.n_activations), np.float32), *rows])
         if not np.isfinite(activations).all():
@@ -229,7 +267,11 @@ def _read(path: Path) -> bytes:
         raise FileNotFoundError(f"there is no file {path}: give the path of an ONNX file") from None
 
 
-def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceSession:
+def _session(
+    path: Path, model: bytes, n_threads: int, provider: str
+) -> onnxruntime.InferenceSession:
+    known, cpu = PROVIDERS[provider], PROVIDERS["cpu"]
+    providers = [known] if known is cpu else [known, cpu]  # which computes what it does not know
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = n_threads
@@ -239,7 +281,11 @@ def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceS
     folder = "session.model_external_initializers_file_folder_path"
     options.add_session_config_entry(folder, str(path.resolve()))
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            model,
+            options,
+            providers=[(one.name, dict(one.options)) for one in providers],
+        )
     except Exception as error:  # ONNX Runtime's errors have no base of their own
         reason = first_line(error)
         if "external" in reason.lower():
@@ -248,6 +294,12 @@ def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceS
                 f"with onnx.save(onnx.load({str(path)!r}), 'one.onnx')"
             ) from error
         raise ValueError(f"{path} is not an ONNX file that can be run here: {reason}") from error
+    if known.name not in session.get_providers():  # it gives way to the CPU in silence
+        raise ValueError(
+            f"the provider {provider} is installed and cannot be used here: check its drivers, or "
+            "take --provider cpu"
+        )
+    return session
 
 
 def _input(

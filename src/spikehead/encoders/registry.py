@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from spikehead.encoders import efficientnet_lite, onnx_encoder, pixels, pretrained
+from spikehead.encoders import efficientnet_lite, given, onnx_encoder, pixels, pretrained
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.names import first_line
@@ -16,14 +16,15 @@ from spikehead.names import first_line
 GROUP = "spikehead.encoders"
 """The group of entry points by which packages add kinds of encoders."""
 
-DEFAULT = efficientnet_lite.NAME
+DEFAULT = efficientnet_lite.LITE0.name
 """The encoder where none is named: pretrained, and at hand everywhere."""
 
 _BUILT_IN = {
-    efficientnet_lite.NAME: efficientnet_lite.KIND,
+    **efficientnet_lite.KINDS,
     **pretrained.KINDS,
     "onnx": onnx_encoder.KIND,
     "pixels": pixels.KIND,
+    given.NAME: given.KIND,
 }
 _registered: dict[str, EncoderKind] = {}
 
@@ -74,8 +75,9 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
         ``efficientnet_lite0``: pretrained, made of weights that come with the package.
         ``bundled``: a small one for small pictures. ``efficientnet_b0`` to ``efficientnet_b7``,
         ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
-        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``. What
-        packages have added, or `register` has.
+        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``.
+        ``activations:N``: those that are given, N an example. What packages have added, or
+        `register` has.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
 

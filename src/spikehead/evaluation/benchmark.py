@@ -248,11 +248,12 @@ def _measured(data: Data, learner: Method, cell: Cell) -> dict[str, float | None
     estimator = learner.make(cell.order)
     found = {}
     for point in PROTOCOLS[cell.protocol].points(data, cell.order):
+        learned = learner.heard(point.learned)
         if learner.offline:
-            estimator.fit(point.learned.X, point.learned.y)
+            estimator.fit(learned.X, learned.y)
         else:
-            learn_stream(estimator, point.learned, classes)
-        found[point.name] = point.measure(estimator, point.asked)
+            learn_stream(estimator, learned, classes)
+        found[point.name] = point.measure(estimator, learner.heard(point.asked))
     return found
 
 
@@ -267,28 +268,29 @@ def measure_costs(data: Data, learners: Sequence[Method]) -> dict[str, Costs]:
         Offline ones are left out.
     """
     stream, classes = data.train.shuffled(0)[:TIMED], np.unique(data.train.y)
-    asked = data.test[:TIMED]
     online = [learner for learner in learners if not learner.offline]
     times: dict[str, list[tuple[float, float]]] = {learner.name: [] for learner in online}
     learned = {}
     for _, learner in product(range(ROUNDS + 1), online):
         estimator = learned[learner.name] = learner.make(0)
+        lessons, asked = learner.heard(stream), learner.heard(data.test[:TIMED])
         started = time.perf_counter()
-        learn_stream(estimator, stream, classes)
+        learn_stream(estimator, lessons, classes)
         between = time.perf_counter()
         accuracy(estimator, asked)
         times[learner.name].append((between - started, time.perf_counter() - between))
     costs = {}
     for learner in online:
         estimator = learned[learner.name]
+        asked = learner.heard(data.test[:TIMED])
         answer, lesson = learner.operations(estimator, asked.X)
-        lessons, answers = np.median(times[learner.name][1:], axis=0)  # the first one compiles
+        lesson_time, answer_time = np.median(times[learner.name][1:], axis=0)  # the first one compiles
         costs[learner.name] = Costs(
             sum(array.nbytes for array in learner.state(estimator)),
             lesson,
             answer,
-            float(lessons / len(stream)),
-            float(answers / len(asked)),
+            float(lesson_time / len(stream)),
+            float(answer_time / len(asked)),
         )
     return costs
 

@@ -41,7 +41,7 @@ from spikehead.evaluation.rivals import (
 )
 from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.heads.parameters import Hyperparameters
-from spikehead.heads.registry import new_head
+from spikehead.heads.registry import head_class, kind_of, new_head
 
 GROUP = "spikehead.learners"
 
@@ -70,6 +70,8 @@ class Method:
         Whether it needs all examples at once, or several times: no rival, but what is possible.
     seeded : bool, default=True
         Whether the order or the seed changes the result, so that more than one run makes sense.
+    hears : callable, optional
+        Takes activations of either sign; returns those that are learned and answered. Default: all.
     """
 
     name: str
@@ -78,6 +80,11 @@ class Method:
     operations: Callable[[Any, NDArray[np.float32]], tuple[float | None, float | None]]
     offline: bool = False
     seeded: bool = True
+    hears: Callable[[NDArray[np.float32]], NDArray[np.float32]] = np.asarray
+
+    def heard(self, examples: Examples) -> Examples:
+        """Return what the method hears of examples."""
+        return Examples(self.hears(examples.X), examples.y)
 
 
 def spiking(
@@ -104,7 +111,7 @@ def spiking(
         arrays = [value for value in head.state().values() if isinstance(value, np.ndarray)]
         return [array for array in arrays if array.any()]  # the others are of rules not in use
 
-    return Method(name, make, state, _operations)
+    return Method(name, make, state, _operations, hears=head_class(kind_of(head)).heard)
 
 
 def from_outside() -> list[Method]:
@@ -139,7 +146,7 @@ def others() -> list[Method]:
         weights: str,
         more: str = "",
         learning: Callable[[int, int], int] | None = None,
-        **how: bool,
+        **how: Any,
     ) -> Method:
         """Describe a method.
 

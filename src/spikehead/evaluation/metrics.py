@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from spikehead.activations import labelled
 from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.models.hybrid import Answer, HybridClassifier, none_readable
 
@@ -209,7 +210,8 @@ def evaluate_photos(
     model : HybridClassifier
         Learns nothing here.
     photos : path, PhotoFolder or sequence of Photo
-        A folder with a sub-folder for each class; or photos with their labels.
+        A folder with a sub-folder for each class, or activations with labels; or photos with their
+        labels.
     on_photo : callable, optional
         Called with the number of photos done and of all photos, to show progress.
 
@@ -223,12 +225,12 @@ def evaluate_photos(
         If there is no readable photo.
     """
     if isinstance(photos, (str, Path)):
-        photos = PhotoFolder.read(photos, known=model.classes)
+        photos = labelled(photos, known=model.classes)
     found = photos if isinstance(photos, PhotoFolder) else PhotoFolder(list(photos), LeftOut())
     counts: Counter[tuple[str, str]] = Counter()
     skipped = []
     read = []
-    answers = model.classify(photo.path for photo in found.photos)
+    answers = model.classify(found.photos)
     for done, (photo, answer) in enumerate(zip(found.photos, answers, strict=True), start=1):
         if answer.label is None:
             skipped.append((photo.path, answer.problem))

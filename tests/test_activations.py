@@ -4,12 +4,13 @@ import io
 import os
 import re
 import struct
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 
-from spikehead.evaluation.npz import read_arrays
+from spikehead.activations import Activations, holds_activations, labelled, read_arrays
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_arrays_come_back_however_they_are_compressed(path, how):
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\3\4cut", member(np.ones(3))])
 def test_other_files(path, content):
     path.write_bytes(content)
-    assert refusal(path) == "is not an .npz file of arrays"
+    assert refusal(path) == "is no .npz file of arrays"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_other_files(path, content):
 )
 def test_other_members(path, content):
     archive(path, X=content)
-    assert refusal(path) == "is not an .npz file of arrays"
+    assert refusal(path) == "is no .npz file of arrays"
 
 
 def test_a_shape_that_no_memory_holds(path):
@@ -91,8 +92,6 @@ def test_a_shape_that_no_memory_holds(path):
 
 
 def test_members_that_are_missing(path):
-    np.savez(path, X=np.ones((2, 2)), z=[1])
-    assert refusal(path) == "holds no y, but X, z"
     np.savez(path)
     assert refusal(path) == "holds no X, but nothing"
 
@@ -111,7 +110,7 @@ def test_members_that_cannot_be_unpacked(path, offset, value):
     for place in (directory + offset, offset - 2):
         content[place] = value
     path.write_bytes(content)
-    assert refusal(path) == "is not an .npz file of arrays"
+    assert refusal(path) == "is no .npz file of arrays"
 
 
 def test_no_damage_is_more_than_a_refusal(path):
@@ -133,3 +132,56 @@ def test_only_files_are_opened(path):
     os.mkfifo(path)
     assert refusal(path) == "is not a file"
     assert refusal(path.parent) == "is not a file"
+
+
+def test_a_folder_with_a_file_for_each_class(tmp_path):
+    """Rows are named by file and place; labels are the names of the files."""
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    np.save(folder / "owl.npy", np.full((2, 3), -1.0))
+    np.savez(folder / "bat.npz", X=np.full((1, 3), 2, np.int16))
+    (folder / "notes.md").touch()
+    (folder / ".hidden.npy").touch()
+    assert holds_activations(folder)
+    found = labelled(folder, known=["owl "])
+    assert [photo.label for photo in found.photos] == ["bat", "owl ", "owl "]
+    assert [photo.path.name for photo in found.photos] == ["bat.npz[0]", "owl.npy[0]", "owl.npy[1]"]
+    assert [photo.content.tolist() for photo in found.photos] == [[2.0] * 3, [-1.0] * 3, [-1.0] * 3]
+    assert found.left_out.files == {".md": 1}
+    np.save(folder / "owl.npy", np.ones((2, 4)))
+    with pytest.raises(
+        ValueError, match=r"owl\.npy has 4 activations an example and .*bat\.npz 3:"
+    ):
+        labelled(folder)
+    np.savez(folder / "bat.npz", X=np.ones((1, 4)), y=["bat"])
+    with pytest.raises(ValueError, match=r"bat\.npz holds labels of its own, but in a folder each"):
+        labelled(folder)
+    (folder / "sub").mkdir()
+    assert not holds_activations(folder)
+    with pytest.raises(ValueError, match=r"owl\.npy holds no y: write it with"):
+        labelled(folder / "owl.npy")
+
+
+def test_parquet(tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    path.touch()
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pyarrow", None)
+        with pytest.raises(ImportError, match=r'pip install "spikehead\[parquet\]"$'):
+            read_arrays(path)
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    X, y = [[1.5, -2.0], [0.0, 3.0]], ["a", "b"]
+    listed = {"id": ["p", "q"], "embedding": X, "label": y}
+    plain = {"first": [1.5, 0.0], "y": y, "second": [-2.0, 3.0]}
+    for columns in (listed, plain):
+        parquet.write_table(pa.table(columns), path)
+        found = Activations.read(path)
+        assert (found.X.tolist(), found.y.tolist()) == (X, y)
+    parquet.write_table(pa.table({"y": y, "text": ["one", "two"]}), path)
+    with pytest.raises(ValueError, match="X must be numbers in the shape"):
+        Activations.read(path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=r"is no \.parquet file of arrays: "):
+        Activations.read(path)
