@@ -284,7 +284,9 @@ def measure_costs(data: Data, learners: Sequence[Method]) -> dict[str, Costs]:
         estimator = learned[learner.name]
         asked = learner.heard(data.test[:TIMED])
         answer, lesson = learner.operations(estimator, asked.X)
-        lesson_time, answer_time = np.median(times[learner.name][1:], axis=0)  # the first one compiles
+        lesson_time, answer_time = np.median(
+            times[learner.name][1:], axis=0
+        )  # the first one compiles
         costs[learner.name] = Costs(
             sum(array.nbytes for array in learner.state(estimator)),
             lesson,

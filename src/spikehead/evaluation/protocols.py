@@ -252,17 +252,25 @@ def _none(data: Data) -> Examples:
 
 def _told_apart(learner: Any, asked: Examples) -> float | None:
     """Return the area under the ROC curve of familiarity; `asked.y` says what is known."""
-    if not hasattr(learner, "score_samples"):
-        return None
-    return float(roc_auc_score(asked.y, learner.score_samples(asked.X)))
+    familiarity = _familiarity(learner, asked)
+    return None if familiarity is None else float(roc_auc_score(asked.y, familiarity))
 
 
 def _caught(learner: Any, asked: Examples) -> float | None:
     """Return the share of unknown examples below the familiarity that `KNOWN` of others reach."""
+    familiarity = _familiarity(learner, asked)
+    if familiarity is None:
+        return None
+    wrongly, rightly, _ = roc_curve(asked.y, familiarity)
+    return float(1 - wrongly[np.searchsorted(rightly, KNOWN)])
+
+
+def _familiarity(learner: Any, asked: Examples) -> NDArray[np.float64] | None:
+    """Return how familiar examples are to a learner, if it tells."""
     if not hasattr(learner, "score_samples"):
         return None
-    wrongly, rightly, _ = roc_curve(asked.y, learner.score_samples(asked.X))
-    return float(1 - wrongly[np.searchsorted(rightly, KNOWN)])
+    familiarity = np.asarray(learner.score_samples(asked.X))
+    return None if np.isnan(familiarity).any() else familiarity
 
 
 PROTOCOLS = {
