@@ -28,6 +28,8 @@ COMMANDS = {
     "in one pass.",
     "continual": "Let a stream change as it goes, and measure what is kept, beside other one-pass "
     "classifiers.",
+    "benchmark": "Judge learners that learn online by many kinds of streams, each learned in one "
+    "pass.",
     "tune": "Search for good hyperparameters: a genetic search, then descent from the best.",
     "export": "Write a model as ONNX, for ONNX Runtime; or its head as NIR, for spiking hardware.",
     "serve": "Serve a model: a page where anyone can teach it by camera or files, and a REST "

@@ -20,7 +20,7 @@ from spikehead.images import UnreadablePhoto, read_photo
 from spikehead.models.hybrid import Answer, Checked, HybridClassifier
 from spikehead.names import shown
 
-__all__ = ["check_report", "write_doubts", "write_report"]
+__all__ = ["check_report", "page", "write_doubts", "write_report"]
 
 MAX_WRONG = 24
 MAX_UNSURE = 12
@@ -118,7 +118,7 @@ def write_doubts(path: str | Path, checked: Checked, number: int, *, title: str)
         If Jinja2 is missing.
     """
     shown = checked.doubtful[:number]
-    page = _rendered(
+    text = page(
         "doubts.html",
         title=title,
         checked=checked,
@@ -130,7 +130,7 @@ def write_doubts(path: str | Path, checked: Checked, number: int, *, title: str)
             for one in shown
         ],
     )
-    _replace(Path(path), page)
+    _replace(Path(path), text)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -180,7 +180,7 @@ def _page(
     unsure = sorted(result.answers, key=lambda pair: _margin(pair[1].shares))
     label, telling = (wrong or unsure)[0]
     names = sorted({name for pair in result.counts for name in pair})
-    return _rendered(
+    return page(
         "report.html",
         title=title,
         encoder=model.encoder.name,
@@ -208,8 +208,21 @@ def _page(
     )
 
 
-def _rendered(template: str, **values: Any) -> str:
-    """Fill in a template: it says what is shown, and how."""
+def page(template: str, **facts: Any) -> str:
+    """Fill in a template, which says what is shown, and how.
+
+    Parameters
+    ----------
+    template : str
+        Its name among `templates`.
+    **facts
+        What it shows.
+
+    Raises
+    ------
+    ImportError
+        If Jinja2 is missing.
+    """
     pictures.require("jinja2")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -222,7 +235,7 @@ def _rendered(template: str, **values: Any) -> str:
         undefined=StrictUndefined,
     )
     pages.filters["to"] = format
-    return pages.get_template(template).render(**values)
+    return pages.get_template(template).render(**facts)
 
 
 def _confused(result: Evaluation, names: list[str]) -> list[str]:
