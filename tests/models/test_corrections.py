@@ -36,12 +36,12 @@ def photos(tmp_path):
 
 @pytest.fixture
 def cache(tmp_path):
-    with ActivationCache(open_encoder("pixels:8"), tmp_path / "cache") as cache:
+    with ActivationCache(open_encoder("intensities:8"), tmp_path / "cache") as cache:
         yield cache
 
 
 def model_of(photos, head, names=None, cache=None):
-    model = HybridClassifier("pixels:8", head=head, cache=cache, n_threads=1)
+    model = HybridClassifier("intensities:8", head=head, cache=cache, n_threads=1)
     model.learn(photos, names or [photo.parent.name for photo in photos], order="as-given")
     return model
 
@@ -80,7 +80,7 @@ def test_a_photo_that_is_unlearned_was_never_learned(photos, cache, tmp_path, he
         photos[30]: [photos[30].parent.name, "wrong"]
     }
     others = [*photos[:30], *photos[31:]]
-    right = HybridClassifier("pixels:8", head=head, n_threads=1)
+    right = HybridClassifier("intensities:8", head=head, n_threads=1)
     right.head.add_classes([*wrong.classes])
     for part in (others, photos[30:31]):
         right.learn(part, [photo.parent.name for photo in part], order="as-given")

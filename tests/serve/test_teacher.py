@@ -1,12 +1,16 @@
 """The keeper of a model that is taught while it answers."""
 
 import errno
+import io
 import os
+import shutil
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from spikehead import HybridClassifier
 from spikehead.heads.decorrelated import reference
@@ -41,7 +45,7 @@ def taught(teacher, picture):
 def test_learns_classes_one_after_the_other(taught, picture):
     for kind in KINDS:
         answers, problems = taught.recognise([picture(kind, number) for number in range(50, 60)])
-        assert [answer.label for answer in answers] == [kind] * 10
+        assert [answer.verdict.label for answer in answers] == [kind] * 10
         assert problems == {}
     assert taught.state.model.photos_learned == dict.fromkeys(KINDS, 6)
 
@@ -54,6 +58,17 @@ def test_the_spikes_are_those_of_the_reference(taught, picture):
     np.testing.assert_array_equal(answer.spikes, now.spikes)
     assert answer.spikes.any()
     assert sum(answer.shares.values()) == pytest.approx(1)
+
+
+def test_a_photo_without_spikes_is_refused(tmp_path):
+    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(tmp_path / "model")
+    black = io.BytesIO()
+    Image.new("L", (8, 8)).save(black, "PNG")
+    with Teacher(tmp_path / "model", n_threads=1) as teacher:
+        learned, problems = teacher.teach("night", [black.getvalue()])
+        assert learned == 0
+        assert problems[0].startswith("its activations are all zero")
+        assert (teacher.state.model.classes, teacher.state.lessons) == ([], ())
 
 
 def test_comes_back_as_it_was(taught):
@@ -108,7 +123,7 @@ def test_a_correction_is_undone_like_a_lesson(taught, picture):
     assert taught.state.model.classes == ["circle", "half"]
     assert bits(HybridClassifier.load(taught.folder)) == bits(taught.state.model)
     assert teach(taught, "circle", [picture("disc", 0)]) == 0  # known under its old name
-    for wrong in (("remove", "frame"), ("rename", "half", "circle"), ("merge", "half", "circle")):
+    for wrong in (("remove", "frame"), ("rename", "half", "circle"), ("merge", "half", "half")):
         now = taught.state
         with pytest.raises(Conflict):
             taught.correct(*wrong)
@@ -119,7 +134,7 @@ def test_a_correction_is_undone_like_a_lesson(taught, picture):
 
 
 def test_what_is_taken_out_is_in_no_file(folder, picture, monkeypatch):
-    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(folder)
+    HybridClassifier("intensities:8", head="decorrelated", n_threads=1).save(folder)
     teacher = Teacher(folder)
     for kind in KINDS:
         teach(teacher, kind, [picture(kind, number) for number in range(4)])
@@ -188,7 +203,8 @@ def test_old_lessons_are_saved_into_the_model(teacher, picture, monkeypatch):
     assert teacher.state.model.photos_learned == dict.fromkeys(KINDS, 30)
     numbers = [lesson.number for lesson in storage.read_lessons(teacher.folder)]
     assert numbers == [lesson.number for lesson in teacher.state.lessons]
-    assert [a.label for a in teacher.recognise([picture(k, 77) for k in KINDS])[0]] == [*KINDS]
+    told = teacher.recognise([picture(kind, 77) for kind in KINDS])[0]
+    assert [one.verdict.label for one in told] == [*KINDS]
 
 
 def test_a_model_that_cannot_be_saved_keeps_its_lessons(teacher, picture, monkeypatch):
@@ -252,3 +268,13 @@ def test_the_archive_is_a_model(taught, tmp_path):
     assert bits(HybridClassifier.load(tmp_path / "there" / "model")) == bits(taught.state.model)
     arrays = storage.load(tmp_path / "there" / "model").arrays
     assert np.array_equal(arrays["weights"], taught.state.model.head.network_.weights)
+
+
+def test_a_model_that_learns_no_more_is_asked_as_before(tmp_path, picture):
+    retired = Path(__file__).parents[1] / "models" / "retired" / "taught" / "model"
+    shutil.copytree(retired, tmp_path / "old")
+    with Teacher(tmp_path / "old") as teacher:
+        (answer,), _ = teacher.recognise([picture("disc", 0)])
+        assert sum(answer.shares.values()) == pytest.approx(1)
+        with pytest.raises(Conflict, match="teach its photos to a new model"):
+            teach(teacher, "disc", [picture("disc", 0)])

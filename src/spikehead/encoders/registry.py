@@ -23,7 +23,8 @@ _BUILT_IN = {
     **efficientnet_lite.KINDS,
     **pretrained.KINDS,
     "onnx": onnx_encoder.KIND,
-    "pixels": pixels.KIND,
+    "pixels": pixels.PIXELS,
+    "intensities": pixels.INTENSITIES,
     given.NAME: given.KIND,
 }
 _registered: dict[str, EncoderKind] = {}
@@ -75,9 +76,9 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
         ``efficientnet_lite0``: pretrained, made of weights that come with the package.
         ``bundled``: a small one for small pictures. ``efficientnet_b0`` to ``efficientnet_b7``,
         ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
-        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``.
-        ``activations:N``: those that are given, N an example. What packages have added, or
-        `register` has.
+        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``;
+        ``intensities`` or ``intensities:SIDE``. ``activations:N``: those that are given, N an
+        example. What packages have added, or `register` has.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
 

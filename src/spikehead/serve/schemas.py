@@ -100,7 +100,7 @@ class Model(BaseModel):
 
     name: str = Field(description="Of its folder.", examples=["my-model"])
     encoder: str = Field(examples=["bundled"])
-    members: int = Field(description="Networks in the head.", examples=[15])
+    members: int = Field(description="Networks in the head.", examples=[1])
     photos: int = Field(description="Photos that were learned.", examples=[24])
     classes: list[LearnedClass] = Field(description="In the order in which they came.")
     lessons: list[Lesson] = Field(
@@ -169,24 +169,42 @@ class Answer(BaseModel):
     photo: str = Field(description="Its file name.", examples=["a.jpg"])
     label: str = Field(serialization_alias="class", examples=["cup"])
     shares: dict[str, float] = Field(
-        description="Each class's share of the vote; they add up to 1.",
+        description="How likely each class is; they add up to 1.",
         examples=[{"cup": 0.9, "pen": 0.1}],
+    )
+    familiarity: float | None = Field(
+        description="How familiar the photo is, from 0 to 1; null where the model's kind of head "
+        "does not tell.",
+        examples=[0.71],
+    )
+    unknown: bool = Field(
+        description="Whether it seems to be of no class that the model knows; `class` is then the "
+        "one most like it.",
+        examples=[False],
+    )
+    few_examples: bool = Field(
+        description="Whether the class was learned from so few photos that the model is surer of "
+        "it than it is right.",
+        examples=[False],
     )
     spikes: dict[str, list[int]] = Field(
         description="For each class, in how many members its column spiked at each step of the "
         "presentation: of CoLaNET 10 of input and 5 of silence, of decorrelated columns 10 of "
         "input and 10 in which they answer.",
-        examples=[{"cup": [0, 0, 3, 15, 2, 9, 12, 4, 8, 11, 0, 0, 0, 0, 0], "pen": [0] * 15}],
+        examples=[{"cup": [0] * 10 + [1] * 6 + [0] * 4, "pen": [0] * 20}],
     )
 
     @classmethod
     def of(cls, photo: str, recognition: Recognition) -> Answer:
         """Describe what was recognised."""
-        classes = recognition.shares
+        verdict, classes = recognition.verdict, recognition.shares
         return cls(
             photo=photo,
-            label=recognition.label,
+            label=verdict.label,
             shares=recognition.shares,
+            familiarity=verdict.familiarity,
+            unknown=verdict.unknown,
+            few_examples=verdict.few_examples,
             spikes=dict(zip(classes, recognition.spikes.T.tolist(), strict=True)),
         )
 
@@ -195,4 +213,18 @@ class Answers(BaseModel):
     """What the model says of the photos."""
 
     answers: list[Answer]
+    skipped: list[SkippedPhoto]
+
+
+class Suggestions(BaseModel):
+    """The photos that would teach the model most."""
+
+    places: list[int] = Field(
+        description="Among those that were sent, from 0; those that teach most first.",
+        examples=[[2, 0]],
+    )
+    answers: list[Answer] = Field(description="What the model says of them, in the same order.")
+    known: int = Field(
+        description="Photos that were learned already, and are left out.", examples=[0]
+    )
     skipped: list[SkippedPhoto]
