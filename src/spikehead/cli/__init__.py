@@ -20,6 +20,10 @@ COMMANDS = {
     "learn": "Learn photos, each once; run it again with more photos or classes to go on.",
     "predict": "Name the class of each photo, with its share of the vote.",
     "evaluate": "Measure the model on labelled photos that it has not learned; nothing is learned.",
+    "suggest": "Choose the unlabelled photos that would teach the model most, with its guess of "
+    "each.",
+    "check": "Find photos whose label is probably wrong, the most doubtful first, with the likely "
+    "class.",
     "compare": "Compare the spiking head with other classifiers on the same activations, learned "
     "in one pass.",
     "continual": "Let a stream change as it goes, and measure what is kept, beside other one-pass "

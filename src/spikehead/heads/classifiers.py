@@ -609,6 +609,49 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         """
         return np.ones(len(X), bool)
 
+    # ------------------------------------------------------------ what to teach it
+
+    def suggest(self, X: Any, n: int) -> NDArray[np.intp]:  # noqa: ARG002
+        """Choose the examples of an unlabelled pool that would teach most, where a head can.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The pool.
+        n : int
+            How many to choose.
+
+        Raises
+        ------
+        ValueError
+            If it cannot.
+        """
+        raise ValueError(
+            f"a head of the kind {self.title} cannot tell which examples would teach most, since "
+            "it does not hear how alike they are: that needs decorrelated columns"
+        )
+
+    def leave_one_out(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:  # noqa: ARG002
+        """Return how each learned example would be answered without it, where a head can.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Examples that were learned.
+        y : array of shape (n_samples,)
+            The labels with which they were.
+
+        Raises
+        ------
+        ValueError
+            If it cannot.
+        """
+        raise ValueError(
+            f"a head of the kind {self.title} cannot tell what it would answer if it had not "
+            "learned an example, since that depends on the order of the others: that needs "
+            "decorrelated columns"
+        )
+
     # ------------------------------------------------------------ answering
 
     @property

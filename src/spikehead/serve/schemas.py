@@ -214,3 +214,17 @@ class Answers(BaseModel):
 
     answers: list[Answer]
     skipped: list[SkippedPhoto]
+
+
+class Suggestions(BaseModel):
+    """The photos that would teach the model most."""
+
+    places: list[int] = Field(
+        description="Among those that were sent, from 0; those that teach most first.",
+        examples=[[2, 0]],
+    )
+    answers: list[Answer] = Field(description="What the model says of them, in the same order.")
+    known: int = Field(
+        description="Photos that were learned already, and are left out.", examples=[0]
+    )
+    skipped: list[SkippedPhoto]
