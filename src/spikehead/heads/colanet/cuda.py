@@ -700,7 +700,7 @@ def _change(
     spikes, sums, changes = lesson.spikes, lesson.sums, lesson.changes
     n_active = 0
     for synapse in range(cuda.threadIdx.x, len(synapses), cuda.blockDim.x):
-        n_active += spikes[synapses[synapse]] & window != 0
+        n_active += 1 if spikes[synapses[synapse]] & window else 0
     cuda.atomic.add(sums, 0, n_active)
     cuda.syncthreads()
     if cuda.threadIdx.x == 0:
@@ -714,7 +714,7 @@ def _change(
         sums[0] = 0
     cuda.syncthreads()
     for synapse in range(cuda.threadIdx.x, len(synapses), cuda.blockDim.x):
-        resources[synapse] += changes[spikes[synapses[synapse]] & window != 0]
+        resources[synapse] += changes[1 if spikes[synapses[synapse]] & window else 0]
 
 
 @_device
