@@ -7,13 +7,12 @@ import subprocess
 import sys
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from spikehead import RECOMMENDED, CoLaNETParameters, HybridClassifier, cli
+from spikehead import CoLaNETParameters, DecorrelatedParameters, HybridClassifier, cli
 
 
 @pytest.fixture
@@ -23,13 +22,13 @@ def photos(digit_photos):
 
 @pytest.fixture
 def model(run, photos, tmp_path):
-    run("learn", photos, "--model", tmp_path / "model", "--encoder", "pixels:8", "--members", "3")
+    run("learn", photos, "--model", tmp_path / "model", "--encoder", "pixels:8")
     return tmp_path / "model"
 
 
 def test_learn_predict_evaluate_info(run, photos, tmp_path):
     model = tmp_path / "model"
-    options = ("--encoder", "pixels:8", "--members", "3")
+    options = ("--encoder", "pixels:8")
     code, out, _ = run("learn", photos, "--model", model, *options, "--json")
     document = json.loads(out)
     assert code == 0
@@ -74,14 +73,13 @@ def test_predict_draws_why(run, photos, model, tmp_path):
 
 
 def test_the_papers_own_form_is_one_option_away(run, photos, tmp_path):
-    learn = ("learn", photos, "--encoder", "pixels:8", "--members", "1", "--model")
+    learn = ("learn", photos, "--encoder", "pixels:8", "--model")
     for name, options, expected in (
-        ("recommended", (), RECOMMENDED),
-        ("paper", ("--head", "paper"), CoLaNETParameters()),
+        ("own", (), DecorrelatedParameters()),
+        ("paper", ("--head", "paper", "--members", "1"), CoLaNETParameters(saturation=1.0)),
     ):
         run(*learn, tmp_path / name, *options)
-        found = HybridClassifier.load(tmp_path / name).head.parameters_
-        assert found == replace(expected, saturation=1.0)
+        assert HybridClassifier.load(tmp_path / name).head.parameters_ == expected
 
 
 def test_a_head_is_named(run, photos, tmp_path):
@@ -164,7 +162,7 @@ def named(tmp_path):
         for number in range(2):
             photo = Image.new("L", (8, 8), 40 * level + number)
             photo.save(tmp_path / "named" / name / f"[i]{number}.png")
-    model = HybridClassifier("pixels:8", members=1)
+    model = HybridClassifier("pixels:8")
     model.learn(tmp_path / "named")
     model.save(tmp_path / "[b]model")
     return tmp_path / "[b]model"
@@ -208,7 +206,7 @@ def test_every_stream_gets_the_whole_answer(named, tmp_path, encoding):
 
 
 def test_what_lies_in_the_folders_is_told(run, photos, tmp_path):
-    options = ("--encoder", "pixels:8", "--members", "1")
+    options = ("--encoder", "pixels:8")
     (photos / "digit 1" / "notes.txt").write_text("hello")
     (photos / "loose.png").write_bytes(b"")
     (photos / "empty").mkdir()
@@ -244,10 +242,10 @@ def test_the_parts_of_a_data_set_are_refused_unless_one_insists(run, photos, tmp
     photos.rename(tmp_path / "set" / "train")
     (tmp_path / "set" / "test").mkdir()
     learn = ("learn", tmp_path / "set", "--model", tmp_path / "m", "--encoder", "pixels:8")
-    code, out, err = run(*learn, "--members", "1")
+    code, out, err = run(*learn)
     assert (code, out) == (1, "")
     assert f"give one of them, such as {tmp_path / 'set' / 'train'} " in err
-    code, out, _ = run(*learn, "--members", "1", "--as-classes")
+    code, out, _ = run(*learn, "--as-classes")
     assert (code, "knows 1 classes" in out) == (0, True)
 
 
@@ -326,8 +324,9 @@ def test_demo(run, tmp_path):
     code, out, _ = run("demo", tmp_path / "demo", "--json")
     document = json.loads(out)
     assert code == 0
-    assert document["accuracy"] > 0.85
-    assert document["accuracy_on_the_added_class"] > 0.7
+    assert document["accuracy"] > 0.97
+    assert document["accuracy_from_pixels"] > 0.92
+    assert document["accuracy_on_the_added_class"] > 0.9
     assert document["photos_learned"] + document["photos_tested"] == 1797
     for picture in document["pictures"]:
         with Image.open(picture) as image:
@@ -352,7 +351,7 @@ def slow(*arguments):
 HybridClassifier._learn_batch = slow
 import sys
 sys.argv = ["spikehead", "learn", {str(photos)!r}, "--model", {str(model)!r},
-            "--encoder", "pixels:8", "--members", "3"]
+            "--encoder", "pixels:8"]
 cli.main()
 """
     return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
@@ -375,7 +374,7 @@ def test_a_stopped_learn_goes_on_where_it_was(run, photos, model, tmp_path, how)
     code, _, _ = run("learn", photos, "--model", stopped)
     assert code == 0
     networks = [HybridClassifier.load(folder).head.network_ for folder in (stopped, model)]
-    assert networks[0].resources.tobytes() == networks[1].resources.tobytes()
+    assert networks[0].weights.tobytes() == networks[1].weights.tobytes()
     assert networks[0].presentations == networks[1].presentations == 120
 
 

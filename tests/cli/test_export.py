@@ -14,7 +14,7 @@ def photos(digit_photos):
 
 @pytest.fixture
 def model(run, photos, tmp_path):
-    run("learn", photos, "--model", tmp_path / "model", "--encoder", "bundled", "--members", "2")
+    run("learn", photos, "--model", tmp_path / "model", "--encoder", "bundled")
     return tmp_path / "model"
 
 
@@ -45,7 +45,7 @@ def test_failures_are_one_sentence_and_exit_with_1(run, photos, model, tmp_path,
     damaged.mkdir()
     (damaged / "model.json").write_text("{")
     pixels = tmp_path / "pixels"
-    run("learn", photos, "--model", pixels, "--encoder", "pixels:8", "--members", "1")
+    run("learn", photos, "--model", pixels, "--encoder", "pixels:8")
     onnx = ("--onnx", tmp_path / "a.onnx")
     int8 = (*onnx, "--precision", "int8", "--calibration")
     failures = [

@@ -35,7 +35,7 @@ def test_without_an_address_ray_is_started_and_ended(run, photos, tmp_path, monk
         assert (report["learned"], len(report["skipped"])) == (6, 1)
     assert not ray.is_initialized()
     here, cluster = (HybridClassifier.load(model).head.network_ for model in models)
-    np.testing.assert_array_equal(here.resources, cluster.resources)
+    np.testing.assert_array_equal(here.weights, cluster.weights)
 
 
 @pytest.mark.parametrize("command", ["learn", "tune"])

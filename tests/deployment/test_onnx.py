@@ -288,7 +288,7 @@ def test_encoders_that_other_tools_made(network, tmp_path):
     onnx.save(encoder, tmp_path / "encoder.onnx")
     settings = {"preprocessing": {"resize": 8, "crop": 8}}
     (tmp_path / "encoder.json").write_text(json.dumps(settings))
-    model = HybridClassifier(f"onnx:{tmp_path / 'encoder.onnx'}", members=3, n_threads=1)
+    model = HybridClassifier(f"onnx:{tmp_path / 'encoder.onnx'}", n_threads=1)
     pixels = random.standard_normal((60, 3, 8, 8)).astype(np.float32)
     model.head.add_classes(["a", "b", "c"])
     model.head.partial_fit(
@@ -306,9 +306,9 @@ def test_bad_input_is_refused_in_a_sentence(model, tmp_path):
         files = property(lambda _: {})
         preprocessing = Preprocessing(8, 8)
 
-    own = HybridClassifier(Own(), members=1)
+    own = HybridClassifier(Own())
     own.head.add_classes(["a", "b"])
-    pixels = HybridClassifier("pixels:4", members=1)
+    pixels = HybridClassifier("pixels:4")
     pixels.head.add_classes(["a", "b"])
     photos = np.zeros((2, 1, 4, 4), np.float32)
     file = tmp_path / "model.onnx"
@@ -327,7 +327,7 @@ def test_bad_input_is_refused_in_a_sentence(model, tmp_path):
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
-    model = HybridClassifier("pixels:4", members=1)
+    model = HybridClassifier("pixels:4")
     model.head.add_classes(["a", "b"])
     file = tmp_path / "model.onnx"
     file.write_text("old")

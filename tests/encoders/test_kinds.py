@@ -104,7 +104,7 @@ COMMANDS = """
 
     photos, model = sys.argv[1:]
     run("encoder", "list", "--json")
-    run("learn", photos, "--model", model, "--encoder", "columns:8", "--members", "2", "--no-cache")
+    run("learn", photos, "--model", model, "--encoder", "columns:8", "--no-cache")
     for photo in sorted(Path(photos).rglob("*.png")):
         run("predict", model, str(photo), "--json")
     """
@@ -157,7 +157,7 @@ class Mean:
 
 def test_what_could_not_be_loaded_is_not_saved(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("spikehead.encoders.registry._registered", {})
-    model = HybridClassifier(Mean(), members=1)
+    model = HybridClassifier(Mean())
     with pytest.raises(ValueError, match=r"^a model with the encoder mean could not be loaded"):
         model.save(tmp_path / "model")
     assert not storage.is_model(tmp_path / "model")

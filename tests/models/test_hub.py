@@ -311,7 +311,7 @@ def made(tmp_path_factory) -> Path:
     """Photos, and a model folder with a lesson and with things that are not the model's."""
     made = tmp_path_factory.mktemp("made")
     folder = made / "mine" / "digits"
-    classifier = HybridClassifier("pixels:8", members=2, n_threads=1)
+    classifier = HybridClassifier("pixels:8", n_threads=1)
     teach(classifier, made / "photos", range(5))
     classifier.save(folder)
     storage.add_lesson(folder, lesson(1))

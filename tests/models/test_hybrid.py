@@ -4,7 +4,6 @@ import hashlib
 import re
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,15 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from spikehead import (
-    RECOMMENDED,
     CoLaNETClassifier,
     CoLaNETParameters,
+    DecorrelatedParameters,
     HybridClassifier,
 )
 from spikehead.coding import STEPS, even_trains
 from spikehead.encoders import ActivationCache, Pixels, open_encoder
 from spikehead.encoders.pretrained import BUNDLED
 from spikehead.heads.colanet import reference
-from spikehead.images import find_photos
 from spikehead.models import storage
 from spikehead.models.lessons import StoredLesson
 
@@ -276,7 +274,7 @@ def test_saving_takes_the_lessons_into_the_model(lessons, test_photos, tmp_path)
 
 
 def test_a_lesson_of_another_encoder_is_refused(lessons, tmp_path):
-    model = HybridClassifier("pixels:4", members=1)
+    model = HybridClassifier("pixels:4")
     model.save(tmp_path / "model")
     storage.add_lesson(tmp_path / "model", lessons[0])
     sentence = (
@@ -286,7 +284,7 @@ def test_a_lesson_of_another_encoder_is_refused(lessons, tmp_path):
     with pytest.raises(ValueError, match=sentence):
         HybridClassifier.load(tmp_path / "model")
     with pytest.raises(ValueError, match=sentence):
-        HybridClassifier("pixels:4", members=1).save(tmp_path / "model")
+        HybridClassifier("pixels:4").save(tmp_path / "model")
 
 
 def test_a_model_that_knows_nothing_can_be_saved(photos, test_photos, tmp_path):
@@ -361,12 +359,14 @@ class Scaled(Pixels):
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_the_saturation_fits_the_first_photos(photos, test_photos, scale):
-    model = HybridClassifier(Scaled(scale), members=3)
-    lesson = model.learn(photos, order="as-given")
-    first = find_photos(photos)[:32]
-    activations = np.array([np.asarray(Image.open(photo.path)).ravel() / 255 for photo in first])
-    auto = CoLaNETClassifier(**{**RECOMMENDED.to_dict(), "saturation": "auto"}, members=3)
-    auto.fit(np.float32(activations) * np.float32(scale), [photo.label for photo in first])
+    options = {"saturation": "auto", "members": 3}
+    model = HybridClassifier(Scaled(scale), head="paper", **options)
+    stream = sorted(photos.rglob("*.png"), key=lambda photo: photo.name)
+    labels = [photo.parent.name for photo in stream]
+    lesson = model.learn(stream, labels, order="as-given")
+    activations = np.array([np.asarray(Image.open(photo)).ravel() / 255 for photo in stream[:32]])
+    auto = CoLaNETClassifier(**options)
+    auto.fit(np.float32(activations) * np.float32(scale), labels[:32])
     saturation = model.head.parameters_.saturation
     assert saturation == pytest.approx(auto.parameters_.saturation)
     assert 0.2 * scale < saturation < 2 * scale
@@ -384,13 +384,14 @@ def test_a_model_saved_before_its_first_photo_still_fits_its_saturation(photos, 
     shutil.copy(BUNDLED, tmp_path / "encoder.onnx")
     (tmp_path / "encoder.json").write_text('{"preprocessing": {"resize": 32, "crop": 32}}')
     encoder = f"onnx:{tmp_path / 'encoder.onnx'}"
-    fresh, saved = HybridClassifier(encoder, members=3), HybridClassifier(encoder, members=3)
+    options = {"head": "paper", "saturation": "auto", "members": 3}
+    fresh, saved = (HybridClassifier(encoder, **options) for _ in range(2))
     saved.save(tmp_path / "model")
     loaded = HybridClassifier.load(tmp_path / "model")
     for model in (fresh, loaded):
         model.learn(photos)
     saturation = fresh.head.parameters_.saturation
-    assert loaded.head.parameters_.saturation == saturation != RECOMMENDED.saturation
+    assert loaded.head.parameters_.saturation == saturation != CoLaNETParameters.saturation
     np.testing.assert_array_equal(loaded.head.network_.resources, fresh.head.network_.resources)
     loaded.save(tmp_path / "model")
     again = HybridClassifier.load(tmp_path / "model")
@@ -485,7 +486,7 @@ def test_says_what_is_wrong(photos, tmp_path):
         "a folder of photos brings its own labels; leave labels out": lambda: model.learn(
             photos, ["cat"]
         ),
-        f"none of the 1 photos can be read; the first is {broken / 'a.jpg'}: "
+        f"none of the 1 photos can be used; the first is {broken / 'a.jpg'}: "
         "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo": lambda: model.learn(
             broken.parent
         ),
@@ -508,7 +509,7 @@ def test_an_encoder_that_changed_is_refused(photos, tmp_path):
 def test_an_encoder_file_that_was_replaced_meanwhile_is_not_saved(photos, tmp_path):
     encoder = tmp_path / "encoder.onnx"
     shutil.copy(BUNDLED, encoder)
-    model = HybridClassifier(f"onnx:{encoder}", members=1)
+    model = HybridClassifier(f"onnx:{encoder}")
     encoder.write_bytes(b"another")
     with pytest.raises(OSError, match="is not what it was: put the former one back"):
         model.save(tmp_path / "model")
@@ -538,9 +539,8 @@ def test_a_model_from_before_depressions_were_counted_has_the_papers_form(
     assert loaded.predict(test_photos) == model.predict(test_photos)
 
 
-def test_models_have_the_recommended_parameters_by_default():
-    head = HybridClassifier("pixels:8").head
-    assert head.parameters_ == replace(RECOMMENDED, saturation=1.0)
+def test_models_have_decorrelated_columns_by_default():
+    assert HybridClassifier("pixels:8").head.parameters_ == DecorrelatedParameters()
 
 
 def test_a_pretrained_encoder_needs_torch_until_it_is_built(tmp_path, monkeypatch):

@@ -52,7 +52,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def model(tmp_path):
-    HybridClassifier("pixels:8", members=2).save(tmp_path / "model")
+    HybridClassifier("pixels:8").save(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -95,7 +95,7 @@ def test_every_command_that_writes_waits_for_none_and_says_who(held, photos, run
 
 def test_everything_that_writes_is_refused(held, tmp_path):
     other = tmp_path / "other"
-    HybridClassifier("pixels:8", members=2).save(other)
+    HybridClassifier("pixels:8").save(other)
     loaded, before = HybridClassifier.load(held), everything(held)
     for write in (
         lambda: Teacher(held),
@@ -115,10 +115,10 @@ def test_everything_that_writes_is_refused(held, tmp_path):
 def test_a_model_that_is_not_there_yet_has_one_maker(tmp_path):
     child = in_another_process(tmp_path / "new")
     with pytest.raises(ModelInUseError, match=IN_USE):
-        HybridClassifier("pixels:8", members=2).save(tmp_path / "new")
+        HybridClassifier("pixels:8").save(tmp_path / "new")
     child.kill()
     child.communicate()
-    HybridClassifier("pixels:8", members=2).save(tmp_path / "new")
+    HybridClassifier("pixels:8").save(tmp_path / "new")
 
 
 def test_a_teacher_keeps_others_out_until_it_is_closed(model):

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from spikehead import HybridClassifier
-from spikehead.cli.demo import FROM_PIXELS
-from spikehead.coding import even_trains
-from spikehead.heads.colanet import reference
+from spikehead.heads.decorrelated import reference
 from spikehead.models import storage
 from spikehead.serve import teacher as module
 from spikehead.serve.teacher import Conflict, Teacher
@@ -25,7 +23,7 @@ def teach(teacher: Teacher, label: str, photos: list[bytes]) -> int:
 
 def bits(model: HybridClassifier) -> tuple:
     network = model.head.network_
-    return model.classes, network.presentations, network.resources.tobytes()
+    return model.classes, network.presentations, network.weights.tobytes()
 
 
 def on_disk(folder) -> dict[str, bytes]:
@@ -51,11 +49,9 @@ def test_learns_classes_one_after_the_other(taught, picture):
 def test_the_spikes_are_those_of_the_reference(taught, picture):
     (answer,), _ = taught.recognise([picture("half", 9)])
     model = taught.state.model
-    activations = taught.encode([picture("half", 9)]).activations
-    (members,) = reference.run(model.head.network_, even_trains(activations, 1.0))
-    assert (
-        answer.spikes == sum(now.out(FROM_PIXELS.microcolumns).astype(int) for now in members)
-    ).all()
+    (counts,) = model.head.coding_.to_answer(taught.encode([picture("half", 9)]).given)
+    now = reference.present(model.head.network_, counts)
+    np.testing.assert_array_equal(answer.spikes, now.spikes)
     assert answer.spikes.any()
     assert sum(answer.shares.values()) == pytest.approx(1)
 
@@ -105,6 +101,49 @@ def test_photos_that_cannot_be_read_are_named(taught, picture):
     assert taught.state is before
 
 
+def test_a_correction_is_undone_like_a_lesson(taught, picture):
+    before = bits(taught.state.model)
+    taught.correct("rename", "disc", "circle")
+    taught.correct("remove", "frame")
+    assert taught.state.model.classes == ["circle", "half"]
+    assert bits(HybridClassifier.load(taught.folder)) == bits(taught.state.model)
+    assert teach(taught, "circle", [picture("disc", 0)]) == 0  # known under its old name
+    for wrong in (("remove", "frame"), ("rename", "half", "circle"), ("merge", "half", "circle")):
+        now = taught.state
+        with pytest.raises(Conflict):
+            taught.correct(*wrong)
+        assert taught.state is now
+    taught = Teacher(taught.folder)
+    assert (taught.undo().action, taught.undo().into) == ("remove", "circle")
+    assert bits(taught.state.model) == before
+
+
+def test_what_is_taken_out_is_in_no_file(folder, picture, monkeypatch):
+    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(folder)
+    teacher = Teacher(folder)
+    for kind in KINDS:
+        teach(teacher, kind, [picture(kind, number) for number in range(4)])
+    batch = teacher.encode([picture("disc", 1), picture("frame", 2)])
+    before, files = teacher.state, on_disk(folder)
+    assert any(batch.digests[0] in content for content in files.values())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: exec("raise OSError(28, 'no space')"))
+        with pytest.raises(OSError, match="the disk is full"):
+            teacher.take_out(["a", "b"], [batch])
+    assert (teacher.state, on_disk(folder)) == (before, files)
+    with pytest.raises(Conflict, match=r"^b was never learned by this model$"):
+        teacher.take_out(["a", "b"], [teacher.encode([picture("disc", 1), picture("disc", 9)])])
+    assert teacher.state is before
+    assert teacher.take_out(["a", "b"], [batch]) == [["disc"], ["frame"]]
+    assert not any(photo in file for photo in batch.digests for file in on_disk(folder).values())
+    with pytest.raises(Conflict, match="there is no lesson to undo"):
+        teacher.undo()
+    assert teach(teacher, "disc", [picture("disc", 1)]) == 1
+    assert teacher.undo().number == 1
+    loaded = HybridClassifier.load(folder)
+    assert loaded.photos_learned == {"disc": 3, "frame": 3, "half": 4}
+
+
 def test_a_class_can_be_added_and_undone(teacher):
     with pytest.raises(Conflict, match="the model has learned nothing yet; teach it a class"):
         teacher.recognise([b""])
@@ -116,12 +155,13 @@ def test_a_class_can_be_added_and_undone(teacher):
     assert teacher.state.model.classes == []
 
 
-@pytest.mark.parametrize("action", ["teach", "add_class", "undo"])
+@pytest.mark.parametrize("action", ["teach", "add_class", "undo", "correct"])
 def test_a_full_disk_changes_nothing(taught, picture, monkeypatch, action):
     actions = {
         "teach": lambda: teach(taught, "disc", [picture("disc", 99)]),
         "add_class": lambda: taught.add_class("new"),
         "undo": taught.undo,
+        "correct": lambda: taught.correct("remove", "disc"),
     }
     before, files = taught.state, on_disk(taught.folder)
 
@@ -210,7 +250,5 @@ def test_the_archive_is_a_model(taught, tmp_path):
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         archive.extractall(tmp_path / "there")
     assert bits(HybridClassifier.load(tmp_path / "there" / "model")) == bits(taught.state.model)
-    assert np.array_equal(
-        storage.load(tmp_path / "there" / "model").arrays["resources"],
-        taught.state.model.head.network_.resources,
-    )
+    arrays = storage.load(tmp_path / "there" / "model").arrays
+    assert np.array_equal(arrays["weights"], taught.state.model.head.network_.weights)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 import spikehead
-from spikehead.cli import encoder
+from spikehead.cli import classes, encoder
 from spikehead.cli.commands import Debug, group
 from spikehead.interrupts import stopping_once
 
@@ -28,6 +28,10 @@ COMMANDS = {
     "export": "Write a model as ONNX, for ONNX Runtime; or its head as NIR, for spiking hardware.",
     "serve": "Serve a model: a page where anyone can teach it by camera or files, and a REST "
     "interface.",
+    "unlearn": "Take photos out: the model becomes one that has never learned them, up to "
+    "rounding.",
+    "relabel": "Learn photos that were learned under a wrong label under the right one instead.",
+    "undo": "Undo the last lesson of the service, or the last change of a class.",
     "merge": "Merge models that learned apart into the one that has learned all of it.",
     "push": "Push a model to the Hugging Face Hub, with its card and all that it was taught.",
     "pull": "Pull a model from the Hugging Face Hub.",
@@ -56,6 +60,7 @@ def _options(
 app = group(
     __name__, COMMANDS, options=_options, help=spikehead.__doc__, pretty_exceptions_enable=False
 )
+app.add_typer(classes.app, name="class")
 app.add_typer(encoder.app, name="encoder")
 
 

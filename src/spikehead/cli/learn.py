@@ -28,6 +28,7 @@ def learn(
     head: options.HeadName = None,
     members: models.Members = None,
     seed: models.Seed = None,
+    horizon: models.Horizon = None,
     order: Annotated[
         Literal["shuffled", "as-given"],
         typer.Option(help="Order of learning; as-given is class after class."),
@@ -46,7 +47,9 @@ def learn(
     goes on where it was when the same command is given again.
     """
     with storage.writing(model):
-        given = models.given(model, encoder=encoder, head=head, members=members, seed=seed)
+        given = models.given(
+            model, encoder=encoder, head=head, members=members, seed=seed, horizon=horizon
+        )
         if storage.is_model(model):
             classifier = HybridClassifier.load(model, n_threads=threads)
             found = labelled(photos, known=classifier.classes, as_classes=as_classes)

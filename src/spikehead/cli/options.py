@@ -27,9 +27,8 @@ HeadName = Annotated[
     typer.Option(
         "--head",
         metavar="NAME|FILE",
-        help="Head of a new model: recommended or paper (CoLaNET as recommended, or with Table 1), "
-        "decorrelated, or one of another package; or a JSON file of hyperparameters, as tune "
-        "writes it.  [default: recommended]",
+        help="Head of a new model: decorrelated, paper (CoLaNET with Table 1), or one of another "
+        "package; or a JSON file of hyperparameters, as tune writes it.  [default: decorrelated]",
         show_default=False,
     ),
 ]

@@ -17,13 +17,12 @@ from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import (
     DECORRELATED,
     PAPER,
-    RECOMMENDED,
     head_class,
     kind_of,
     title_of,
 )
 
-OURS = (PAPER, RECOMMENDED, DECORRELATED)
+OURS = (DECORRELATED, PAPER)
 """The spiking heads that are compared where none is named."""
 
 Against = Annotated[

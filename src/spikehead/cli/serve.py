@@ -14,7 +14,6 @@ import typer
 
 from spikehead.cli import console, models, options
 from spikehead.cli.commands import needs
-from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.models import storage
 
 
@@ -62,6 +61,7 @@ def serve(
     head: options.HeadName = None,
     members: models.Members = None,
     seed: models.Seed = None,
+    horizon: models.Horizon = None,
     threads: options.Threads = None,
 ) -> None:
     """Serve a model: a page where anyone can teach it by camera or files, and a REST interface.
@@ -80,9 +80,11 @@ def serve(
     if token is None and (not local or offered or proxies):
         token = secrets.token_urlsafe(18)
     with storage.writing(model), _listening(host, port) as listener:
-        given = models.given(model, encoder=encoder, head=head, members=members, seed=seed)
+        given = models.given(
+            model, encoder=encoder, head=head, members=members, seed=seed, horizon=horizon
+        )
         if not storage.is_model(model):
-            models.new(threads, for_bundled=THROUGH_ENCODER, **given).save(model)
+            models.new(threads, **given).save(model)
         names = {host, "localhost", "127.0.0.1", "::1", offered and offered.hostname}
         app = create_app(
             Teacher(model, n_threads=threads),

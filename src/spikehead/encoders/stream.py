@@ -47,6 +47,35 @@ class EncodedBatch:
     given: NDArray[np.float32]
     problems: dict[int, str]
 
+    def only(self, kept: NDArray[np.bool_], problem: str) -> EncodedBatch:
+        """Return some of the encoded photos; the others have a problem.
+
+        Parameters
+        ----------
+        kept : ndarray of bool, shape (n_encoded,)
+            Which ones.
+        problem : str
+            That of the others.
+        """
+        rows = np.flatnonzero(kept).tolist()
+        dropped = np.flatnonzero(~kept).tolist()
+        return EncodedBatch(
+            [self.indices[row] for row in rows],
+            [self.digests[row] for row in rows],
+            self.given[rows],
+            self.problems | {self.indices[row]: problem for row in dropped},
+        )
+
+    @classmethod
+    def joined(cls, batches: Sequence[EncodedBatch]) -> EncodedBatch:
+        """Return batches as one, in their order."""
+        return cls(
+            [index for batch in batches for index in batch.indices],
+            [digest for batch in batches for digest in batch.digests],
+            np.concatenate([batch.given for batch in batches]),
+            {index: why for batch in batches for index, why in batch.problems.items()},
+        )
+
 
 def encode_photos(
     photos: Sequence[Content],

@@ -112,7 +112,7 @@ def others() -> list[Method]:
         weights: str,
         more: str = "",
         learning: Callable[[int, int], int] | None = None,
-        **how: bool,
+        **how: Any,
     ) -> Method:
         """Describe a method.
 

@@ -112,6 +112,20 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
     def _spikes(self, coded: Any) -> NDArray[Any]:
         """Return OUT spikes, shape (n_samples, n_members, n_steps, n_columns)."""
 
+    def _take_back(self, coded: Any, columns: NDArray[np.int64]) -> None:  # noqa: ARG002
+        """Take examples back, where a head can."""
+        raise ValueError(
+            f"heads of the kind {self.title} can take nothing back: what they know depends on the "
+            "order in which they learned it"
+        )
+
+    def _joined(self, column: int, into: int) -> ColumnarNetwork:  # noqa: ARG002
+        """Return the network in which one column has become part of another, where that can be."""
+        raise ValueError(
+            f"classes of a head of the kind {self.title} cannot be merged: what they know depends "
+            "on the order in which they learned it; learn their examples anew under one name"
+        )
+
     @classmethod
     def heard(cls, X: NDArray[Any]) -> NDArray[Any]:
         """Return what the head hears of what an encoder gives.
@@ -301,6 +315,130 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft._add(new)
         return self._become(draft)
 
+    def rename_class(self: _Own, label: Any, new: Any) -> _Own:
+        """Give a class another label; it answers and learns as before.
+
+        Parameters
+        ----------
+        label : scalar
+            One of `classes_`.
+        new : scalar
+            Its label from now on, of the same type, and none of `classes_`.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or the new label is that of a class, or of another type.
+        """
+        column = self._column(label)
+        (name,) = self._labels([new])
+        if name in self.classes_:
+            raise ValueError(
+                f"there is a class {names([new])} already; to make one of both, merge them"
+            )
+        joined(self.classes_, np.array([name]))
+        classes = self._by_column().tolist()
+        classes[column] = name.item()
+        draft = self._draft()
+        draft._name_columns(self._labels(classes))
+        return self._become(draft)
+
+    def remove_class(self: _Own, label: Any) -> _Own:
+        """Take a class out, with its column; the others answer as they did without it.
+
+        What its examples have taught the others stays: `unlearn` takes that back.
+
+        Parameters
+        ----------
+        label : scalar
+            One of `classes_`.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or no other.
+        """
+        column = self._column(label)
+        if len(self.classes_) == 1:
+            raise ValueError(
+                f"{names([label])} is the only class, and cannot be removed: teach another first"
+            )
+        draft = self._draft()
+        draft._drop(column, self.network_.without_column(column))
+        return self._become(draft)
+
+    def merge_class(self: _Own, label: Any, into: Any) -> _Own:
+        """Make one class of two, where such heads can: as if all had been learned under one label.
+
+        Parameters
+        ----------
+        label : scalar
+            One of `classes_`, which goes.
+        into : scalar
+            Another of them, which is both from now on.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, both are the same, or such heads cannot merge classes.
+        """
+        column, other = self._column(label), self._column(into)
+        if column == other:
+            raise ValueError(f"class {names([label])} cannot be merged with itself")
+        draft = self._draft()
+        draft._drop(column, self._joined(column, other))
+        return self._become(draft)
+
+    @property
+    def revocable(self) -> bool:
+        """Whether it can `unlearn`, and merge classes: what it knows depends on no order."""
+        return False
+
+    def unlearn(self: _Own, X: Any, y: ArrayLike) -> _Own:
+        """Take examples back, where such heads can: as if they had never been learned.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Activations of examples that were learned.
+        y : array of shape (n_samples,)
+            The classes under which they were.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, an example cannot have been learned, or such heads can take
+            nothing back; nothing is changed.
+        """
+        check_is_fitted(self)
+        draft = self._draft()
+        X = draft._checked(X, reset=False)
+        columns = np.array([self._column(label) for label in self._labels(y, X.shape[0])], np.int64)
+        draft.network_ = self.network_.grown(0)  # the old one stays as it is
+        for batch in _batches(X):
+            draft._take_back(draft.coding_.to_answer(X[batch]), columns[batch])
+        return self._become(draft)
+
     def begin(self: _Own, n_features: int) -> _Own:
         """Forget everything, and know no class yet: `add_classes` and `partial_fit` bring them.
 
@@ -353,6 +491,11 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft.coding_.restore(state)
         return self._become(draft)
 
+    @property
+    def mergeable(self) -> bool:
+        """Whether `merge` can join it with a head of the same options."""
+        return False
+
     def merge(self: _Own, other: SpikingClassifier) -> _Own:  # noqa: ARG002
         """Return the head that has learned both streams, where such heads can be merged.
 
@@ -370,6 +513,20 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
             f"heads of the kind {self.title} cannot be merged: what they know depends on the order "
             "in which they learned it"
         )
+
+    def hears(self, X: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which examples can be learned; all of them, where nothing is said.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Activations.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_samples,)
+        """
+        return np.ones(len(X), bool)
 
     # ------------------------------------------------------------ answering
 
@@ -570,6 +727,19 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
             self._name_columns(joined(self._by_column(), new))
             # The old ones stay as they are.
             self.network_, self.coding_ = self.network_.grown(len(new)), copy.deepcopy(self.coding_)
+
+    def _column(self, label: Any) -> int:
+        """Return the column of a class."""
+        check_is_fitted(self)
+        places = np.flatnonzero(self.classes_ == label)
+        if not places.size:
+            raise ValueError(f"there is no class {names([label])}")
+        return int(self.columns_[places[0]])
+
+    def _drop(self, column: int, network: ColumnarNetwork) -> None:
+        """Take a network that lacks a column."""
+        self.network_, self.coding_ = network, copy.deepcopy(self.coding_)
+        self._name_columns(np.delete(self._by_column(), column))
 
     def _name_columns(self, classes: NDArray[Any]) -> None:
         self.columns_ = np.argsort(classes, kind="stable")

@@ -18,7 +18,7 @@ COLANET = "colanet"
 """The kind of heads that were saved before there were others."""
 
 DECORRELATED = "decorrelated"
-"""The head without conditions."""
+"""The head without conditions, which a new model has by default."""
 
 RECOMMENDED = "recommended"
 """CoLaNET with what is recommended for photos."""
@@ -26,7 +26,7 @@ RECOMMENDED = "recommended"
 PAPER = "paper"
 """CoLaNET with Table 1 of the hybrid paper."""
 
-DEFAULT_HEAD = RECOMMENDED
+DEFAULT_HEAD = DECORRELATED
 """The head of a new model where none is named."""
 
 _PRESETS = {PAPER: COLANET, RECOMMENDED: COLANET}

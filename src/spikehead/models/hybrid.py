@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from spikehead.activations import Row, labelled, named
 from spikehead.coding import CodedShares
@@ -35,15 +36,20 @@ from spikehead.models import storage
 from spikehead.models.card import ModelCard
 from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
-from spikehead.models.photos import LearnedPhotos, lesson_keys, photo_key
+from spikehead.models.photos import LearnedPhotos
 from spikehead.models.schema import Description, Head, Measurement, whole
+from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
-from spikehead.names import class_names
+from spikehead.names import class_name, class_names
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
 ORDERS = ("shuffled", "as-given")
+
+_SILENT = "its activations are all zero, so that no input spikes and nothing can be learned from it"
+
+_BATCH = 2048  # photos that are learned again at a time, which bounds memory
 
 
 @dataclass
@@ -61,7 +67,7 @@ class Learned:
     new_classes : list of str
         Classes met for the first time.
     skipped : list of (Path, str)
-        Photos that could not be read, and why.
+        Photos that could not be read or learned, and why.
     renamed : list of (Path, str, list of str)
         Photos that were learned though the same file had been learned before under other names:
         each one's name now, and those.
@@ -72,6 +78,8 @@ class Learned:
         over the photos learned so far.
     warning : str
         What is wrong with that, and what to do, once the lesson is over; nothing if it is well.
+    waiting : int
+        Photos that are encoded, and will be learned when a cluster has enough of them.
     """
 
     total: int = 0
@@ -83,11 +91,12 @@ class Learned:
     left_out: LeftOut = field(default_factory=LeftOut)
     shares: CodedShares = field(default_factory=CodedShares)
     warning: str = ""
+    waiting: int = 0
 
     @property
     def done(self) -> int:
         """Number of photos that were dealt with so far."""
-        return self.learned + self.known + len(self.skipped)
+        return self.learned + self.known + self.waiting + len(self.skipped)
 
     def add(self, learned: int, shares: CodedShares) -> None:
         """Take in photos that were learned, and how their activations were coded."""
@@ -131,12 +140,10 @@ class HybridClassifier:
     encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     head : str, optional
-        By its name, as `spikehead.heads.registry` knows it. ``"recommended"`` is CoLaNET as is
-        recommended for photos, with the saturation that the encoder knows, or else with one that
-        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``;
-        ``"paper"`` is CoLaNET with Table 1 and the saturation that the encoder knows;
-        ``"decorrelated"`` is `DecorrelatedColumns`; and another package may add some. Default: the
-        head whose hyperparameters `parameters` are, or else ``"recommended"``.
+        By its name, as `spikehead.heads.registry` knows it. ``"decorrelated"`` is
+        `DecorrelatedColumns`; ``"paper"`` is CoLaNET with Table 1 and the saturation that the
+        encoder knows; and another package may add some. Default: the head whose hyperparameters
+        `parameters` are, or else ``"decorrelated"``.
     parameters : Hyperparameters, optional
         Hyperparameters of the head. Default: those that its name stands for.
     seed : int, default=0
@@ -201,6 +208,7 @@ class HybridClassifier:
         self.revision: Revision | None = None
         self._seed = seed
         self._learned = LearnedPhotos()
+        self._lessons: frozenset[tuple[int, float]] = frozenset()
         self._right = bytearray()
 
     @property
@@ -245,7 +253,8 @@ class HybridClassifier:
         order : {"shuffled", "as-given"}, default="shuffled"
             Shuffled by the model's seed, or as given (of a folder: class after class).
         cluster : Cluster, optional
-            Where photos are encoded. Default: on this machine.
+            Where photos are encoded and, by a head that can be merged, many of them learned
+            (`spikehead.models.shards`). Default: on this machine.
         on_batch : callable, optional
             Called after each batch with the lesson so far: to show progress, or to save.
 
@@ -262,11 +271,18 @@ class HybridClassifier:
         found = self._labelled(photos, labels)
         stream = self._ordered(found.photos, order)
         lesson = Learned(total=len(stream), left_out=found.left_out)
-        for batch in encode_photos(
-            self._contents(stream), self.encoder, self.cache, cluster=cluster
-        ):
+        shards = Shards.of(self.head, len(stream), cluster)
+        waiting: list[EncodedBatch] = []
+        contents = self._contents(stream)
+        for encoded in encode_photos(contents, self.encoder, self.cache, cluster=cluster):
+            batch = self.learnable(encoded)
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
-            self._learn_batch(batch, stream, lesson)
+            lesson.waiting += len(batch.indices)
+            waiting.append(batch)
+            last = lesson.done == lesson.total
+            if last or not shards or lesson.waiting >= shards.n_photos:
+                self._learn_batch(EncodedBatch.joined(waiting), stream, lesson, shards)
+                waiting.clear()
             if on_batch:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
@@ -290,9 +306,7 @@ class HybridClassifier:
         Answer
         """
         self._check_taught()
-        if isinstance(photos, (str, Path)):
-            photos, _ = named([photos])
-        given = [photo if isinstance(photo, Photo) else Photo(Path(photo), "") for photo in photos]
+        given = _given(photos)
         paths = [photo.path for photo in given]
         for batch in encode_photos(self._contents(given), self.encoder, self.cache):
             answers = {
@@ -305,7 +319,9 @@ class HybridClassifier:
                 found = zip(batch.indices, batch.digests, shares, strict=True)
                 for index, digest, share in found:
                     learned_as = [
-                        name for name in classes if photo_key(digest, name) in self._learned
+                        name
+                        for column, name in enumerate(classes)
+                        if (digest, column) in self._learned
                     ]
                     answers[index] = Answer(
                         paths[index], classes[share.argmax()], share, learned_as=learned_as
@@ -321,6 +337,16 @@ class HybridClassifier:
             Encoded photos.
         """
         return self.head.heard(batch.given)
+
+    def learnable(self, batch: EncodedBatch) -> EncodedBatch:
+        """Return a batch without the photos of which the head hears nothing; they have a problem.
+
+        Parameters
+        ----------
+        batch : EncodedBatch
+            Encoded photos.
+        """
+        return batch.only(self.head.hears(self.heard(batch)), _SILENT)
 
     def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return each class's share of the vote, in the order of `classes`.
@@ -414,7 +440,7 @@ class HybridClassifier:
         check_restorable(self.encoder)
         with uninterrupted(), storage.writing(folder):
             lessons = storage.read_lessons(folder) if storage.is_model(folder) else []
-            learned = [lesson.number for lesson in lessons if self._has_learned_all(lesson)]
+            learned = [one.number for one in lessons if one.identity in self._lessons]
             self._check_fit(folder, [one for one in lessons if one.number not in learned])
             self.revision = storage.save(
                 folder,
@@ -428,9 +454,6 @@ class HybridClassifier:
             # The model is saved; a card that cannot be written is no reason to say otherwise.
             with suppress(OSError):
                 self.write_card(folder)
-
-    def _has_learned_all(self, lesson: StoredLesson) -> bool:
-        return lesson.label in self.classes and self._learned.has_all(lesson_keys(lesson))
 
     def _check_fit(self, folder: str | Path, lessons: Iterable[StoredLesson]) -> None:
         """Raise if there is a lesson in the folder that the model can never learn."""
@@ -482,12 +505,11 @@ class HybridClassifier:
         OSError
             If it cannot be.
         """
-        photos = Counter(self.photos_learned)
-        for lesson in storage.read_lessons(folder):
-            photos[lesson.label] += sum(key not in self._learned for key in lesson_keys(lesson))
+        lessons = storage.read_lessons(folder)
+        whole = self.taught(one for one in lessons if one.identity not in self._lessons)
         card = ModelCard(
             name=Path(folder).resolve().name,
-            photos=dict(photos),
+            photos=whole.photos_learned,
             encoder=self.encoder.name,
             fingerprint=self.encoder.fingerprint,
             n_activations=self.encoder.n_activations,
@@ -566,7 +588,7 @@ class HybridClassifier:
             {**arrays, **head.counters},
             n_features=model.encoder.n_activations,
         )
-        model._learned = LearnedPhotos.unpacked(arrays)
+        model._learned = LearnedPhotos.unpacked(arrays, description.classes)
         model._right = bytearray(arrays["prequential"].tobytes())
         model.measurement = description.measurement
         return model
@@ -577,36 +599,273 @@ class HybridClassifier:
         The classes take turns, each spread evenly over the stream: where the encoder hardly tells
         classes apart, many photos of one in a row would crowd out the others. So what a model
         knows follows from all of its lessons at once, and is not that of learning them in order.
+        Corrections come in between: what was taught before one is learned before it.
 
         Parameters
         ----------
         lessons : iterable of StoredLesson
             In the order in which new classes shall come. A photo learned before under the same
             label is left out.
+
+        Raises
+        ------
+        ValueError
+            If a correction is none for the classes that there are.
         """
+        model = self._copy()
+        for corrects, part in groupby(lessons, lambda lesson: lesson.corrects):
+            some = list(part)
+            if corrects:
+                for lesson in some:
+                    model._correct(lesson)
+            else:
+                model._learn_in_turns(some)
+            model._lessons |= {lesson.identity for lesson in some}
+        return model
+
+    def _copy(self) -> HybridClassifier:
         model = copy.copy(self)
         model.head = copy.deepcopy(self.head)
         model._learned = self._learned.copy()
         model._right = self._right.copy()
-        labels: dict[str, None] = {}
-        new: dict[bytes, tuple[str, NDArray[np.float32]]] = {}
-        for lesson in lessons:
-            labels[lesson.label] = None
-            for key, activations in zip(lesson_keys(lesson), lesson.activations, strict=True):
-                if key not in self._learned:
-                    new.setdefault(key, (lesson.label, activations))
+        return model
+
+    def _learn_in_turns(self, lessons: list[StoredLesson]) -> None:
+        labels = dict.fromkeys(lesson.label for lesson in lessons)
         if unknown := [label for label in labels if label not in self.classes]:
-            model.head.add_classes(unknown)
+            self.head.add_classes(unknown)
+        columns = {name: column for column, name in enumerate(self.classes)}
+        new: dict[tuple[bytes, int], tuple[str, NDArray[np.float32]]] = {}
+        for lesson in lessons:
+            for digest, activations in zip(lesson.digests, lesson.activations, strict=True):
+                entry = digest.tobytes(), columns[lesson.label]
+                if entry not in self._learned:
+                    new.setdefault(entry, (lesson.label, activations))
         if new:
-            keys = list(new)
+            photos = [photo for photo, _ in new]
             order = _in_turns([label for label, _ in new.values()])
-            shown = [new[keys[place]] for place in order]
-            model._learn(
-                [keys[place] for place in order],
+            shown = [list(new.values())[place] for place in order]
+            self._learn(
+                [photos[place] for place in order],
                 [label for label, _ in shown],
                 np.array([activations for _, activations in shown]),
             )
-        return model
+
+    def _correct(self, lesson: StoredLesson) -> None:
+        if lesson.action == "rename":
+            self.rename_class(lesson.label, lesson.into)
+        elif lesson.action == "merge":
+            self.merge_class(lesson.label, lesson.into)
+        else:
+            self.remove_class(lesson.label)
+
+    # ------------------------------------------------------------ corrections
+
+    def rename_class(self, name: str, new: str) -> None:
+        """Give a class another name; it answers and learns as before.
+
+        Parameters
+        ----------
+        name : str
+            One of `classes`.
+        new : str
+            None of them, and a name as `spikehead.names.class_name` takes it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or there is one of the new name already.
+        """
+        self.head.rename_class(self._class(name), class_name(new, self.classes))
+
+    def merge_class(self, name: str, into: str) -> None:
+        """Make one class of two, as if all their photos had been learned under one name.
+
+        Parameters
+        ----------
+        name : str
+            One of `classes`, which goes.
+        into : str
+            Another of them, which is both from now on.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, both are the same, or the head cannot merge classes
+            (`SpikingClassifier.revocable`).
+        """
+        column, other = map(self.classes.index, (self._class(name), self._class(into)))
+        self.head.merge_class(self._class(name), self._class(into))
+        self._learned = self._learned.without_column(column, other)
+        self.measurement = None
+
+    def remove_class(self, name: str) -> None:
+        """Take a class out; the others answer as they did without it.
+
+        The model no longer knows which photos of it it has learned; what they have taught the
+        others stays, unless they are taken out first (`unlearn`).
+
+        Parameters
+        ----------
+        name : str
+            One of `classes`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or no other.
+        """
+        column = self.classes.index(self._class(name))
+        self.head.remove_class(self._class(name))
+        self._learned = self._learned.without_column(column)
+        self.measurement = None
+
+    def unlearn(self, photos: str | Path | Iterable[str | Path | Photo]) -> dict[Path, list[str]]:
+        """Take photos out: up to rounding, the model becomes one that has never learned them.
+
+        Where the head cannot take a lesson back (`SpikingClassifier.revocable`), it learns all
+        other photos again, in the same order, from the activation cache.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            As `classify` takes them. A photo is known by its content, not by its name.
+
+        Returns
+        -------
+        dict of Path to list of str
+            Under which class each was learned; several times, where it was.
+
+        Raises
+        ------
+        ValueError
+            If a photo cannot be read or was never learned, or activations are missing; nothing is
+            changed.
+        """
+        paths, digests, activations = self._encoded(photos)
+        return dict(zip(paths, self.take_out(paths, digests, activations), strict=True))
+
+    def relabel(
+        self, photos: str | Path | Iterable[str | Path | Photo], label: str
+    ) -> dict[Path, list[str]]:
+        """Learn photos that were learned under a wrong label under the right one instead.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            As for `unlearn`.
+        label : str
+            The right class; a new one is added.
+
+        Returns
+        -------
+        dict of Path to list of str
+            Under which class each was learned before.
+
+        Raises
+        ------
+        ValueError
+            As in `unlearn`, or if a photo is known by this label alone; nothing is changed.
+        """
+        paths, digests, activations = self._encoded(photos)
+        was = self.take_out(paths, digests, activations, class_name(label, self.classes))
+        return dict(zip(paths, was, strict=True))
+
+    def take_out(
+        self,
+        names: Sequence[object],
+        digests: Sequence[bytes],
+        activations: NDArray[np.float32],
+        label: str | None = None,
+    ) -> list[list[str]]:
+        """Take photos out that are encoded already, as `unlearn` or `relabel` does.
+
+        Parameters
+        ----------
+        names : sequence of object
+            What an error calls each photo.
+        digests : sequence of bytes
+            SHA-256 of each photo's file.
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            What the head hears of each (`heard`).
+        label : str, optional
+            The class under which they are learned instead. Default: none.
+
+        Returns
+        -------
+        list of list of str
+            Under which class each was learned.
+
+        Raises
+        ------
+        ValueError
+            As in `unlearn` and `relabel`; nothing is changed.
+        """
+        model, classes = self._copy(), self.classes
+        rows = dict(zip(digests, activations, strict=True))
+        was = {
+            photo: [classes[column] for column in model._learned.take_out(photo, len(classes))]
+            for photo in rows
+        }
+        for name, photo in zip(names, digests, strict=True):
+            if not was[photo]:
+                raise ValueError(f"{name} was never learned by this model")
+            if was[photo] == [label]:
+                raise ValueError(f"{name} was learned under the label {label!r} already")
+        if model.head.revocable:
+            times = [len(labels) for labels in was.values()]
+            labels = [label for labels in was.values() for label in labels]
+            model.head.unlearn(np.repeat(list(rows.values()), times, axis=0), labels)
+        else:
+            model._learn_again()
+        if label is not None:
+            new = [label] if label not in classes else []
+            model._learn(list(rows), [label] * len(rows), np.array(list(rows.values())), new)
+        vars(self).update(vars(model))
+        return [was[photo] for photo in digests]
+
+    def _learn_again(self) -> None:
+        """Let a new head learn all photos that are known, from the cache and in order."""
+
+        def cached(photo: bytes) -> NDArray[np.float32] | None:
+            return self.cache.get(photo) if self.cache else None
+
+        stream, classes = self._learned.stream(), self.classes
+        if missing := sum(cached(photo) is None for photo, _ in stream):
+            raise ValueError(
+                f"a head of the kind {self.head.title} forgets a photo by learning all others "
+                f"again from the activation cache, which lacks {missing} of {len(stream)}: learn "
+                "them anew, into another model"
+            )
+        head = clone(self.head).set_params(**self.head.settings())
+        self.head = head.begin(self.encoder.n_activations).add_classes(classes)
+        self._learned, self._right = LearnedPhotos(), bytearray()
+        for start in range(0, len(stream), _BATCH):
+            part = stream[start : start + _BATCH]
+            given = np.array([cached(photo) for photo, _ in part])
+            heard = head.heard(given)
+            self._learn([p for p, _ in part], [classes[column] for _, column in part], heard)
+
+    def _class(self, name: str) -> str:
+        """Return one of the classes by its name, or say that there is none."""
+        known = class_name(name, self.classes)
+        if known not in self.classes:
+            raise ValueError(f"there is no class {name!r}")
+        return known
+
+    def _encoded(
+        self, photos: str | Path | Iterable[str | Path | Photo]
+    ) -> tuple[list[Path], list[bytes], NDArray[np.float32]]:
+        """Return photos, their digests and what the head hears of them, if all can be read."""
+        given = _given(photos)
+        paths = [photo.path for photo in given]
+        if not paths:
+            raise ValueError("no photo is given: name at least one")
+        batches = list(encode_photos(self._contents(given), self.encoder, self.cache))
+        for index, problem in sorted(item for one in batches for item in one.problems.items()):
+            raise ValueError(f"{paths[index]}: {problem}")
+        digests = [digest for batch in batches for digest in batch.digests]
+        return paths, digests, np.concatenate([self.heard(batch) for batch in batches])
 
     def merge(self, other: HybridClassifier) -> HybridClassifier:
         """Return the model that has learned what both have; both stay as they are.
@@ -684,28 +943,39 @@ class HybridClassifier:
             return photos
         return [photos[i] for i in np.random.RandomState(self._seed).permutation(len(photos))]
 
-    def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Learned) -> None:
+    def _learn_batch(
+        self, batch: EncodedBatch, stream: list[Photo], lesson: Learned, shards: Shards | None
+    ) -> None:
         """Learn those of a batch that are new."""
         # All classes of the lesson at once: where batches end must not decide their order.
         classes = sorted({photo.label for photo in stream} - set(self.classes))
         names = [*self.classes, *classes]
-        new: dict[bytes, int] = {}
+        new: dict[tuple[bytes, int], int] = {}
         for place, (index, digest) in enumerate(zip(batch.indices, batch.digests, strict=True)):
             photo = stream[index]
-            keys = {photo_key(digest, name): name for name in names}
-            known = [name for key, name in keys.items() if key in self._learned or key in new]
+            known = [
+                name
+                for column, name in enumerate(names)
+                if (digest, column) in self._learned or (digest, column) in new
+            ]
             if photo.label not in known:
-                new[photo_key(digest, photo.label)] = place
+                new[digest, names.index(photo.label)] = place
                 if known:
                     lesson.renamed.append((photo.path, photo.label, known))
-        lesson.known += len(batch.indices) - len(new)
-        if not new:
-            return
         places = list(new.values())
         activations = self.heard(batch)[places]
         labels = [stream[batch.indices[place]].label for place in places]
+        taught = shards.taught(self.head, activations, labels, classes) if shards and new else None
         with uninterrupted():
-            self._learn(list(new), labels, activations, classes)
+            lesson.waiting -= len(batch.indices)
+            lesson.known += len(batch.indices) - len(new)
+            if not new:
+                return
+            if taught:
+                self.head = taught
+                self._remember([photo for photo, _ in new], labels)
+            else:
+                self._learn([photo for photo, _ in new], labels, activations, classes)
             lesson.new_classes += classes
             # Once it has learned them, since gains and perhaps the saturation come from them.
             lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
@@ -716,14 +986,18 @@ class HybridClassifier:
 
     def _learn(
         self,
-        keys: list[bytes],
+        photos: list[bytes],
         labels: list[str],
         activations: NDArray[np.float32],
         new_classes: Sequence[str] = (),
     ) -> None:
         """Learn photos in this order, of known classes and of new ones."""
         self.head.partial_fit(activations, labels, classes=[*self.classes, *new_classes])
-        self._learned.add(keys, map(self.classes.index, labels))
+        self._remember(photos, labels)
+
+    def _remember(self, photos: list[bytes], labels: list[str]) -> None:
+        """Take down which photos the head has just learned, and how it had answered them."""
+        self._learned.add(photos, map(self.classes.index, labels))
         self._right += (self.head.prequential_predictions_ == labels).tobytes()
 
     def _check_taught(self) -> None:
@@ -741,6 +1015,13 @@ def _in_turns(labels: Sequence[str]) -> NDArray[np.intp]:
 
 
 def none_readable(skipped: list[tuple[Path, str]]) -> str:
-    """Return the sentence for photos of which not one can be read."""
+    """Return the sentence for photos of which not one can be used."""
     path, problem = skipped[0]
-    return f"none of the {len(skipped)} photos can be read; the first is {path}: {problem}"
+    return f"none of the {len(skipped)} photos can be used; the first is {path}: {problem}"
+
+
+def _given(photos: str | Path | Iterable[str | Path | Photo]) -> list[Photo]:
+    """Return photos, or rows of activations, as they are given or named."""
+    if isinstance(photos, (str, Path)):
+        photos, _ = named([photos])
+    return [photo if isinstance(photo, Photo) else Photo(Path(photo), "") for photo in photos]

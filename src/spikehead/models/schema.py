@@ -5,7 +5,9 @@ date, step by step, when it is read (`UPGRADES`):
 
 1. named no lessons: all that lay in the folder counted;
 2. kept what is the head's beside what is the model's, and knew one kind of head;
-3. has a record of the head: its kind, its hyperparameters and its counters.
+3. has a record of the head: its kind, its hyperparameters and its counters; knew photos by hashes
+   with their classes' names in them;
+4. knows photos by their own, and how often each was learned; lessons may be corrections.
 
 To add a version, raise `VERSION`, let `Manifest` or `Description` read and write what is new, and
 add the step from the version before to `UPGRADES`; ``tests/models/folders`` keeps a model of each.
@@ -26,7 +28,7 @@ from spikehead.files import explained, read_file, sha256
 from spikehead.models.lock import LOCK
 
 FORMAT = "spikehead model"
-VERSION = 3
+VERSION = 4
 
 MANIFEST = "model.json"
 CARD = "README.md"
@@ -292,6 +294,7 @@ def _give_the_head_a_record(document: Mapping[str, Any], _: Path) -> Mapping[str
 UPGRADES: dict[int, Callable[[Mapping[str, Any], Path], Mapping[str, Any]]] = {
     1: _name_lessons,
     2: _give_the_head_a_record,
+    3: lambda document, _: document,  # what is new is in the arrays of the network
 }
 """What brings the content of ``model.json``, in a folder, from a version to the next."""
 

@@ -41,6 +41,26 @@ class NewClass(BaseModel):
     name: ClassName
 
 
+class RenamedClass(BaseModel):
+    """A class, and its name from now on."""
+
+    name: ClassName
+    into: ClassName
+
+
+class MergedClass(BaseModel):
+    """A class, and the one that it becomes part of."""
+
+    name: ClassName
+    into: ClassName
+
+
+class RemovedClass(BaseModel):
+    """A class to remove."""
+
+    name: ClassName
+
+
 class LearnedClass(BaseModel):
     """A class that the model knows."""
 
@@ -49,9 +69,15 @@ class LearnedClass(BaseModel):
 
 
 class Lesson(BaseModel):
-    """A lesson that can be undone."""
+    """A lesson, or a correction, that can be undone."""
 
     number: int = Field(examples=[1])
+    action: str = Field(
+        description="What became of the class: learn, rename, merge or remove.", examples=["learn"]
+    )
+    into: str = Field(
+        description="Its new name, or the class that it was merged with.", examples=[""]
+    )
     label: str = Field(serialization_alias="class", examples=["cup"])
     photos: int = Field(examples=[8])
     taught_at: datetime
@@ -61,6 +87,8 @@ class Lesson(BaseModel):
         """Describe a lesson."""
         return cls(
             number=lesson.number,
+            action=lesson.action,
+            into=lesson.into,
             label=lesson.label,
             photos=len(lesson.digests),
             taught_at=datetime.fromtimestamp(lesson.taught_at, timezone.utc),
@@ -116,6 +144,22 @@ class Undone(BaseModel):
     """The lesson that was undone, and what the model has learned without it."""
 
     undone: Lesson
+    model: Model
+
+
+class TakenOut(BaseModel):
+    """A photo that was taken out, or learned under another label."""
+
+    photo: str = Field(description="Its file name.", examples=["a.jpg"])
+    classes: list[str] = Field(
+        description="As what it was learned; several times, where it was.", examples=[["cup"]]
+    )
+
+
+class Corrected(BaseModel):
+    """What was taken out, and what the model has learned without it."""
+
+    photos: list[TakenOut]
     model: Model
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
@@ -9,12 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 from spikehead.coding import STEPS, Signed
 from spikehead.heads.account import Account
 from spikehead.heads.classifiers import SpikingClassifier
-from spikehead.heads.decorrelated import reference, rules
+from spikehead.heads.decorrelated import reference, revision, rules
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.deployed import DeployedColumns
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, UNIT, DecorrelatedParameters
-from spikehead.heads.decorrelated.revision import merged
 from spikehead.heads.labels import joined, missing
 
 
@@ -101,6 +102,25 @@ class DecorrelatedColumns(SpikingClassifier):
         """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
         return DeployedColumns(self)
 
+    def hears(self, X: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """Return which examples make an input spike: of the others nothing can be learned.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Activations.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_samples,)
+        """
+        return np.asarray(self.coding_.to_answer(X).any(axis=1))
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether `merge` can join it with a head of the same options: not if it forgets."""
+        return not self.horizon
+
     def merge(self, other: SpikingClassifier) -> DecorrelatedColumns:
         """Return the head that has learned both streams, up to rounding; both stay as they are.
 
@@ -138,10 +158,15 @@ class DecorrelatedColumns(SpikingClassifier):
         whole.n_features_in_ = self.n_features_in_
         if ours is not None:
             whole.feature_names_in_ = ours
-        whole.network_ = merged(self.network_, other.network_, columns)
+        whole.network_ = revision.merged(self.network_, other.network_, columns)
         whole.coding_ = whole._new_coding(whole.network_)
         whole._name_columns(classes)
         return whole
+
+    @property
+    def revocable(self) -> bool:
+        """Whether it can `unlearn`, and merge classes: unless it has a horizon."""
+        return not self.parameters_.horizon
 
     # ------------------------------------------------------------ what a head is
 
@@ -162,6 +187,13 @@ class DecorrelatedColumns(SpikingClassifier):
 
     def _ask(self, coded: NDArray[np.int8]) -> NDArray[np.float64]:
         return _scores(self._engine().respond(coded))
+
+    def _take_back(self, coded: NDArray[np.int8], columns: NDArray[np.int64]) -> None:
+        heard = coded.any(axis=1)
+        revision.unlearn(self.network_, coded[heard], columns[heard])
+
+    def _joined(self, column: int, into: int) -> Network:
+        return revision.joined(self.network_, column, into)
 
     def _spikes(self, coded: NDArray[np.int8]) -> NDArray[np.bool_]:
         # Each neuron fires off its potential after the input, a spike a step.
