@@ -252,3 +252,11 @@ def test_the_archive_is_a_model(taught, tmp_path):
     assert bits(HybridClassifier.load(tmp_path / "there" / "model")) == bits(taught.state.model)
     arrays = storage.load(tmp_path / "there" / "model").arrays
     assert np.array_equal(arrays["weights"], taught.state.model.head.network_.weights)
+
+
+def test_a_model_that_takes_no_photos_is_not_served(tmp_path):
+    HybridClassifier("activations:3", head="decorrelated").save(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"^the model takes 3 activations an example, and no photo"
+    ):
+        Teacher(tmp_path)

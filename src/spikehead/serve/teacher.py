@@ -93,7 +93,7 @@ class Teacher:
     ModelInUseError
         Another program is at work on the model.
     FileNotFoundError, ValueError
-        As `HybridClassifier.load` raises them.
+        As `HybridClassifier.load` raises them; or the model takes no photos.
     """
 
     def __init__(self, folder: str | Path, *, n_threads: int | None = None) -> None:
@@ -103,6 +103,7 @@ class Teacher:
             holds.enter_context(storage.writing(folder))
             lessons = storage.read_lessons(folder)
             self._saved = HybridClassifier.load(folder, n_threads=n_threads, lessons=False)
+            self._saved.encoder.preprocessing  # noqa: B018 - says so if the model takes no photos
             self._warm_up()
             self.state = State(self._saved.taught(lessons), tuple(lessons))
             self._hold = holds.pop_all()
