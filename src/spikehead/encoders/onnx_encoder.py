@@ -333,7 +333,7 @@ def _input(
 
 
 def _output(path: Path, session: onnxruntime.InferenceSession) -> str:
-    outputs = {node.name: node.type for node in session.get_outputs()}
+    outputs: dict[str, str] = {node.name: node.type for node in session.get_outputs()}
     known = [name for name in OUTPUTS if name in outputs]
     name = next(iter(outputs if len(outputs) == 1 else known), None)
     if name is None:
