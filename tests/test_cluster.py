@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from spikehead import HybridClassifier
-from spikehead.encoders import ActivationCache, Pixels, encode_photos, open_encoder
+from spikehead.encoders import ActivationCache, Intensities, encode_photos, open_encoder
 from spikehead.encoders.pretrained import BUNDLED
 
 ray = pytest.importorskip("ray")
@@ -141,12 +141,12 @@ def test_photos_are_encoded_as_here(cluster, photos, tmp_path):
 
 
 def test_learning_loses_nothing_with_a_machine(cluster, machines, second, photos):
-    class SlowPixels(Pixels):
+    class SlowPixels(Intensities):
         def encode(self, pixels):
             time.sleep(0.2)
             return super().encode(pixels)
 
-    alone, together = HybridClassifier("pixels:8"), HybridClassifier(SlowPixels(8))
+    alone, together = HybridClassifier("intensities:8"), HybridClassifier(SlowPixels(8))
     alone.learn(photos)
 
     def on_batch(lesson):
@@ -165,7 +165,7 @@ def test_learning_loses_nothing_with_a_machine(cluster, machines, second, photos
 @pytest.mark.usefixtures("second")
 def test_shards_are_learned_apart_and_make_the_model_of_one_pass(cluster, photos, monkeypatch):
     monkeypatch.setattr("spikehead.models.shards.SHARD", 60)
-    alone, together = (HybridClassifier("pixels:8", head="decorrelated") for _ in range(2))
+    alone, together = (HybridClassifier("intensities:8", head="decorrelated") for _ in range(2))
     alone.learn(photos)
     lesson = together.learn(photos, cluster=cluster)
     assert (lesson.learned, len(lesson.skipped)) == (239, 1)

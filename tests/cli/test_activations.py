@@ -70,7 +70,9 @@ def test_photos_and_activations_are_not_mixed(run, files, photo):
     (folder / "photos" / "grey").mkdir(parents=True)
     photo.rename(folder / "photos" / "grey" / "grey.png")
     model = folder / "model"
-    assert run("learn", folder / "photos", "--model", model, "--encoder", "pixels:8")[0] == 0
+    assert run("learn", folder / "photos", "--model", model, "--encoder", "intensities:8")[0] == 0
     code, _, err = run("learn", folder / "train.npz", "--model", model)
     assert code == 1
-    assert "] holds activations, and the model takes photos, through pixels:8: give photos" in err
+    assert (
+        "] holds activations, and the model takes photos, through intensities:8: give photos" in err
+    )

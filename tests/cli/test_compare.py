@@ -27,7 +27,7 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     (photos / "digit 1" / "broken.png").write_text("no photo")
     (photos / "digit 1" / "notes.txt").write_text("no photo either")
     options = ("--seeds", "2", "--members", "3", "--threads", "1", *FEW)
-    encoder = ("--encoder", "pixels:8", *(part for head in heads for part in ("--head", head)))
+    encoder = ("--encoder", "intensities:8", *(part for head in heads for part in ("--head", head)))
     code, out, err = run("compare", photos, *encoder, *options, "--json")
     document = json.loads(out)
     assert code == 0
@@ -80,7 +80,7 @@ def test_failures(run, photos, tmp_path):
         assert (code, out) == (1, "")
         assert message in err
         assert len(err.strip().splitlines()) == 1
-    code, _, err = run("compare", tmp_path / "all.npz", "--encoder", "pixels:8")
+    code, _, err = run("compare", tmp_path / "all.npz", "--encoder", "intensities:8")
     assert code == 2
     assert "activations are encoded already; leave it out, or give photos" in err
     code, _, err = run("compare", photos, "--against", "magic")

@@ -8,7 +8,7 @@ from spikehead import HybridClassifier
 def test_a_model_is_corrected(run, digit_photos, tmp_path):
     photos, model = digit_photos(40), tmp_path / "model"
     files = sorted(photos.rglob("*.png"), key=lambda path: path.name)
-    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(model)
+    HybridClassifier("intensities:8", head="decorrelated", n_threads=1).save(model)
     assert run("learn", photos, "--model", model)[0] == 0
     counts = HybridClassifier.load(model).photos_learned
 

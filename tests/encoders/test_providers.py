@@ -94,7 +94,7 @@ def test_commands_say_what_they_took(gpu, run, save_network, photos, tmp_path, m
     assert (code, "is computed by cuda; --provider cpu takes the CPU." in err) == (0, True), err
     assert run("predict", tmp_path / "model", photos[12], "--provider", "cpu")[2] == ""
     assert run("predict", tmp_path / "model", photos[12], "--provider", "openvino")[0] == 1
-    other = ("learn", folder, "--model", tmp_path / "other", "--encoder", "pixels:8")
+    other = ("learn", folder, "--model", tmp_path / "other", "--encoder", "intensities:8")
     assert run(*other, "--provider", "cuda")[0] == 2
     assert HybridClassifier.load(tmp_path / "model").encoder.provider == "cpu"
     assert json.loads(run("evaluate", tmp_path / "model", folder, "--json")[1])["learned"] == 10

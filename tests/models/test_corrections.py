@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from spikehead import HybridClassifier
 from spikehead.encoders import ActivationCache, open_encoder
 from spikehead.models import storage
 from spikehead.models.lessons import StoredLesson
+from spikehead.models.photos import known_after
 
 HEADS = pytest.mark.parametrize("head", ["paper", "decorrelated"])
 FOLDERS = Path(__file__).parent / "folders"
@@ -34,12 +36,12 @@ def photos(tmp_path):
 
 @pytest.fixture
 def cache(tmp_path):
-    with ActivationCache(open_encoder("pixels:8"), tmp_path / "cache") as cache:
+    with ActivationCache(open_encoder("intensities:8"), tmp_path / "cache") as cache:
         yield cache
 
 
 def model_of(photos, head, names=None, cache=None):
-    model = HybridClassifier("pixels:8", head=head, cache=cache, n_threads=1)
+    model = HybridClassifier("intensities:8", head=head, cache=cache, n_threads=1)
     model.learn(photos, names or [photo.parent.name for photo in photos], order="as-given")
     return model
 
@@ -78,7 +80,7 @@ def test_a_photo_that_is_unlearned_was_never_learned(photos, cache, tmp_path, he
         photos[30]: [photos[30].parent.name, "wrong"]
     }
     others = [*photos[:30], *photos[31:]]
-    right = HybridClassifier("pixels:8", head=head, n_threads=1)
+    right = HybridClassifier("intensities:8", head=head, n_threads=1)
     right.head.add_classes([*wrong.classes])
     for part in (others, photos[30:31]):
         right.learn(part, [photo.parent.name for photo in part], order="as-given")
@@ -91,6 +93,15 @@ def test_an_ensemble_without_a_cache_refuses(photos, cache):
     model.cache = None
     with pytest.raises(ValueError, match=r"^a head of the kind CoLaNET forgets .* lacks 59 of 59"):
         model.unlearn(photos[0])
+    assert bits(model) == before
+
+
+def test_activations_that_were_not_learned_are_not_taken_out(photos):
+    model = model_of(photos, "decorrelated")
+    before = bits(model)
+    digest = hashlib.sha256(photos[0].read_bytes()).digest()
+    with pytest.raises(ValueError, match=r"^the activations are not those .* cannot be taken back"):
+        model.take_out([photos[0]], [digest], np.linspace(0, 1, 64, dtype=np.float32)[None])
     assert bits(model) == before
 
 
@@ -180,6 +191,8 @@ def test_corrections_among_lessons_are_made_between_them(photos, tmp_path, head)
     by_hand.remove_class("digit 1")
     by_hand.learn(photos[37:38], ["zero"])
     assert bits(loaded) == bits(by_hand)
+    classes, known = known_after(lessons, model.classes, model._learned)
+    assert dict(zip(classes, known.counts(3), strict=True)) == loaded.photos_learned
     # To undo one is to leave it out; a saved model has all of them in it.
     storage.remove_lesson(tmp_path / "model", 5)
     assert "digit 1" not in HybridClassifier.load(tmp_path / "model").classes

@@ -18,7 +18,7 @@ from spikehead import (
     HybridClassifier,
 )
 from spikehead.coding import STEPS, even_trains
-from spikehead.encoders import ActivationCache, Pixels, open_encoder
+from spikehead.encoders import ActivationCache, Intensities, open_encoder
 from spikehead.encoders.pretrained import BUNDLED
 from spikehead.heads.colanet import reference
 from spikehead.models import storage
@@ -29,7 +29,7 @@ PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3,
 
 def make(**options) -> HybridClassifier:
     options = {"parameters": PARAMETERS, "members": 3, **options}
-    return HybridClassifier("pixels:8", **options)
+    return HybridClassifier("intensities:8", **options)
 
 
 def write_digits(folder: Path, digits: range, per_class: int, first: int = 0) -> Path:
@@ -148,7 +148,7 @@ def test_votes_and_names_are_in_the_order_in_which_classes_came(tmp_path, test_p
 
 
 def test_a_refused_lesson_adds_no_class(photos, test_photos):
-    class Broken(Pixels):
+    class Broken(Intensities):
         broken = False
 
         def encode(self, pixels):
@@ -274,7 +274,7 @@ def test_saving_takes_the_lessons_into_the_model(lessons, test_photos, tmp_path)
 
 
 def test_a_lesson_of_another_encoder_is_refused(lessons, tmp_path):
-    model = HybridClassifier("pixels:4")
+    model = HybridClassifier("intensities:4")
     model.save(tmp_path / "model")
     storage.add_lesson(tmp_path / "model", lessons[0])
     sentence = (
@@ -284,7 +284,7 @@ def test_a_lesson_of_another_encoder_is_refused(lessons, tmp_path):
     with pytest.raises(ValueError, match=sentence):
         HybridClassifier.load(tmp_path / "model")
     with pytest.raises(ValueError, match=sentence):
-        HybridClassifier("pixels:4").save(tmp_path / "model")
+        HybridClassifier("intensities:4").save(tmp_path / "model")
 
 
 def test_a_model_that_knows_nothing_can_be_saved(photos, test_photos, tmp_path):
@@ -301,7 +301,7 @@ def test_threads_and_the_cache_change_nothing(photos, test_photos, tmp_path):
     plain = make(n_threads=1)
     plain.learn(photos)
     for _ in range(2):  # the second time from the cache
-        cache = ActivationCache(open_encoder("pixels:8"), tmp_path / "cache")
+        cache = ActivationCache(open_encoder("intensities:8"), tmp_path / "cache")
         cached = make(n_threads=2, cache=cache)
         cached.learn(photos)
         assert_same(plain, cached, test_photos)
@@ -317,7 +317,7 @@ def test_the_seed_decides_the_order(photos):
     assert sorted(orders[0]) == sorted(orders[2])
 
 
-class Signed(Pixels):
+class Signed(Intensities):
     """Grey pixels, less `middle`: below it they are negative."""
 
     def __init__(self, middle):
@@ -333,7 +333,7 @@ def test_what_counts_as_zero_is_said(photos, test_photos):
     given = np.array([np.asarray(Image.open(p)).ravel() / 255 for p in photos.rglob("*.png")]) - 0.4
     clipped = np.mean((given.clip(max=0) ** 2).sum(axis=1) / (given**2).sum(axis=1))
     assert 0.25 < clipped < 0.75
-    message = f"^{clipped:.0%} of what the encoder pixels:8 gives .* counts as zero: "
+    message = f"^{clipped:.0%} of what the encoder intensities:8 gives .* counts as zero: "
     with pytest.warns(UserWarning, match=message):
         lesson = model.learn(photos)
     assert lesson.shares.clipped == pytest.approx(clipped)
@@ -345,7 +345,7 @@ def test_what_counts_as_zero_is_said(photos, test_photos):
     assert 0 < lesson.shares.clipped < 0.05
 
 
-class Scaled(Pixels):
+class Scaled(Intensities):
     """Grey pixels, `scale` times as strong; it does not know its saturation."""
 
     def __init__(self, scale):
@@ -401,10 +401,22 @@ def test_a_model_saved_before_its_first_photo_still_fits_its_saturation(photos, 
 @pytest.mark.parametrize(
     ("encoder", "sentence"),
     [
-        (Signed(2), "100% of what the encoder pixels:8 gives .of its sum of squares. is negative"),
-        (Scaled(0), "100.0% of what the encoder pixels:8 gives is too weak for a single spike: "),
-        (Scaled(0.01), "100.0% of what the encoder pixels:8 gives is too weak for a single spike"),
-        (Signed(-1), "100.0% of what the encoder pixels:8 gives is above the saturation, and so "),
+        (
+            Signed(2),
+            "100% of what the encoder intensities:8 gives .of its sum of squares. is negative",
+        ),
+        (
+            Scaled(0),
+            "100.0% of what the encoder intensities:8 gives is too weak for a single spike: ",
+        ),
+        (
+            Scaled(0.01),
+            "100.0% of what the encoder intensities:8 gives is too weak for a single spike",
+        ),
+        (
+            Signed(-1),
+            "100.0% of what the encoder intensities:8 gives is above the saturation, and so ",
+        ),
     ],
 )
 def test_an_encoder_of_which_nothing_is_heard_is_said(photos, encoder, sentence):
@@ -425,6 +437,23 @@ def test_broken_photos_are_skipped_and_named(photos, test_photos):
     assert answers[0].label is not None
     assert answers[1].label is None
     assert answers[1].problem == "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
+
+
+def test_of_a_photo_without_spikes_nothing_is_learned(photos, tmp_path):
+    black = tmp_path / "black.png"
+    Image.new("L", (8, 8)).save(black)
+    model = HybridClassifier("pixels:8", head="decorrelated", n_threads=1)
+    why = "its activations are all zero, so that no input spikes and nothing can be learned from it"
+    with pytest.raises(ValueError, match=f"^none of the 1 photos can be used; .*: {why}$"):
+        model.learn([black], ["night"])
+    assert (model.classes, len(model.prequential)) == ([], 0)
+    shutil.copy(black, photos / "digit 0")
+    lesson = model.learn(photos)
+    assert lesson.skipped == [(photos / "digit 0" / "black.png", why)]
+    assert lesson.learned == sum(model.photos_learned.values()) == 100
+    (answer,) = model.classify([black])
+    assert answer.label in model.classes
+    assert answer.shares.sum() == pytest.approx(1)
 
 
 def test_labels_are_names_of_classes(photos):
@@ -540,7 +569,7 @@ def test_a_model_from_before_depressions_were_counted_has_the_papers_form(
 
 
 def test_models_have_decorrelated_columns_by_default():
-    assert HybridClassifier("pixels:8").head.parameters_ == DecorrelatedParameters()
+    assert HybridClassifier("intensities:8").head.parameters_ == DecorrelatedParameters()
 
 
 def test_a_pretrained_encoder_needs_torch_until_it_is_built(tmp_path, monkeypatch):

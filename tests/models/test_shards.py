@@ -50,7 +50,7 @@ def test_a_lesson_in_shards_is_that_of_one_pass(
     shutil.copy(photos[0], copied)
     (folder / "digit 1" / "broken.png").write_bytes(b"no photo")
     alone, together = (
-        HybridClassifier("pixels:8", head="decorrelated", n_threads=1) for _ in range(2)
+        HybridClassifier("intensities:8", head="decorrelated", n_threads=1) for _ in range(2)
     )
     cluster = Cluster(3)
     for model in (alone, together):
@@ -74,14 +74,14 @@ def test_a_lesson_in_shards_is_that_of_one_pass(
 
 
 def test_what_is_small_or_cannot_be_merged_is_learned_in_one_place() -> None:
-    model = HybridClassifier("pixels:2", head="decorrelated", n_threads=1)
+    model = HybridClassifier("intensities:2", head="decorrelated", n_threads=1)
     found = Shards.of(model.head, 119, Cluster(16))
     assert found
     assert (found.n_shards, found.n_photos) == (2, 80)
     assert Shards.of(model.head, 79, Cluster(16)) is None
     assert Shards.of(model.head, 1000, Cluster(1)) is None
     for other in (
-        HybridClassifier("pixels:2", head="decorrelated", horizon=50),
-        HybridClassifier("pixels:2", head="paper"),
+        HybridClassifier("intensities:2", head="decorrelated", horizon=50),
+        HybridClassifier("intensities:2", head="paper"),
     ):
         assert Shards.of(other.head, 1000, Cluster(16)) is None

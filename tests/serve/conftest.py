@@ -52,7 +52,7 @@ def drawing():
 @pytest.fixture
 def folder(tmp_path):
     """Return the folder of a model that knows nothing."""
-    HybridClassifier("pixels:8").save(tmp_path / "model")
+    HybridClassifier("intensities:8").save(tmp_path / "model")
     return tmp_path / "model"
 
 

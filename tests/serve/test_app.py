@@ -69,7 +69,7 @@ def test_undo_and_add(taught):
 
 
 def test_corrections(folder, picture, request):
-    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(folder)
+    HybridClassifier("intensities:8", head="decorrelated", n_threads=1).save(folder)
     client = request.getfixturevalue("client")
     for kind in KINDS:
         client.teach(kind, *(picture(kind, number) for number in range(4)))

@@ -1,12 +1,14 @@
 """The keeper of a model that is taught while it answers."""
 
 import errno
+import io
 import os
 import threading
 import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from spikehead import HybridClassifier
 from spikehead.heads.decorrelated import reference
@@ -41,7 +43,7 @@ def taught(teacher, picture):
 def test_learns_classes_one_after_the_other(taught, picture):
     for kind in KINDS:
         answers, problems = taught.recognise([picture(kind, number) for number in range(50, 60)])
-        assert [answer.label for answer in answers] == [kind] * 10
+        assert [answer.verdict.label for answer in answers] == [kind] * 10
         assert problems == {}
     assert taught.state.model.photos_learned == dict.fromkeys(KINDS, 6)
 
@@ -54,6 +56,17 @@ def test_the_spikes_are_those_of_the_reference(taught, picture):
     np.testing.assert_array_equal(answer.spikes, now.spikes)
     assert answer.spikes.any()
     assert sum(answer.shares.values()) == pytest.approx(1)
+
+
+def test_a_photo_without_spikes_is_refused(tmp_path):
+    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(tmp_path / "model")
+    black = io.BytesIO()
+    Image.new("L", (8, 8)).save(black, "PNG")
+    with Teacher(tmp_path / "model", n_threads=1) as teacher:
+        learned, problems = teacher.teach("night", [black.getvalue()])
+        assert learned == 0
+        assert problems[0].startswith("its activations are all zero")
+        assert (teacher.state.model.classes, teacher.state.lessons) == ([], ())
 
 
 def test_comes_back_as_it_was(taught):
@@ -119,7 +132,7 @@ def test_a_correction_is_undone_like_a_lesson(taught, picture):
 
 
 def test_what_is_taken_out_is_in_no_file(folder, picture, monkeypatch):
-    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(folder)
+    HybridClassifier("intensities:8", head="decorrelated", n_threads=1).save(folder)
     teacher = Teacher(folder)
     for kind in KINDS:
         teach(teacher, kind, [picture(kind, number) for number in range(4)])
@@ -188,7 +201,8 @@ def test_old_lessons_are_saved_into_the_model(teacher, picture, monkeypatch):
     assert teacher.state.model.photos_learned == dict.fromkeys(KINDS, 30)
     numbers = [lesson.number for lesson in storage.read_lessons(teacher.folder)]
     assert numbers == [lesson.number for lesson in teacher.state.lessons]
-    assert [a.label for a in teacher.recognise([picture(k, 77) for k in KINDS])[0]] == [*KINDS]
+    told = teacher.recognise([picture(kind, 77) for kind in KINDS])[0]
+    assert [one.verdict.label for one in told] == [*KINDS]
 
 
 def test_a_model_that_cannot_be_saved_keeps_its_lessons(teacher, picture, monkeypatch):

@@ -50,7 +50,7 @@ def demo(
 
     model, pixels = (
         models.new(threads, encoder=encoder, head=head or DEFAULT_HEAD)
-        for encoder in ("bundled", f"pixels:{SIDE}")
+        for encoder in ("bundled", f"intensities:{SIDE}")
     )
     console.messages.print(
         "Learning nine digits from half of the photos, each once, through the bundled encoder, "

@@ -12,7 +12,7 @@ from rich.table import Table
 from spikehead.activations import labelled
 from spikehead.cli import console, options, progress, sources
 from spikehead.encoders import Given
-from spikehead.evaluation.metrics import Evaluation, evaluate_photos
+from spikehead.evaluation.metrics import Evaluation, evaluate_photos, unknown_sentence
 from spikehead.evaluation.report import check_report, write_report
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
@@ -29,6 +29,7 @@ def evaluate(
     card: Annotated[
         bool, typer.Option("--card", help="Also note the accuracy in the model's card, README.md.")
     ] = False,
+    send_back: options.SendBack = None,
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
     provider: options.Provider = "auto",
@@ -41,6 +42,8 @@ def evaluate(
         check_report(report)
     with storage.writing(model) if card else nullcontext():
         classifier = HybridClassifier.load(model, n_threads=threads)
+        if send_back is not None:
+            classifier.send_back = send_back
         if report and isinstance(classifier.encoder, Given):
             raise typer.BadParameter(
                 "a report shows photos, and the model takes activations; leave it out.",
@@ -116,6 +119,8 @@ def _print_table(result: Evaluation) -> None:
             "accuracy on others.",
             soft_wrap=True,
         )
+    if told := unknown_sentence(result):
+        console.out.print(told, soft_wrap=True)
     low, high = result.confidence_interval
     console.out.print(
         f"Accuracy {result.accuracy:.2%} ({result.n_right} of {result.n_photos} photos; "

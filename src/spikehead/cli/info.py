@@ -10,7 +10,7 @@ import typer
 from spikehead.cli import console, options
 from spikehead.encoders import restore_encoder
 from spikehead.models import storage
-from spikehead.models.photos import LearnedPhotos
+from spikehead.models.photos import LearnedPhotos, known_after
 from spikehead.models.schema import Description, whole
 
 SIZES = {
@@ -36,24 +36,19 @@ def info(
 
 
 def _document(folder: Path) -> dict[str, Any]:
-    """Return what the files say; without lessons there is no need of the head, slow to import."""
+    """Return what the files say, without the head; it takes longer to import than all the rest."""
     stored = storage.load(folder)
     with whole(folder):
         description = Description.from_dict(stored.description)
         head = description.head
         encoder = restore_encoder(description.encoder, stored.attachments)
-        classes = description.classes
-        n_learned = len(LearnedPhotos.unpacked(stored.arrays, classes))
+        learned = LearnedPhotos.unpacked(stored.arrays, description.classes)
+        classes, learned = known_after(stored.lessons, description.classes, learned)
         hyperparameters = dict(head.hyperparameters)
-    if stored.lessons:  # what they make of the model, the head tells
-        from spikehead.models.hybrid import HybridClassifier
-
-        model = HybridClassifier.load(folder)
-        classes, n_learned = model.classes, sum(model.photos_learned.values())
     return {
         "model": str(folder),
         "classes": classes,
-        "photos_learned": n_learned,
+        "photos_learned": len(learned),
         "encoder": description.encoder,
         "activations": encoder.n_activations,
         "head": head.kind,

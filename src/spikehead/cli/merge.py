@@ -24,7 +24,7 @@ def merge(
 
     They must have the same encoder and decorrelated columns of the same hyperparameters. Classes of
     the same name are one; the models stay as they are. A photo that two of them have learned counts
-    twice, since a model keeps no photos to take one off again; how many those are is said.
+    twice; how many those are is said.
     """
     if len(models) < 2:
         raise typer.BadParameter("give two or more.", param_hint="MODELS")

@@ -54,6 +54,15 @@ AsClasses = Annotated[
     bool,
     typer.Option("--as-classes", help="Take folders such as train and test for classes, too."),
 ]
+SendBack = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Share of known photos that may be taken for unknown.  [default: the model's, 0.05]",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads to use.  [default: all]", show_default=False)

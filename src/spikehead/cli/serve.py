@@ -57,6 +57,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    send_back: options.SendBack = None,
     encoder: options.EncoderName = None,
     head: options.HeadName = None,
     members: models.Members = None,
@@ -87,7 +88,7 @@ def serve(
             models.new(threads, **given).save(model)
         names = {host, "localhost", "127.0.0.1", "::1", offered and offered.hostname}
         app = create_app(
-            Teacher(model, n_threads=threads),
+            Teacher(model, n_threads=threads, send_back=send_back),
             token=token,
             hosts={*filter(None, names)} if local else None,
             public=offered and f"{offered.scheme}://{offered.netloc}",

@@ -5,7 +5,7 @@ from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.given import Given
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.encoders.onnx_encoder import OnnxEncoder
-from spikehead.encoders.pixels import Pixels
+from spikehead.encoders.pixels import Intensities, Pixels
 from spikehead.encoders.pretrained import PRETRAINED, Pretrained, built_file, is_buildable
 from spikehead.encoders.registry import (
     DEFAULT,
@@ -28,6 +28,7 @@ __all__ = [
     "Encoder",
     "EncoderKind",
     "Given",
+    "Intensities",
     "OnnxEncoder",
     "Pixels",
     "Pretrained",

@@ -31,7 +31,8 @@ _BUILT_IN = {
     **pretrained.KINDS,
     hugging_face.NAME: hugging_face.KIND,
     "onnx": onnx_encoder.KIND,
-    "pixels": pixels.KIND,
+    "pixels": pixels.PIXELS,
+    "intensities": pixels.INTENSITIES,
     given.NAME: given.KIND,
 }
 _registered: dict[str, EncoderKind] = {}
@@ -84,9 +85,9 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
         ``bundled``: a small one for small pictures. ``efficientnet_b0`` to ``efficientnet_b7``,
         ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
         ``hf:ORG/NAME``: an image tower of the Hugging Face Hub, or of a folder that is here.
-        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``.
-        ``activations:N``: those that are given, N an example. What packages have added, or
-        `register` has.
+        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``;
+        ``intensities`` or ``intensities:SIDE``. ``activations:N``: those that are given, N an
+        example. What packages have added, or `register` has.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spikehead import pictures
 from spikehead.evaluation.energy import MULTIPLY_ADD, Energy, measure_energy
 from spikehead.evaluation.firing import STABLE, Firing, activations_of, measure_firing
-from spikehead.evaluation.metrics import Evaluation, learning_curve
+from spikehead.evaluation.metrics import Evaluation, learning_curve, unknown_sentence
 from spikehead.files import replace_file
 from spikehead.images import UnreadablePhoto, read_photo
 from spikehead.models.hybrid import Answer, HybridClassifier
@@ -125,6 +125,8 @@ def _document(
                 "class": label,
                 "predicted": answer.label,
                 "share": float(answer.shares.max()),
+                "familiarity": answer.familiarity,
+                "unknown": answer.unknown,
             }
             for label, answer in result.answers
         ],
@@ -159,6 +161,7 @@ def _page(
         encoder=model.encoder.name,
         network=model.head.network_,
         result=result,
+        unknown=unknown_sentence(result),
         weakest_first=sorted(result.labels, key=result.recall),
         confused=_confused(result, names),
         all_names=len(names),

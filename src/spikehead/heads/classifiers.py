@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,6 +55,36 @@ class PickledByAnotherVersion(InconsistentVersionWarning):  # type: ignore[misc]
             f"and this is {self.current_sklearn_version}: it may fail or answer otherwise; learn "
             "anew, or keep models as folders (HybridClassifier.save), which every version reads"
         )
+
+
+class Judgement(NamedTuple):
+    """What a head says of some examples; classes are in the order of its columns, or of its labels.
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (n_samples, n_classes)
+        By which it decides.
+    shares : ndarray of float64, shape (n_samples, n_classes)
+        How likely each class is; rows add up to 1.
+    familiarity : ndarray of float64, shape (n_samples,)
+        How familiar each example is, from 0 to 1; NaN where the head does not tell.
+    """
+
+    scores: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    familiarity: NDArray[np.float64]
+
+    def sets(self, threshold: float) -> NDArray[np.bool_]:
+        """Return which classes have a share from a threshold on, or are the answer.
+
+        Parameters
+        ----------
+        threshold : float
+            That of `SpikingClassifier.unlikely_below`.
+        """
+        answers = self.scores.argmax(axis=1)[:, None]
+        is_answer = np.arange(self.shares.shape[1]) == answers
+        return np.asarray((self.shares >= threshold) | is_answer)
 
 
 class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -107,6 +137,11 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
     @abstractmethod
     def _ask(self, coded: Any) -> NDArray[np.float64]:
         """Return the score of each column for some examples, not negative."""
+
+    def _judge(self, coded: Any) -> Judgement:
+        """Return what there is to say of some examples: of the scores, each column's share."""
+        scores = self._ask(coded)
+        return Judgement(scores, shares_of_vote(scores), np.full(len(scores), np.nan))
 
     @abstractmethod
     def _spikes(self, coded: Any) -> NDArray[Any]:
@@ -208,6 +243,40 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
     def deployed(self) -> Deployed:
         """Return what the head is elsewhere: in ONNX, in NIR, as operations that cost energy."""
         return Deployed(self)
+
+    def unfamiliar_below(self) -> float:
+        """Return the familiarity below which an example is unknown.
+
+        Returns
+        -------
+        float
+            Minus infinity, so that none is, where the head has not learned it: it has answered too
+            few examples of classes that it knew, or is of a kind that does not learn it.
+        """
+        return -np.inf
+
+    def unlikely_below(self, coverage: float) -> float:  # noqa: ARG002
+        """Return the share below which a class is left out of a set (`predict_sets`).
+
+        Parameters
+        ----------
+        coverage : float
+            How often a set holds the right class, from 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If the coverage is not from 0 to 1, or this kind of head does not learn it.
+        """
+        raise ValueError(
+            f"a head of {self.title} keeps no account of its own answers, so it cannot tell sets "
+            "of classes"
+        )
+
+    @property
+    def n_answered_(self) -> int:
+        """How many of its own answers thresholds and sets rest on."""
+        return 0
 
     # ------------------------------------------------------------ learning
 
@@ -404,11 +473,6 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         draft._drop(column, self._joined(column, other))
         return self._become(draft)
 
-    @property
-    def revocable(self) -> bool:
-        """Whether it can `unlearn`, and merge classes: what it knows depends on no order."""
-        return False
-
     def unlearn(self: _Own, X: Any, y: ArrayLike) -> _Own:
         """Take examples back, where such heads can: as if they had never been learned.
 
@@ -493,7 +557,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
 
     @property
     def mergeable(self) -> bool:
-        """Whether `merge` can join it with a head of the same options."""
+        """Whether heads and classes can be merged and examples unlearned: order does not matter."""
         return False
 
     def merge(self: _Own, other: SpikingClassifier) -> _Own:  # noqa: ARG002
@@ -552,7 +616,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         return np.asarray(self._by_column()[columns])
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return each class's share of the vote.
+        """Return how likely each class is.
 
         Parameters
         ----------
@@ -562,14 +626,84 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Rows add up to 1, in the order of `classes_`. Where no neuron fired, shares of the
-            potentials instead.
+            Rows add up to 1, in the order of `classes_`.
         """
-        scores = self._scores(X)
-        totals = scores.sum(axis=1, keepdims=True)
-        even = np.full_like(scores, 1 / len(self.classes_))
-        shares = np.divide(scores, totals, out=even, where=totals > 0)
-        return np.asarray(shares[:, self.columns_])
+        return self.judge(X).shares
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return how familiar each example is, as novelty detectors do: strangers score lower.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_samples,)
+            From 0 to 1; NaN where this kind of head does not tell.
+        """
+        return self.judge(X).familiarity
+
+    def predict_unknown(self, X: Any) -> NDArray[np.bool_]:
+        """Return which examples seem to be of no class that it knows.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_samples,)
+            Those less familiar than `unfamiliar_below` says.
+        """
+        return np.asarray(self.score_samples(X) < self.unfamiliar_below())
+
+    def predict_sets(self, X: Any, coverage: float = 0.9) -> NDArray[np.bool_]:
+        """Return sets of classes of which each holds the right one with a certain probability.
+
+        Split conformal prediction (Vovk et al., 2005) by the head's own answers to its stream. The
+        promise holds on average over examples such as those of the second half of the stream were;
+        not for each class by itself, and not for one that has few examples.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+        coverage : float, default=0.9
+            The probability, from 0 to 1.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_samples, n_classes)
+            Whether each class is in the set, in the order of `classes_`; the answer always is.
+
+        Raises
+        ------
+        ValueError
+            As `unlikely_below` raises it.
+        """
+        return self.judge(X).sets(self.unlikely_below(coverage))
+
+    def judge(self, X: Any) -> Judgement:
+        """Return all that the head says of some examples, which are presented once.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            As for `fit`.
+
+        Returns
+        -------
+        Judgement
+            In the order of `classes_`.
+        """
+        self._check_taught()
+        X = self._checked(X, reset=False)
+        judged = [self._judge(self.coding_.to_answer(X[batch])) for batch in _batches(X)]
+        scores, shares, familiarity = map(np.concatenate, zip(*judged, strict=True))
+        return Judgement(scores[:, self.columns_], shares[:, self.columns_], familiarity)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the score of each class: its OUT spikes, and what decides between equal ones.
@@ -705,7 +839,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
             )
         given = labels[:0] if classes is None else np.unique(self._labels(classes))
         known = given[:0] if first else self.classes_
-        more = missing(given, known)
+        more = missing(given, known) if len(given) else given
         lacks_some = classes is not None and len(given) - len(more) < len(known)
         if lacks_some or (len(more) and not (first or self.grow)):
             raise ValueError(
@@ -786,7 +920,8 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
     # ------------------------------------------------------------ checks
 
     def _check_taught(self) -> None:
-        check_is_fitted(self)
+        if not hasattr(self, "network_"):
+            check_is_fitted(self)
         if not len(self.classes_):
             raise NotFittedError(
                 f"This {type(self).__name__} instance knows no class yet: teach it with "
@@ -802,14 +937,15 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """Return the data in a form to compute with, or say in one sentence what is wrong."""
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float32, np.float64],
-            ensure_all_finite=False,
-        )
+        if reset or not self._is_plain(X):
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=[np.float32, np.float64],
+                ensure_all_finite=False,
+            )
         values = X.data if sparse.issparse(X) else X
         if not np.isfinite(values).all():
             raise ValueError("X holds NaN or infinity; every activation must be a finite number")
@@ -820,6 +956,30 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
                 "positive and its negative part"
             )
         return X
+
+    def _is_plain(self, X: Any) -> bool:
+        """Return whether scikit-learn's checks would pass; they take longer than a lesson."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype in (np.float32, np.float64)
+            and X.ndim == 2
+            and len(X) > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+        )
+
+
+def shares_of_vote(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each column's share of the vote; where there is none, as much for each.
+
+    Parameters
+    ----------
+    scores : ndarray of float64, shape (n_samples, n_columns)
+        Not negative.
+    """
+    totals = scores.sum(axis=1, keepdims=True)
+    even = np.full_like(scores, 1 / max(scores.shape[1], 1))
+    return np.asarray(np.divide(scores, totals, out=even, where=totals > 0))
 
 
 def _repeated(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,16 +36,20 @@ from spikehead.models import storage
 from spikehead.models.card import ModelCard
 from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
-from spikehead.models.photos import LearnedPhotos
+from spikehead.models.photos import LearnedPhotos, known_after
 from spikehead.models.schema import Description, Head, Measurement, whole
 from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
 from spikehead.names import class_name, class_names
+from spikehead.state import fraction
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
 ORDERS = ("shuffled", "as-given")
+
+FEW_EXAMPLES = 5
+"""Photos of a class up to which answers that name it are surer than they are right."""
 
 _SILENT = "its activations are all zero, so that no input spikes and nothing can be learned from it"
 
@@ -107,6 +111,31 @@ class Learned:
         )
 
 
+class Verdict(NamedTuple):
+    """What the model says of one photo's activations.
+
+    Attributes
+    ----------
+    label : str
+        Its class; of an unknown one the class most like it.
+    shares : ndarray of float64, shape (n_classes,)
+        How likely each class is.
+    familiarity : float or None
+        How familiar the photo is, from 0 to 1; None where this kind of head does not tell.
+    unknown : bool
+        Whether it seems to be of no class that the model knows.
+    few_examples : bool
+        Whether the class was learned from `FEW_EXAMPLES` photos or fewer, so that the model is
+        surer of it than it is right.
+    """
+
+    label: str
+    shares: NDArray[np.float64]
+    familiarity: float | None
+    unknown: bool
+    few_examples: bool
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the model says of one photo.
@@ -118,7 +147,9 @@ class Answer:
     label : str or None
         Its class, or None where it could not be read.
     shares : ndarray of float64, shape (n_classes,)
-        Each class's share of the vote; empty where the photo could not be read.
+        How likely each class is; empty where the photo could not be read.
+    familiarity, unknown, few_examples
+        As of `Verdict`.
     problem : str
         Why it could not be read, or nothing.
     learned_as : list of str
@@ -128,6 +159,9 @@ class Answer:
     path: Path
     label: str | None
     shares: NDArray[np.float64]
+    familiarity: float | None = None
+    unknown: bool = False
+    few_examples: bool = False
     problem: str = ""
     learned_as: list[str] = field(default_factory=list)
 
@@ -310,23 +344,43 @@ class HybridClassifier:
         paths = [photo.path for photo in given]
         for batch in encode_photos(self._contents(given), self.encoder, self.cache):
             answers = {
-                index: Answer(paths[index], None, np.empty(0), problem)
+                index: Answer(paths[index], None, np.empty(0), problem=problem)
                 for index, problem in batch.problems.items()
             }
             if batch.indices:
-                shares = self.vote(self.heard(batch))
+                verdicts = self.judge(self.heard(batch))
                 classes = self.classes
-                found = zip(batch.indices, batch.digests, shares, strict=True)
-                for index, digest, share in found:
+                found = zip(batch.indices, batch.digests, verdicts, strict=True)
+                for index, digest, verdict in found:
                     learned_as = [
                         name
                         for column, name in enumerate(classes)
                         if (digest, column) in self._learned
                     ]
-                    answers[index] = Answer(
-                        paths[index], classes[share.argmax()], share, learned_as=learned_as
-                    )
+                    answers[index] = Answer(paths[index], *verdict, learned_as=learned_as)
             yield from (answers[index] for index in sorted(answers))
+
+    @property
+    def send_back(self) -> float | None:
+        """Share of known photos that may be taken for unknown; None where it learns no threshold.
+
+        It may be changed at any time.
+
+        Raises
+        ------
+        ValueError
+            If it is set to what is not from 0 to 1, or the head learns no threshold.
+        """
+        return getattr(self.head, "send_back", None)
+
+    @send_back.setter
+    def send_back(self, share: float) -> None:
+        if not self.head.has_option("send_back"):
+            raise ValueError(
+                f"a head of {self.head.title} does not learn which photos are unknown: it has no "
+                "send_back"
+            )
+        self.head.set_params(send_back=fraction("send_back", share))
 
     def heard(self, batch: EncodedBatch) -> NDArray[np.float32]:
         """Return what the head hears of a batch, as `SpikingClassifier.heard` has it.
@@ -348,8 +402,44 @@ class HybridClassifier:
         """
         return batch.only(self.head.hears(self.heard(batch)), _SILENT)
 
+    def judge(self, activations: NDArray[np.float32]) -> list[Verdict]:
+        """Return what the model says of photos.
+
+        Parameters
+        ----------
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            What the head hears of photos (`heard`).
+        """
+        judged = self.head.judge(activations)
+        scores, shares = (part[:, self._in_columns()] for part in (judged.scores, judged.shares))
+        unknown = judged.familiarity < self.head.unfamiliar_below()
+        photos, classes = self.photos_learned, self.classes
+        labels = [classes[column] for column in scores.argmax(axis=1)]
+        familiarity = [None if np.isnan(one) else float(one) for one in judged.familiarity]
+        few = [photos[label] <= FEW_EXAMPLES for label in labels]
+        return list(map(Verdict, labels, shares, familiarity, unknown.tolist(), few))
+
+    def likely(self, answer: Answer, coverage: float) -> list[str]:
+        """Return the classes that hold the right one with a certain probability, likeliest first.
+
+        Parameters
+        ----------
+        answer : Answer
+            That of a photo that could be read.
+        coverage : float
+            The probability, from 0 to 1; `SpikingClassifier.predict_sets` says what it rests on.
+
+        Raises
+        ------
+        ValueError
+            If the coverage is not from 0 to 1, or the head does not learn what is likely.
+        """
+        threshold = self.head.unlikely_below(coverage)
+        ranked = sorted(zip(-answer.shares, self.classes, strict=True), key=lambda pair: pair[0])
+        return [name for share, name in ranked if -share >= threshold or name == answer.label]
+
     def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return each class's share of the vote, in the order of `classes`.
+        """Return how likely each class is, in the order of `classes`.
 
         Parameters
         ----------
@@ -389,10 +479,10 @@ class HybridClassifier:
         ValueError
             If a photo cannot be read.
         """
-        return [self.classes[row.argmax()] for row in self.predict_proba(photos)]
+        return [str(answer.label) for answer in self._answers(photos)]
 
     def predict_proba(self, photos: str | Path | Iterable[str | Path]) -> NDArray[np.float64]:
-        """Return each class's share of the vote, shape (n_photos, n_classes).
+        """Return how likely each class is, shape (n_photos, n_classes).
 
         Parameters
         ----------
@@ -404,12 +494,29 @@ class HybridClassifier:
         ValueError
             If a photo cannot be read.
         """
-        rows = []
+        rows = [answer.shares for answer in self._answers(photos)]
+        return np.array(rows).reshape(len(rows), len(self.classes))
+
+    def predict_unknown(self, photos: str | Path | Iterable[str | Path]) -> list[bool]:
+        """Return whether each photo seems to be of no class that the model knows.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            As `classify` takes them.
+
+        Raises
+        ------
+        ValueError
+            If a photo cannot be read.
+        """
+        return [answer.unknown for answer in self._answers(photos)]
+
+    def _answers(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
         for answer in self.classify(photos):
             if answer.problem:
                 raise ValueError(f"{answer.path}: {answer.problem}")
-            rows.append(answer.shares)
-        return np.array(rows).reshape(len(rows), len(self.classes))
+            yield answer
 
     def save(self, folder: str | Path) -> None:
         """Save the model to a folder; a crash at any moment leaves the old one whole.
@@ -506,10 +613,11 @@ class HybridClassifier:
             If it cannot be.
         """
         lessons = storage.read_lessons(folder)
-        whole = self.taught(one for one in lessons if one.identity not in self._lessons)
+        missing = [one for one in lessons if one.identity not in self._lessons]
+        classes, photos = known_after(missing, self.classes, self._learned)
         card = ModelCard(
             name=Path(folder).resolve().name,
-            photos=whole.photos_learned,
+            photos=dict(zip(classes, photos.counts(len(classes)), strict=True)),
             encoder=self.encoder.name,
             fingerprint=self.encoder.fingerprint,
             n_activations=self.encoder.n_activations,
@@ -692,12 +800,13 @@ class HybridClassifier:
         ------
         ValueError
             If there is no such class, both are the same, or the head cannot merge classes
-            (`SpikingClassifier.revocable`).
+            (`SpikingClassifier.mergeable`).
         """
         column, other = map(self.classes.index, (self._class(name), self._class(into)))
-        self.head.merge_class(self._class(name), self._class(into))
-        self._learned = self._learned.without_column(column, other)
-        self.measurement = None
+        with uninterrupted():
+            self.head.merge_class(self.classes[column], self.classes[other])
+            self._learned = self._learned.without_column(column, other)
+            self.measurement = None
 
     def remove_class(self, name: str) -> None:
         """Take a class out; the others answer as they did without it.
@@ -716,14 +825,15 @@ class HybridClassifier:
             If there is no such class, or no other.
         """
         column = self.classes.index(self._class(name))
-        self.head.remove_class(self._class(name))
-        self._learned = self._learned.without_column(column)
-        self.measurement = None
+        with uninterrupted():
+            self.head.remove_class(self.classes[column])
+            self._learned = self._learned.without_column(column)
+            self.measurement = None
 
     def unlearn(self, photos: str | Path | Iterable[str | Path | Photo]) -> dict[Path, list[str]]:
         """Take photos out: up to rounding, the model becomes one that has never learned them.
 
-        Where the head cannot take a lesson back (`SpikingClassifier.revocable`), it learns all
+        Where the head cannot take a lesson back (`SpikingClassifier.mergeable`), it learns all
         other photos again, in the same order, from the activation cache.
 
         Parameters
@@ -812,10 +922,16 @@ class HybridClassifier:
                 raise ValueError(f"{name} was never learned by this model")
             if was[photo] == [label]:
                 raise ValueError(f"{name} was learned under the label {label!r} already")
-        if model.head.revocable:
+        if model.head.mergeable:
             times = [len(labels) for labels in was.values()]
             labels = [label for labels in was.values() for label in labels]
-            model.head.unlearn(np.repeat(list(rows.values()), times, axis=0), labels)
+            try:
+                model.head.unlearn(np.repeat(list(rows.values()), times, axis=0), labels)
+            except ValueError as error:
+                raise ValueError(
+                    "the activations are not those that were learned, as where another machine or "
+                    f"provider computes them: {error}"
+                ) from None
         else:
             model._learn_again()
         if label is not None:

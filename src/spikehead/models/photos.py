@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikehead.models.lessons import StoredLesson
+
 _BYTES = 32  # of a SHA-256
 
 
@@ -143,6 +145,37 @@ class LearnedPhotos:
         for column, names in other._names.items():
             if (now := place(column)) is not None:
                 self._names[now] = [*self._names.get(now, ()), *names]
+
+
+def known_after(
+    lessons: Iterable[StoredLesson], classes: Sequence[str], photos: LearnedPhotos
+) -> tuple[list[str], LearnedPhotos]:
+    """Return which classes and photos a model knows after lessons; no head has to learn for that.
+
+    Parameters
+    ----------
+    lessons : iterable of StoredLesson
+        In order.
+    classes : sequence of str
+        What it knew before, by column.
+    photos : LearnedPhotos
+        Likewise; stays as it is.
+    """
+    names, photos = list(classes), photos.copy()
+    for lesson in lessons:
+        if not lesson.corrects and lesson.label not in names:
+            names.append(lesson.label)
+        column = names.index(lesson.label)
+        if lesson.action == "rename":
+            names[column] = lesson.into
+        elif lesson.corrects:
+            into = names.index(lesson.into) if lesson.action == "merge" else None
+            photos = photos.without_column(column, into)
+            del names[column]
+        for photo in map(bytes, lesson.digests):
+            if (photo, column) not in photos:
+                photos.add([photo], [column])
+    return names, photos
 
 
 def _padded(mark: bytes) -> bytes:

@@ -169,8 +169,23 @@ class Answer(BaseModel):
     photo: str = Field(description="Its file name.", examples=["a.jpg"])
     label: str = Field(serialization_alias="class", examples=["cup"])
     shares: dict[str, float] = Field(
-        description="Each class's share of the vote; they add up to 1.",
+        description="How likely each class is; they add up to 1.",
         examples=[{"cup": 0.9, "pen": 0.1}],
+    )
+    familiarity: float | None = Field(
+        description="How familiar the photo is, from 0 to 1; null where the model's kind of head "
+        "does not tell.",
+        examples=[0.71],
+    )
+    unknown: bool = Field(
+        description="Whether it seems to be of no class that the model knows; `class` is then the "
+        "one most like it.",
+        examples=[False],
+    )
+    few_examples: bool = Field(
+        description="Whether the class was learned from so few photos that the model is surer of "
+        "it than it is right.",
+        examples=[False],
     )
     spikes: dict[str, list[int]] = Field(
         description="For each class, in how many members its column spiked at each step of the "
@@ -182,11 +197,14 @@ class Answer(BaseModel):
     @classmethod
     def of(cls, photo: str, recognition: Recognition) -> Answer:
         """Describe what was recognised."""
-        classes = recognition.shares
+        verdict, classes = recognition.verdict, recognition.shares
         return cls(
             photo=photo,
-            label=recognition.label,
+            label=verdict.label,
             shares=recognition.shares,
+            familiarity=verdict.familiarity,
+            unknown=verdict.unknown,
+            few_examples=verdict.few_examples,
             spikes=dict(zip(classes, recognition.spikes.T.tolist(), strict=True)),
         )
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from spikehead.encoders import EncodedBatch, encode_photos
 from spikehead.models import storage
-from spikehead.models.hybrid import HybridClassifier
+from spikehead.models.hybrid import HybridClassifier, Verdict
 from spikehead.models.lessons import StoredLesson
+from spikehead.names import class_name
 
 KEPT_PHOTOS = 1000
 """Photos of the last lessons that are kept: what can be undone, and what new classes mix with. A
@@ -50,15 +51,15 @@ class Recognition:
 
     Attributes
     ----------
-    label : str
-        Its class.
+    verdict : Verdict
+        Its class, how likely each class is, how familiar the photo is.
     shares : dict of str to float
-        Each class's share of the vote.
+        How likely each class is, by its name.
     spikes : ndarray of int, shape (n_steps, n_classes)
         In how many members each class's OUT neuron spiked, step by step.
     """
 
-    label: str
+    verdict: Verdict
     shares: dict[str, float]
     spikes: NDArray[np.intp]
 
@@ -80,6 +81,8 @@ class Teacher:
         A saved model.
     n_threads : int, optional
         Default: as many as this process may use.
+    send_back : float, optional
+        Share of known photos that may be taken for unknown. Default: the model's.
 
     Attributes
     ----------
@@ -96,7 +99,13 @@ class Teacher:
         As `HybridClassifier.load` raises them; or the model takes no photos.
     """
 
-    def __init__(self, folder: str | Path, *, n_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        n_threads: int | None = None,
+        send_back: float | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self._turn = threading.Lock()
         with ExitStack() as holds:
@@ -104,6 +113,8 @@ class Teacher:
             lessons = storage.read_lessons(folder)
             self._saved = HybridClassifier.load(folder, n_threads=n_threads, lessons=False)
             self._saved.encoder.preprocessing  # noqa: B018 - says so if the model takes no photos
+            if send_back is not None:
+                self._saved.send_back = send_back
             self._warm_up()
             self.state = State(self._saved.taught(lessons), tuple(lessons))
             self._hold = holds.pop_all()
@@ -146,14 +157,12 @@ class Teacher:
         if not encoded.indices:
             return [], encoded.problems
         activations = model.heard(encoded)
-        shares, spikes = model.vote(activations), model.out_spikes(activations)
+        verdicts, spikes = model.judge(activations), model.out_spikes(activations)
         recognitions = [
             Recognition(
-                model.classes[share.argmax()],
-                dict(zip(model.classes, share.tolist(), strict=True)),
-                raster,
+                verdict, dict(zip(model.classes, verdict.shares.tolist(), strict=True)), raster
             )
-            for share, raster in zip(shares, spikes, strict=True)
+            for verdict, raster in zip(verdicts, spikes, strict=True)
         ]
         return recognitions, encoded.problems
 
@@ -267,6 +276,9 @@ class Teacher:
         OSError
             It cannot be written; the model is as it was.
         """
+        classes = self.state.model.classes
+        with _conflicts():  # names are kept as the classes have them
+            label, into = class_name(label, classes), into and class_name(into, classes)
         self._add(self._lesson(label, action=action, into=into))
 
     def take_out(

@@ -13,12 +13,12 @@ from sklearn.utils.validation import check_array
 from spikehead.coding import CODINGS, STEPS, Coding, Even, Events, SpikeTrains
 from spikehead.compilation import compiled
 from spikehead.heads.account import Account
-from spikehead.heads.classifiers import SpikingClassifier
+from spikehead.heads.classifiers import Judgement, SpikingClassifier, shares_of_vote
 from spikehead.heads.colanet import reference, rules
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.deployed import DeployedCoLaNET
 from spikehead.heads.colanet.network import Network
-from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.colanet.parameters import ALL_STEPS, RECOMMENDED, CoLaNETParameters
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.state import whole_number
 
@@ -270,6 +270,14 @@ class CoLaNETClassifier(SpikingClassifier):
 
     def _ask(self, coded: SpikeTrains) -> NDArray[np.float64]:
         return np.asarray(votes(*self._running_engine().respond(coded)))
+
+    def _judge(self, coded: SpikeTrains) -> Judgement:
+        """Return shares of the vote; familiar is what the winner spikes at, of all it could."""
+        spikes, peaks = self._running_engine().respond(coded)
+        scores = np.asarray(votes(spikes, peaks))
+        most = spikes.sum(axis=1, dtype=np.int64).max(axis=1, initial=0)
+        possible = self.network_.n_members * ALL_STEPS
+        return Judgement(scores, shares_of_vote(scores), most / possible)
 
     def _spikes(self, coded: SpikeTrains) -> NDArray[np.bool_]:
         return np.asarray(self._running_engine().out_spikes(coded).transpose(0, 1, 3, 2))

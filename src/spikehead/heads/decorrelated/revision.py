@@ -129,8 +129,39 @@ def merged(one: Network, other: Network, columns: NDArray[Any]) -> Network:
     totals[: one.n_columns], counts[: one.n_columns] = first.totals, first.counts
     totals[columns] += second.totals
     counts[columns] += second.counts
-    whole = Sums(first.products + second.products, totals, counts)
-    return whole.network(one.parameters, one.n_inputs)
+    sums = Sums(first.products + second.products, totals, counts)
+    whole = sums.network(one.parameters, one.n_inputs)
+    _join_answers(whole, one, other)
+    return whole
+
+
+def _join_answers(whole: Network, one: Network, other: Network) -> None:
+    """Keep what two networks kept of their answers, as if their streams had run side by side.
+
+    The temperature lies between theirs, nearer to the one that has learned more of it.
+    """
+    networks = [network for network in (one, other) if network.answered]
+    if not networks:
+        return
+    answered = sum(int(network.answered) for network in networks)
+    apart = rules.spacing(answered)
+    parts = []
+    for network in networks:
+        step = apart // rules.spacing(int(network.answered))
+        parts.append(
+            np.stack([network.familiarities, network.chances])[:, : network.latest.stop : step]
+        )
+    places = [(np.arange(part.shape[1]) + 0.5) / part.shape[1] for part in parts]
+    kept = np.concatenate(parts, axis=1)[:, np.argsort(np.concatenate(places), kind="stable")]
+    whole.answered[...] = min(answered, kept.shape[1] * apart)
+    n = whole.latest.stop
+    whole.familiarities[:n], whole.chances[:n] = kept[:, :n]
+    gains = [float(network.slopes) - 1 for network in networks]
+    whole.slopes[...] = 1 + sum(gains)
+    temperatures = [float(network.log_temperature) for network in networks]
+    whole.log_temperature[...] = rules.rounded(
+        np.average(temperatures, weights=gains if any(gains) else None)
+    )
 
 
 def joined(network: Network, column: int, into: int) -> Network:
