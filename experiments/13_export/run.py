@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("encoder", type=Path)
     parser.add_argument("--simulate", action="store_true")
     options = parser.parse_args()
-    model = HybridClassifier(f"onnx:{options.encoder}", n_threads=1)
+    model = HybridClassifier(f"onnx:{options.encoder}", head="paper", n_threads=1)
     train, test = (find_photos(options.imagenette / part) for part in ("train", "test"))
     with ActivationCache(model.encoder) as model.cache:
         model.learn(options.imagenette / "train")

@@ -98,7 +98,7 @@ def test_a_head_is_named(run, photos, tmp_path):
     assert HybridClassifier.load(tmp_path / "own").head.lam == 2
     for options, sentence in (
         (("decorrelated", "--members", "3"), "head decorrelated columns has no option 'members'"),
-        (("magic",), "there is no head 'magic'; there are colanet, decorrelated, paper, recomm"),
+        (("magic",), "there is no head 'magic'; there are colanet, decorrelated, paper (anoth"),
     ):
         code, _, err = run(*learn, tmp_path / "new", "--head", *options)
         assert (code, sentence in err, (tmp_path / "new").exists()) == (1, True, False)
@@ -162,7 +162,8 @@ def named(tmp_path):
     for level, name in enumerate(NAMES):
         (tmp_path / "named" / name).mkdir(parents=True)
         for number in range(2):
-            photo = Image.new("L", (8, 8), 40 * level + number)
+            photo = Image.new("L", (8, 8), number)
+            photo.paste(200, (level, 0, level + 1, 8))
             photo.save(tmp_path / "named" / name / f"[i]{number}.png")
     model = HybridClassifier("intensities:8")
     model.learn(tmp_path / "named")

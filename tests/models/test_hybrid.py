@@ -24,7 +24,7 @@ from spikehead.heads.colanet import reference
 from spikehead.models import storage
 from spikehead.models.lessons import StoredLesson
 
-PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
+PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3)
 
 
 def make(**options) -> HybridClassifier:
@@ -60,8 +60,8 @@ def test_photos(tmp_path):
 
 def state(model: HybridClassifier) -> tuple[bytes | int, ...]:
     network = model.head.network_
-    arrays = network.resources, network.stability, network.depressions, model.head.coding_.power
-    return *(array.tobytes() for array in arrays), network.presentations, network.resource_updates
+    arrays = network.resources.tobytes(), network.stability.tobytes()
+    return *arrays, network.presentations, network.resource_updates
 
 
 def assert_same(one: HybridClassifier, other: HybridClassifier, photos) -> None:
@@ -546,26 +546,6 @@ def test_an_encoder_file_that_was_replaced_meanwhile_is_not_saved(photos, tmp_pa
     shutil.copy(BUNDLED, encoder)
     model.save(tmp_path / "model")
     HybridClassifier.load(tmp_path / "model")
-
-
-def test_a_model_from_before_depressions_were_counted_has_the_papers_form(
-    photos, more_photos, test_photos, tmp_path
-):
-    model = make(parameters=CoLaNETParameters(saturation=1.0, potentiation=0.3))
-    model.learn(photos)
-    model.save(tmp_path / "new")
-    stored = storage.load(tmp_path / "new")
-    del stored.arrays["depressions"]
-    for name in ("per_spike", "max_depressions"):
-        del stored.description["head"]["hyperparameters"][name]
-    storage.save(tmp_path / "old", stored.description, stored.arrays)
-    loaded = HybridClassifier.load(tmp_path / "old")
-    for one in (model, loaded):
-        one.learn(more_photos)
-    assert loaded.head.parameters_ == model.head.parameters_
-    resources = [one.head.network_.resources.tobytes() for one in (model, loaded)]
-    assert resources[0] == resources[1]
-    assert loaded.predict(test_photos) == model.predict(test_photos)
 
 
 def test_models_have_decorrelated_columns_by_default():

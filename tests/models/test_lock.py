@@ -241,7 +241,7 @@ import os, signal, sys, threading
 from spikehead import cli
 from spikehead.models import storage
 sys.argv = ["spikehead", "learn", sys.argv[1], "--model", sys.argv[2], "--encoder", "intensities:8",
-            "--members", "2", "--no-cache"]
+            "--no-cache"]
 first, second = (getattr(signal, name) for name in os.environ["SIGNALS"].split())
 from spikehead.cli import learn
 from spikehead.models.hybrid import HybridClassifier

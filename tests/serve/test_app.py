@@ -53,7 +53,7 @@ def test_from_nothing_to_three_classes(client, picture):
     for kind, answer in zip(KINDS, result["answers"], strict=True):
         assert answer["class"] == kind == max(answer["shares"], key=answer["shares"].get)
         assert sum(answer["shares"].values()) == pytest.approx(1)
-        assert [len(answer["spikes"][name]) for name in KINDS] == [15] * 3
+        assert [len(answer["spikes"][name]) for name in KINDS] == [20] * 3
 
 
 def test_undo_and_add(taught):
@@ -111,6 +111,28 @@ def test_corrections(folder, picture, request):
     assert known(client("POST", "/api/unlearn", files=some)) == {"a/b": 3, "frame": 7, "new": 0}
     unreadable = photos(picture("disc", 1), b"no photo")
     assert error(client("POST", "/api/unlearn", files=unreadable), 422).startswith("1.png: it is")
+
+
+def test_photos_that_would_teach_most_come_first(client, picture):
+    sent = [picture("disc", 0), b"no photo", *(picture(kind, 9) for kind in KINDS)]
+
+    def ask(number):
+        files = [("photos", (f"{n}.png", photo)) for n, photo in enumerate(sent)]
+        return client("POST", "/api/suggestions", data={"number": number}, files=files)
+
+    refused = ask(2)
+    assert refused.status_code == 409
+    assert refused.json()["error"] == "the model has learned nothing yet; teach it a class"
+    for kind in KINDS:
+        client.teach(kind, picture(kind, 0))
+    found = ask(2).json()
+    assert (found["known"], [one["place"] for one in found["skipped"]]) == (1, [1])
+    assert len(set(found["places"])) == 2
+    assert set(found["places"]) < {2, 3, 4}
+    assert [one["photo"] for one in found["answers"]] == [f"{n}.png" for n in found["places"]]
+    answers = client.predict(*(sent[place] for place in found["places"])).json()["answers"]
+    assert [one["shares"] for one in answers] == [one["shares"] for one in found["answers"]]
+    assert ask(0).status_code == 422
 
 
 def test_one_accent_is_one_class(client, picture):

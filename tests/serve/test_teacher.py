@@ -3,8 +3,10 @@
 import errno
 import io
 import os
+import shutil
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,7 +123,7 @@ def test_a_correction_is_undone_like_a_lesson(taught, picture):
     assert taught.state.model.classes == ["circle", "half"]
     assert bits(HybridClassifier.load(taught.folder)) == bits(taught.state.model)
     assert teach(taught, "circle", [picture("disc", 0)]) == 0  # known under its old name
-    for wrong in (("remove", "frame"), ("rename", "half", "circle"), ("merge", "half", "circle")):
+    for wrong in (("remove", "frame"), ("rename", "half", "circle"), ("merge", "half", "half")):
         now = taught.state
         with pytest.raises(Conflict):
             taught.correct(*wrong)
@@ -274,3 +276,13 @@ def test_a_model_that_takes_no_photos_is_not_served(tmp_path):
         ValueError, match=r"^the model takes 3 activations an example, and no photo"
     ):
         Teacher(tmp_path)
+
+
+def test_a_model_that_learns_no_more_is_asked_as_before(tmp_path, picture):
+    retired = Path(__file__).parents[1] / "models" / "retired" / "taught" / "model"
+    shutil.copytree(retired, tmp_path / "old")
+    with Teacher(tmp_path / "old") as teacher:
+        (answer,), _ = teacher.recognise([picture("disc", 0)])
+        assert sum(answer.shares.values()) == pytest.approx(1)
+        with pytest.raises(Conflict, match="teach its photos to a new model"):
+            teach(teacher, "disc", [picture("disc", 0)])

@@ -18,12 +18,18 @@ from spikehead.interrupts import stopping_once
 COMMANDS = {
     "demo": "Teach a model handwritten digits, with one more class half-way, and measure it.",
     "learn": "Learn photos, each once; run it again with more photos or classes to go on.",
-    "predict": "Name the class of each photo, with its share of the ensemble's vote.",
+    "predict": "Name the class of each photo, with its share of the vote.",
     "evaluate": "Measure the model on labelled photos that it has not learned; nothing is learned.",
+    "suggest": "Choose the unlabelled photos that would teach the model most, with its guess of "
+    "each.",
+    "check": "Find photos whose label is probably wrong, the most doubtful first, with the likely "
+    "class.",
     "compare": "Compare the spiking head with other classifiers on the same activations, learned "
     "in one pass.",
     "continual": "Let a stream change as it goes, and measure what is kept, beside other one-pass "
     "classifiers.",
+    "benchmark": "Judge learners that learn online by many kinds of streams, each learned in one "
+    "pass.",
     "tune": "Search for good hyperparameters: a genetic search, then descent from the best.",
     "export": "Write a model as ONNX, for ONNX Runtime; or its head as NIR, for spiking hardware.",
     "serve": "Serve a model: a page where anyone can teach it by camera or files, and a REST "

@@ -76,7 +76,7 @@ def predict(
     skipped = [(answer.path, answer.problem) for answer in answers if answer.label is None]
     unused = sources.Unused(skipped, left_out)
     if as_json:
-        documents = [_document(answer, classifier, sets) for answer in read]
+        documents = [document(answer, classifier, sets) for answer in read]
         console.print_json({"answers": documents, **_ground(classifier), **unused.to_dict()})
     else:
         console.tell_left_out(unused.left_out)
@@ -87,9 +87,10 @@ def predict(
         raise typer.Exit(1)
 
 
-def _document(answer: Answer, model: HybridClassifier, sets: float | None) -> dict[str, Any]:
+def document(answer: Answer, model: HybridClassifier, sets: float | None) -> dict[str, Any]:
+    """Return an answer as JSON values, with a set of classes where that is asked for."""
     shares = dict(zip(model.classes, answer.shares.round(6).tolist(), strict=True))
-    document = {
+    facts = {
         "photo": str(answer.path),
         "class": answer.label,
         "shares": shares,
@@ -97,7 +98,7 @@ def _document(answer: Answer, model: HybridClassifier, sets: float | None) -> di
         "unknown": answer.unknown,
         "few_examples": answer.few_examples,
     }
-    return document | ({} if sets is None else {"set": model.likely(answer, sets)})
+    return facts | ({} if sets is None else {"set": model.likely(answer, sets)})
 
 
 def _ground(model: HybridClassifier) -> dict[str, Any]:

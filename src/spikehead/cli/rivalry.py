@@ -12,7 +12,7 @@ from spikehead.activations import holds_activations
 from spikehead.cli import sources
 from spikehead.encoders.providers import AUTO
 from spikehead.evaluation.examples import Examples, read_activations
-from spikehead.evaluation.methods import Method, others, spiking
+from spikehead.evaluation.methods import Method, from_outside, others, spiking
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import (
     DECORRELATED,
@@ -93,12 +93,16 @@ def methods(
     return found
 
 
-def rivals(names: Sequence[str] | None) -> list[Method]:
-    """Return the methods to compare with, or those that are named."""
-    known = {method.name: method for method in others()}
+def rivals(names: Sequence[str] | None, *, outside: bool = False) -> list[Method]:
+    """Return the methods to compare with, or those that are named.
+
+    Those from other packages take part where they are named, or all are asked for.
+    """
+    near = {method.name: method for method in others()}
+    known = near | {method.name: method for method in from_outside()}
     for name in names or ():
         if name not in known:
             raise typer.BadParameter(
                 f"there is no {name!r}; there are {', '.join(known)}.", param_hint="--against"
             )
-    return [method for name, method in known.items() if not names or name in names]
+    return [known[name] for name in names or (known if outside else near)]

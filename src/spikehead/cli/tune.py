@@ -38,8 +38,8 @@ def tune(
     protocol: Annotated[
         Literal["validation", "paper"],
         typer.Option(
-            help="Rank candidates on a validation part of the training set, or do as the hybrid "
-            "paper: rank on the test set, without the rules beyond the paper."
+            help="Rank candidates on a validation part of the training set, or on the test set, as "
+            "the hybrid paper did."
         ),
     ] = "validation",
     experiments: Annotated[

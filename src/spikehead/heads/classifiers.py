@@ -57,6 +57,23 @@ class PickledByAnotherVersion(InconsistentVersionWarning):  # type: ignore[misc]
         )
 
 
+class LearnsNoMore(ValueError):  # noqa: N818 - nothing is wrong with what is to be learned
+    """A head is to learn whose rules of learning are gone.
+
+    Parameters
+    ----------
+    title : str
+        What a model card calls it.
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__(
+            f"{title} answers as it did and learns no more, since its rules are gone: teach its "
+            "photos to a new model, which takes seconds where their activations are cached; "
+            "lessons that wait in its folder are saved into it by that version"
+        )
+
+
 class Judgement(NamedTuple):
     """What a head says of some examples; classes are in the order of its columns, or of its labels.
 
@@ -190,7 +207,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         Parameters
         ----------
         parameters : Hyperparameters or str, optional
-            Or the name under which the head has some (`presets`). Default: what is recommended.
+            Or the name under which the head has some (`presets`). Default: the head's own.
         encoder_saturation : float or "auto", optional
             What the encoder knows of the strength of its activations; it goes before a preset's.
         seed : int, default=0
@@ -591,6 +608,49 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         ndarray of bool, shape (n_samples,)
         """
         return np.ones(len(X), bool)
+
+    # ------------------------------------------------------------ what to teach it
+
+    def suggest(self, X: Any, n: int) -> NDArray[np.intp]:  # noqa: ARG002
+        """Choose the examples of an unlabelled pool that would teach most, where a head can.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The pool.
+        n : int
+            How many to choose.
+
+        Raises
+        ------
+        ValueError
+            If it cannot.
+        """
+        raise ValueError(
+            f"a head of the kind {self.title} cannot tell which examples would teach most, since "
+            "it does not hear how alike they are: that needs decorrelated columns"
+        )
+
+    def leave_one_out(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:  # noqa: ARG002
+        """Return how each learned example would be answered without it, where a head can.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Examples that were learned.
+        y : array of shape (n_samples,)
+            The labels with which they were.
+
+        Raises
+        ------
+        ValueError
+            If it cannot.
+        """
+        raise ValueError(
+            f"a head of the kind {self.title} cannot tell what it would answer if it had not "
+            "learned an example, since that depends on the order of the others: that needs "
+            "decorrelated columns"
+        )
 
     # ------------------------------------------------------------ answering
 

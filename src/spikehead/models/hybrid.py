@@ -166,6 +166,82 @@ class Answer:
     learned_as: list[str] = field(default_factory=list)
 
 
+@dataclass
+class Suggested:
+    """Which photos would teach a model most.
+
+    Attributes
+    ----------
+    answers : list of Answer
+        What the model says of them, those that teach most first.
+    photos : int
+        Photos that were given.
+    known : int
+        Those among them that the model has learned already, which are never suggested.
+    skipped : list of (Path, str)
+        Photos that could not be read, and why.
+    left_out : LeftOut
+        What else was in the folders.
+    """
+
+    answers: list[Answer] = field(default_factory=list)
+    photos: int = 0
+    known: int = 0
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How doubtful the label of a photo is.
+
+    Attributes
+    ----------
+    path : Path
+        The photo.
+    label : str
+        Its label.
+    likely : str
+        The other class that it is most like.
+    doubt : float
+        By how much it is more like that class than its own, as cosines in the metric of the lateral
+        layer, from -2 to 2, to a head that has learned all photos but this one: above 0 where that
+        head would take it for the other class.
+    """
+
+    path: Path
+    label: str
+    likely: str
+    doubt: float
+
+
+@dataclass
+class Checked:
+    """Which labels of photos are doubtful.
+
+    Attributes
+    ----------
+    doubts : list of Doubt
+        One for each photo, the most doubtful first.
+    unscored : list of (Path, str)
+        Photos about which nothing can be said, and why.
+    skipped : list of (Path, str)
+        Photos that could not be read, and why.
+    left_out : LeftOut
+        What else was in the folder.
+    """
+
+    doubts: list[Doubt]
+    unscored: list[tuple[Path, str]]
+    skipped: list[tuple[Path, str]]
+    left_out: LeftOut
+
+    @property
+    def doubtful(self) -> list[Doubt]:
+        """Those that would be taken for another class, the most doubtful first."""
+        return [one for one in self.doubts if one.doubt > 0]
+
+
 class HybridClassifier:
     """Classifies photos: a frozen encoder, and a spiking head that goes on learning.
 
@@ -347,18 +423,177 @@ class HybridClassifier:
                 index: Answer(paths[index], None, np.empty(0), problem=problem)
                 for index, problem in batch.problems.items()
             }
-            if batch.indices:
-                verdicts = self.judge(self.heard(batch))
-                classes = self.classes
-                found = zip(batch.indices, batch.digests, verdicts, strict=True)
-                for index, digest, verdict in found:
-                    learned_as = [
-                        name
-                        for column, name in enumerate(classes)
-                        if (digest, column) in self._learned
-                    ]
-                    answers[index] = Answer(paths[index], *verdict, learned_as=learned_as)
+            answers |= zip(batch.indices, self._answered(batch, paths), strict=True)
             yield from (answers[index] for index in sorted(answers))
+
+    def suggest(
+        self,
+        photos: str | Path | Iterable[str | Path],
+        number: int = 20,
+        *,
+        on_photo: Callable[[int, int], None] | None = None,
+    ) -> Suggested:
+        """Choose the unlabelled photos that would teach most: unsure ones, and unlike each other.
+
+        Photos that were learned, under whatever label, are left out; of the same file, all but one.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            Photos, folders of photos and lists of them, as `spikehead.activations.named` takes
+            them.
+        number : int, default=20
+            How many to choose.
+        on_photo : callable, optional
+            Called with the number of photos done and of all photos, to show progress.
+
+        Returns
+        -------
+        Suggested
+
+        Raises
+        ------
+        ValueError
+            If no photo can be read, `number` is not a whole number from 1, or the head cannot tell
+            (`SpikingClassifier.suggest`).
+        """
+        self._check_taught()
+        # Before the photos are encoded, if it is refused.
+        self.head.suggest(self._blank(), number)
+        given, left_out = named([photos] if isinstance(photos, (str, Path)) else photos)
+        paths = [photo.path for photo in given]
+        found = Suggested(photos=len(paths), left_out=left_out)
+        answers: list[Answer] = []
+        digests: list[bytes] = []
+        rows = []
+        contents = self._contents(given)
+        for batch in map(self.learnable, encode_photos(contents, self.encoder, self.cache)):
+            found.skipped += [(paths[index], why) for index, why in batch.problems.items()]
+            answers += self._answered(batch, paths)
+            digests += batch.digests
+            rows.append(self.heard(batch))
+            if on_photo:
+                on_photo(len(answers) + len(found.skipped), len(paths))
+        if paths and not answers:
+            raise ValueError(none_readable(found.skipped))
+        if answers:
+            chosen = self.instructive(digests, np.concatenate(rows), number)
+            found.answers = [answers[place] for place in chosen]
+        found.known = sum(bool(answer.learned_as) for answer in answers)
+        return found
+
+    def instructive(
+        self, digests: Sequence[bytes], activations: NDArray[np.float32], number: int
+    ) -> list[int]:
+        """Choose the photos that would teach most, as `suggest` does, of encoded ones.
+
+        Parameters
+        ----------
+        digests : sequence of bytes
+            SHA-256 of each photo's file.
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            As for `vote`.
+        number : int
+            How many to choose.
+
+        Returns
+        -------
+        list of int
+            Their places, those that teach most first.
+
+        Raises
+        ------
+        ValueError
+            As `suggest` raises it.
+        """
+        new: dict[bytes, int] = {}
+        for place, digest in enumerate(digests):
+            if not self.learned_as(digest):
+                new.setdefault(digest, place)
+        places = np.array(list(new.values()), np.intp)
+        if not len(places):
+            return []
+        return places[self.head.suggest(activations[places], number)].tolist()  # type: ignore[no-any-return]
+
+    def check(
+        self,
+        photos: str | Path | PhotoFolder | Sequence[str | Path],
+        labels: Sequence[str | int] | None = None,
+        *,
+        on_batch: Callable[[Learned], None] | None = None,
+    ) -> Checked:
+        """Find labels of photos that are probably wrong.
+
+        A copy of the model learns those photos that are new to it; then each is left out in turn,
+        and answered. The model itself stays as it is.
+
+        Parameters
+        ----------
+        photos : path, PhotoFolder or sequence of paths
+            As `learn` takes them.
+        labels : sequence of str or int, optional
+            Likewise.
+        on_batch : callable, optional
+            Called after each batch with the copy's lesson so far, to show progress.
+
+        Returns
+        -------
+        Checked
+
+        Raises
+        ------
+        ValueError
+            As `learn` raises it; if there is one class only; or if the head cannot tell
+            (`SpikingClassifier.leave_one_out`).
+        """
+        if self.classes:  # before the photos are encoded, if it is refused
+            self.head.leave_one_out(self._blank(), self.classes[:1])
+        found = self._labelled(photos, labels)
+        pupil = self._copy()
+        lesson = Learned(total=len(found.photos), left_out=found.left_out)
+        paths = [photo.path for photo in found.photos]
+        read: list[Photo] = []
+        rows = []
+        contents = self._contents(found.photos)
+        for batch in map(self.learnable, encode_photos(contents, self.encoder, self.cache)):
+            lesson.skipped += [(paths[index], why) for index, why in batch.problems.items()]
+            lesson.waiting += len(batch.indices)
+            pupil._learn_batch(batch, found.photos, lesson, None)
+            read += [found.photos[index] for index in batch.indices]
+            rows.append(pupil.heard(batch))
+            if on_batch:
+                on_batch(lesson)
+        if not read:
+            raise ValueError(none_readable(lesson.skipped))
+        if len(pupil.classes) == 1:
+            raise ValueError(
+                f"all photos are of one class, {pupil.classes[0]}: to doubt a label takes another"
+            )
+        alike = pupil.head.leave_one_out(np.concatenate(rows), [photo.label for photo in read])
+        doubts, unscored = [], []
+        for photo, row in zip(read, alike, strict=True):
+            others = pupil.head.classes_ != photo.label
+            own = float(row[~others][0])
+            if np.isnan(own):
+                unscored.append((photo.path, f"no other photo tells of the class {photo.label}"))
+                continue
+            best = int(np.where(others, row, -np.inf).argmax())
+            likely = str(pupil.head.classes_[best])
+            doubts.append(Doubt(photo.path, photo.label, likely, float(row[best]) - own))
+        doubts.sort(key=lambda one: -one.doubt)
+        return Checked(doubts, unscored, lesson.skipped, lesson.left_out)
+
+    def learned_as(self, digest: bytes) -> list[str]:
+        """Return the classes under whose names a photo was learned.
+
+        Parameters
+        ----------
+        digest : bytes
+            SHA-256 of its file.
+        """
+        return [
+            name for column, name in enumerate(self.classes) if (digest, column) in self._learned
+        ]
 
     @property
     def send_back(self) -> float | None:
@@ -691,11 +926,15 @@ class HybridClassifier:
                 f"{model.encoder.name} is not the encoder that the model learned with: restore the "
                 "model from a copy"
             )
-        model.head.resume(
-            np.array(description.classes, str),
-            {**arrays, **head.counters},
-            n_features=model.encoder.n_activations,
-        )
+        if head.hyperparameters:
+            model.head.resume(
+                np.array(description.classes, str),
+                {**arrays, **head.counters},
+                n_features=model.encoder.n_activations,
+            )
+        else:  # of what it was nothing is kept
+            for name in description.classes:
+                model.head.add_classes([name])
         model._learned = LearnedPhotos.unpacked(arrays, description.classes)
         model._right = bytearray(arrays["prequential"].tobytes())
         model.measurement = description.measurement
@@ -1013,6 +1252,21 @@ class HybridClassifier:
 
     # ------------------------------------------------------------ the way of the data
 
+    def _blank(self) -> NDArray[np.float32]:
+        """Return the activations of a photo on which nothing is to be seen."""
+        return np.zeros((1, self.encoder.n_activations), np.float32)
+
+    def _answered(self, batch: EncodedBatch, paths: Sequence[Path]) -> list[Answer]:
+        """Return what the model says of the photos of a batch that could be read."""
+        if not batch.indices:
+            return []
+        return [
+            Answer(paths[index], *verdict, learned_as=self.learned_as(digest))
+            for index, digest, verdict in zip(
+                batch.indices, batch.digests, self.judge(self.heard(batch)), strict=True
+            )
+        ]
+
     def _labelled(
         self,
         photos: str | Path | PhotoFolder | Sequence[str | Path],
@@ -1093,7 +1347,7 @@ class HybridClassifier:
             else:
                 self._learn([photo for photo, _ in new], labels, activations, classes)
             lesson.new_classes += classes
-            # Once it has learned them, since gains and perhaps the saturation come from them.
+            # Once it has learned them, since the saturation may come from them.
             lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
 
     def _in_columns(self) -> NDArray[np.intp]:

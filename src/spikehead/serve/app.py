@@ -238,6 +238,34 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         )
 
     @router.post(
+        "/api/suggestions",
+        summary="Which of these photos would teach most?",
+        description="Those about which the model is unsure and that tell most of the others, and "
+        "no two alike. Photos that were learned are left out. Nothing is learned or kept.",
+        responses={
+            **_BAD_REQUEST,
+            **_errors({409: "It knows no class yet, or has no decorrelated columns."}),
+        },
+    )
+    async def suggest(
+        asker: Asker, photos: Photos, number: Annotated[int, Form(ge=1, le=MAX_PHOTOS)] = 20
+    ) -> schemas.Suggestions:
+        pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
+        skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
+        batches = [batch for _, batch in pieces]
+        places = [start + index for start, batch in pieces for index in batch.indices]
+        chosen, recognitions, known = await work.long(asker, teacher.suggest, batches, number)
+        return schemas.Suggestions(
+            places=[places[place] for place in chosen],
+            answers=[
+                schemas.Answer.of(_file_name(photos[places[place]]), recognition)
+                for place, recognition in zip(chosen, recognitions, strict=True)
+            ],
+            known=known,
+            skipped=skipped,
+        )
+
+    @router.post(
         "/api/lessons",
         summary="Teach photos of a class",
         description="A class that is not known is added. When the answer comes, the lesson is on "

@@ -100,7 +100,7 @@ class Model(BaseModel):
 
     name: str = Field(description="Of its folder.", examples=["my-model"])
     encoder: str = Field(examples=["bundled"])
-    members: int = Field(description="Networks in the head.", examples=[15])
+    members: int = Field(description="Networks in the head.", examples=[1])
     photos: int = Field(description="Photos that were learned.", examples=[24])
     classes: list[LearnedClass] = Field(description="In the order in which they came.")
     lessons: list[Lesson] = Field(
@@ -191,7 +191,7 @@ class Answer(BaseModel):
         description="For each class, in how many members its column spiked at each step of the "
         "presentation: of CoLaNET 10 of input and 5 of silence, of decorrelated columns 10 of "
         "input and 10 in which they answer.",
-        examples=[{"cup": [0, 0, 3, 15, 2, 9, 12, 4, 8, 11, 0, 0, 0, 0, 0], "pen": [0] * 15}],
+        examples=[{"cup": [0] * 10 + [1] * 6 + [0] * 4, "pen": [0] * 20}],
     )
 
     @classmethod
@@ -213,4 +213,18 @@ class Answers(BaseModel):
     """What the model says of the photos."""
 
     answers: list[Answer]
+    skipped: list[SkippedPhoto]
+
+
+class Suggestions(BaseModel):
+    """The photos that would teach the model most."""
+
+    places: list[int] = Field(
+        description="Among those that were sent, from 0; those that teach most first.",
+        examples=[[2, 0]],
+    )
+    answers: list[Answer] = Field(description="What the model says of them, in the same order.")
+    known: int = Field(
+        description="Photos that were learned already, and are left out.", examples=[0]
+    )
     skipped: list[SkippedPhoto]

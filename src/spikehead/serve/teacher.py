@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders import EncodedBatch, encode_photos
+from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier, Verdict
 from spikehead.models.lessons import StoredLesson
@@ -150,21 +151,43 @@ class Teacher:
         Conflict
             The model knows no class yet.
         """
-        model = self.state.model
-        if not model.classes:
-            raise Conflict("the model has learned nothing yet; teach it a class")
+        model = self._knowing()
         encoded = self.encode(photos)
-        if not encoded.indices:
-            return [], encoded.problems
-        activations = model.heard(encoded)
-        verdicts, spikes = model.judge(activations), model.out_spikes(activations)
-        recognitions = [
-            Recognition(
-                verdict, dict(zip(model.classes, verdict.shares.tolist(), strict=True)), raster
-            )
-            for verdict, raster in zip(verdicts, spikes, strict=True)
-        ]
-        return recognitions, encoded.problems
+        return _recognitions(model, model.heard(encoded)), encoded.problems
+
+    def suggest(
+        self, batches: Sequence[EncodedBatch], number: int
+    ) -> tuple[list[int], list[Recognition], int]:
+        """Choose the photos that would teach most (`HybridClassifier.suggest`).
+
+        Parameters
+        ----------
+        batches : sequence of EncodedBatch
+            The photos, as `encode` gives them.
+        number : int
+            How many to choose.
+
+        Returns
+        -------
+        places : list of int
+            Their places among those that were encoded, those that teach most first.
+        recognitions : list of Recognition
+            What the model says of them.
+        known : int
+            Photos that were learned already, which are never chosen.
+
+        Raises
+        ------
+        Conflict
+            The model knows no class yet, or its head cannot tell.
+        """
+        model = self._knowing()
+        digests = [digest for batch in batches for digest in batch.digests]
+        activations = np.concatenate([model.heard(batch) for batch in batches])
+        with _conflicts():
+            places = model.instructive(digests, activations, number)
+        known = sum(bool(model.learned_as(digest)) for digest in digests)
+        return places, _recognitions(model, activations[places]), known
 
     def encode(self, photos: Sequence[bytes]) -> EncodedBatch:
         """Encode photos, all in one batch.
@@ -349,11 +372,20 @@ class Teacher:
             for file in sorted(Path(folder, name).glob("[!.]*")):
                 archive.write(file, f"{name}/{file.name}")
 
+    def _knowing(self) -> HybridClassifier:
+        """Return the model as it is now, if it knows a class."""
+        model = self.state.model
+        if not model.classes:
+            raise Conflict("the model has learned nothing yet; teach it a class")
+        return model
+
     def _warm_up(self) -> None:
         """Learn and answer once, on a copy: what is compiled at first use takes seconds."""
         blank = np.ones((1, self._saved.encoder.n_activations), np.float32)
         lesson = StoredLesson(0, "", 0.0, np.zeros((1, 32), np.uint8), blank)
-        head = self._saved.taught([lesson]).head
+        head = self._saved.head
+        with suppress(LearnsNoMore):
+            head = self._saved.taught([lesson]).head
         head.predict_proba(blank)
         head.out_spikes(blank)
 
@@ -400,6 +432,17 @@ class Teacher:
             saved.save(self.folder)
             self._saved = saved
             self.state = State(saved.taught(lessons[half:]), lessons[half:])
+
+
+def _recognitions(model: HybridClassifier, activations: NDArray[np.float32]) -> list[Recognition]:
+    """Return what a model says of photos."""
+    if not len(activations):
+        return []
+    verdicts, spikes = model.judge(activations), model.out_spikes(activations)
+    return [
+        Recognition(verdict, dict(zip(model.classes, verdict.shares.tolist(), strict=True)), raster)
+        for verdict, raster in zip(verdicts, spikes, strict=True)
+    ]
 
 
 @contextmanager

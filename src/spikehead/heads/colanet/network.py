@@ -9,12 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS
-from spikehead.heads.colanet.parameters import (
-    ALL_STEPS,
-    MOST_DEPRESSIONS,
-    UNIT,
-    CoLaNETParameters,
-)
+from spikehead.heads.colanet.parameters import ALL_STEPS, UNIT, CoLaNETParameters
 from spikehead.heads.colanet.rules import initial_resource, noise, threshold, weight
 from spikehead.heads.head import ColumnarNetwork
 from spikehead.randomness import keys, mix
@@ -34,7 +29,6 @@ STATE = (
         lambda net, _: initial_resource(net.parameters.max_weight, net.parameters.min_weight),
     ),
     Variable("stability", np.float32, _NEURONS),
-    Variable("depressions", np.int32, _NEURONS, (0, MOST_DEPRESSIONS), optional=True),
     Variable(
         "lots",
         np.int64,
@@ -95,8 +89,6 @@ class Network(ColumnarNetwork):
         Synaptic resources.
     stability : ndarray of float32, shape (n_members, n_neurons)
         Stability of each L neuron.
-    depressions : ndarray of int32, shape (n_members, n_neurons)
-        Anti-Hebbian changes of each L neuron since dopamine last reached it.
     lots : ndarray of int64, shape (n_columns,)
         The number by which each column draws noise and synapses: its own, unless a column before
         it was taken out; so that the others stay as they are.
@@ -116,7 +108,6 @@ class Network(ColumnarNetwork):
     parameters: CoLaNETParameters
     resources: NDArray[np.float32]
     stability: NDArray[np.float32]
-    depressions: NDArray[np.int32]
     lots: NDArray[np.int64]
     synapses: NDArray[np.int32]
     phases: NDArray[np.int64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,10 +15,12 @@ from spikehead.heads.classifiers import Judgement, SpikingClassifier
 from spikehead.heads.decorrelated import reference, revision, rules
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.deployed import DeployedColumns
+from spikehead.heads.decorrelated.hindsight import left_out_cosines
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS, UNIT, DecorrelatedParameters
+from spikehead.heads.decorrelated.selection import most_instructive
 from spikehead.heads.labels import joined, missing
-from spikehead.state import fraction
+from spikehead.state import fraction, whole_number
 
 
 class DecorrelatedColumns(SpikingClassifier):
@@ -223,6 +225,71 @@ class DecorrelatedColumns(SpikingClassifier):
         whole._name_columns(classes)
         return whole
 
+    def suggest(self, X: Any, n: int) -> NDArray[np.intp]:
+        """Choose the examples of an unlabelled pool that would teach most.
+
+        Of those about which it is least sure, the ones that tell most of the rest of the pool, and
+        not the same of it (`spikehead.heads.decorrelated.selection`).
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            The pool. An example whose activations are all zero is never chosen.
+        n : int
+            How many to choose; of a smaller pool, all.
+
+        Returns
+        -------
+        ndarray of int
+            Their places in the pool, those that teach most first.
+
+        Raises
+        ------
+        ValueError
+            If `n` is not a whole number from 1.
+        sklearn.exceptions.NotFittedError
+            If it knows no class.
+        """
+        n = whole_number("n", n, 1)
+        coded = self._coded(X)
+        heard = np.flatnonzero(coded.any(axis=1))
+        return heard[most_instructive(self.network_, coded[heard], n)]
+
+    def leave_one_out(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:
+        """Return how each learned example would be answered, had it not been learned.
+
+        Without teaching anew (`spikehead.heads.decorrelated.hindsight`). A label is doubtful where
+        another class is more alike than its own.
+
+        Parameters
+        ----------
+        X : array or sparse matrix of shape (n_samples, n_features)
+            Examples that were learned.
+        y : array of shape (n_samples,)
+            The labels with which they were.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            How alike the example and each class are, from -1 to 1, in the order of `classes_`: the
+            largest answers. NaN where the class has no other example, or the example has no spikes;
+            minus infinity where the class has none.
+
+        Raises
+        ------
+        ValueError
+            If a label is not known, or the head has a horizon.
+        sklearn.exceptions.NotFittedError
+            If it knows no class.
+        """
+        coded = self._coded(X)
+        labels = self._labels(y, len(coded))
+        unknown = missing(labels, self.classes_)
+        if len(unknown):
+            raise ValueError(f"there is no class {unknown.tolist()[0]!r}")
+        columns = self.columns_[np.searchsorted(self.classes_, labels)]
+        return left_out_cosines(self.network_, coded, columns)[:, self.columns_]
+
     # ------------------------------------------------------------ what a head is
 
     def _new_network(self, n_inputs: int, n_columns: int) -> Network:
@@ -276,6 +343,11 @@ class DecorrelatedColumns(SpikingClassifier):
             weights=np.array([network.weight_map(one) for one in range(network.n_columns)]),
             excitation=network.by_input(now.excitation) / UNIT,
         )
+
+    def _coded(self, X: Any) -> NDArray[np.int8]:
+        """Return the signed spike counts of examples."""
+        self._check_taught()
+        return np.asarray(self.coding_.to_answer(self._checked(X, reset=False)))
 
     def _engine(self) -> CPUEngine:
         return CPUEngine(self.network_, self.n_threads)

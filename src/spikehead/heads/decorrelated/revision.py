@@ -62,7 +62,7 @@ class Sums:
         ValueError
             If the network has a horizon.
         """
-        _check_horizon(network)
+        check_horizon(network)
         inverse = np.linalg.inv(network.lateral())
         means = np.einsum("cbi,bij->cbj", network.weights / UNIT, inverse, optimize=True)
         return cls(
@@ -183,7 +183,7 @@ def joined(network: Network, column: int, into: int) -> Network:
     ValueError
         If the network has a horizon.
     """
-    _check_horizon(network)
+    check_horizon(network)
     columns = [into, column]
     counts, weights = network.counts[columns], network.weights[columns]
     parts = counts / max(counts.sum(), 1)
@@ -221,7 +221,7 @@ def unlearn(network: Network, counts: NDArray[np.int8], labels: NDArray[Any]) ->
         If a column has learned nothing, an example cannot have been learned, or the network has a
         horizon; nothing is changed.
     """
-    _check_horizon(network)
+    check_horizon(network)
     network.check_counts(counts)
     network.check_lessons(counts, labels)
     left = copy.copy(network)
@@ -286,7 +286,7 @@ def _take_from_columns(
     return left
 
 
-def _check_horizon(network: Network) -> None:
+def check_horizon(network: Network) -> None:
     """Refuse a network that forgets."""
     if network.parameters.horizon:
         raise ValueError(

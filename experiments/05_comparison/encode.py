@@ -1,6 +1,6 @@
-"""Encode MNIST, CIFAR-10, scikit-learn's digits and photos for `run.py`.
+"""Encode MNIST, CIFAR-10, scikit-learn's digits and photos for `spikehead compare`.
 
-    python experiments/10_closing_the_gap/encode.py MNIST CIFAR10 PHOTOS ENCODER.onnx FOLDER
+    python experiments/05_comparison/encode.py MNIST CIFAR10 PHOTOS ENCODER.onnx FOLDER
 
 MNIST holds the four gzipped IDX files, CIFAR10 zip archives ``train*.zip`` and ``test.zip``, PHOTOS
 a folder ``train`` and a folder ``test``. ENCODER.onnx sees the photos and CIFAR-10; the bundled
