@@ -6,25 +6,31 @@ from scipy import stats
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.datasets import load_digits
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, SGDClassifier
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from spikehead.evaluation.rivals import (
+    CosineClassMean,
+    KernelLDA,
     NearestClassMean,
+    Prototypes,
     RandomProjectionRidge,
     SingleLayerANN,
-    StandardisedSGD,
+    Standardised,
     StoredNeighbours,
     StreamingLDA,
     StreamingRidge,
 )
 
 ONE_PASS = [
+    CosineClassMean,
     NearestClassMean,
+    Prototypes,
     StreamingLDA,
+    lambda: KernelLDA(500),
     StreamingRidge,
     lambda: RandomProjectionRidge(100),
-    StandardisedSGD,
+    lambda: Standardised(SGDClassifier(loss="log_loss", shuffle=False, random_state=0)),
     StoredNeighbours,
 ]
 

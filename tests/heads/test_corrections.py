@@ -35,6 +35,13 @@ def bits(head):
     return state, head.classes_.tolist(), head.columns_.tolist()
 
 
+def without_record(head):
+    """Return the same without what a head remembers of its own answers: those stay as given."""
+    state, *names = bits(head)
+    record = {"familiarities", "chances", "answered", "log_temperature", "slopes"}
+    return {name: value for name, value in state.items() if name not in record}, names
+
+
 @HEADS
 def test_a_renamed_class_is_the_same_class(new):
     names = np.array(list("cadbefghij"))
@@ -81,7 +88,7 @@ def test_without_a_class_the_others_are_as_they_were(new):
         one.partial_fit(X[200:300][more], Y[200:300][more])
     assert bits(head) == bits(again)
     later = taught(new).partial_fit(X[200:300][more], Y[200:300][more]).remove_class(3)
-    assert bits(head) == bits(later)
+    assert without_record(head) == without_record(later)
     head.add_classes([3])
     if new is colanet:
         assert len(set(head.network_.noise_keys()[0])) == 20

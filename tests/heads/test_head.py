@@ -147,7 +147,7 @@ def test_the_service_teaches_it(photos: Path, tmp_path: Path) -> None:
             assert teacher.teach(name, files) == (len(files), {})
         taught = copy.deepcopy(teacher.state.model.head)
         answers, _ = teacher.recognise([files[0] for files in contents.values()])
-        assert [answer.label for answer in answers] == list(contents)
+        assert [answer.verdict.label for answer in answers] == list(contents)
         assert answers[0].spikes.shape == (1, 10)
         teacher.teach("another", [contents["digit 1"][0]])
         teacher.undo()

@@ -138,8 +138,8 @@ def test_decorrelated_columns_show_their_lateral_layer(photos):
     out = model.out_spikes(now[None].astype(np.float32))[0]
     assert n_boxes(panel(figure, "Output spikes of the class columns")) == out.sum()
     assert n_boxes(panel(figure, "Input spikes")) == now.sum()
-    bars = panel(figure, "Shares").patches
-    assert max(bar.get_width() for bar in bars) == pytest.approx(answer.shares[predicted])
+    widths = [bar.get_width() for bar in panel(figure, "Shares").patches]
+    assert any(width == pytest.approx(answer.shares[predicted]) for width in widths)
 
 
 def test_a_head_that_tells_nothing_more_is_drawn_by_its_spikes(photos, model, monkeypatch):

@@ -18,7 +18,7 @@ from spikehead.interrupts import stopping_once
 COMMANDS = {
     "demo": "Teach a model handwritten digits, with one more class half-way, and measure it.",
     "learn": "Learn photos, each once; run it again with more photos or classes to go on.",
-    "predict": "Name the class of each photo, with its share of the vote.",
+    "predict": "Name the class of each photo, how likely it is, and how familiar the photo is.",
     "evaluate": "Measure the model on labelled photos that it has not learned; nothing is learned.",
     "suggest": "Choose the unlabelled photos that would teach the model most, with its guess of "
     "each.",

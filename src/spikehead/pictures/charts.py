@@ -201,7 +201,7 @@ def class_shares(
     tones = [colours.get(column, INK) for column in shown.tolist()]
     ax.barh(range(len(shown)), values[shown], height=0.7, color=tones)
     ax.set_xlim(0, 1)
-    ax.set_xlabel("share of the OUT spikes")
+    ax.set_xlabel("how likely the class is")
     _write_shares(ax, values[shown])
     caption(ax, "Shares", "")
     return ax
