@@ -156,7 +156,7 @@ def test_a_folder_with_a_file_for_each_class(tmp_path):
     np.savez(folder / "bat.npz", X=np.ones((1, 4)), y=["bat"])
     with pytest.raises(ValueError, match=r"bat\.npz holds labels of its own, but in a folder each"):
         labelled(folder)
-    (folder / "sub").mkdir()
+    (folder / "photo.JPG").touch()
     assert not holds_activations(folder)
     with pytest.raises(ValueError, match=r"owl\.npy holds no y: write it with"):
         labelled(folder / "owl.npy")

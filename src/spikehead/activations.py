@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.files import open_regular
-from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
+from spikehead.images import EXTENSIONS, LeftOut, Photo, PhotoFolder, named_photos
 from spikehead.names import class_names
 
 __all__ = [
@@ -130,12 +130,16 @@ class Activations:
 
 
 def holds_activations(path: str | Path) -> bool:
-    """Return whether what lies at a path is activations: by its name, or the names in a folder."""
+    """Return whether what lies at a path is activations, by its name, or the names in a folder.
+
+    In a folder there may be no other folder, and no photo.
+    """
     path = Path(path)
     if not path.is_dir():
         return path.suffix.lower() in _READERS
     inside = _entries(path)
-    return any(map(_is_file_of_arrays, inside)) and not any(entry.is_dir() for entry in inside)
+    others = any(entry.is_dir() or entry.suffix.lower() in EXTENSIONS for entry in inside)
+    return any(map(_is_file_of_arrays, inside)) and not others
 
 
 def labelled(

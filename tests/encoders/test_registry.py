@@ -27,7 +27,8 @@ def test_an_unknown_name_lists_what_there_is(name):
         f"there is no encoder {name!r}: choose efficientnet_lite0, efficientnet_lite1, "
         "efficientnet_lite2, bundled, efficientnet_b0, efficientnet_b1, efficientnet_b2, "
         "efficientnet_b3, efficientnet_b4, efficientnet_b5, efficientnet_b6, efficientnet_b7, "
-        "resnet18, timm:NAME, onnx:PATH, pixels, pixels:SIDE, intensities, intensities:SIDE or "
+        "resnet18, timm:NAME, hf:ORG/NAME, hf:FOLDER, onnx:PATH, pixels, pixels:SIDE, intensities, "
+        "intensities:SIDE or "
         "activations:N"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -270,6 +270,14 @@ def test_the_archive_is_a_model(taught, tmp_path):
     assert np.array_equal(arrays["weights"], taught.state.model.head.network_.weights)
 
 
+def test_a_model_that_takes_no_photos_is_not_served(tmp_path):
+    HybridClassifier("activations:3", head="decorrelated").save(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"^the model takes 3 activations an example, and no photo"
+    ):
+        Teacher(tmp_path)
+
+
 def test_a_model_that_learns_no_more_is_asked_as_before(tmp_path, picture):
     retired = Path(__file__).parents[1] / "models" / "retired" / "taught" / "model"
     shutil.copytree(retired, tmp_path / "old")

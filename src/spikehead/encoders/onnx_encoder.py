@@ -23,7 +23,9 @@ from spikehead.images import Preprocessing
 from spikehead.names import first_line
 
 _FILE = "encoder"
-_OUTPUT = "activations"
+OUTPUTS = ("activations", "image_embeds", "pooler_output", "last_hidden_state")
+"""What activations are called, by this package and by transformers: the first is the best."""
+_TOKENS = OUTPUTS[-1]
 _USUAL_SIDE = 224
 _SILENT = 4  # what ONNX Runtime would log, it also raises
 _FLOATS: dict[str, type[np.floating[Any]]] = {
@@ -41,7 +43,9 @@ class OnnxEncoder:
 
     The network takes pixels, floats of the shape (batch, channels, height, width) or (batch,
     height, width, channels), and gives activations, shape (batch, n_activations) with any further
-    axes of length 1; of several outputs, the one named ``activations``.
+    axes of length 1. Of several outputs that is the first of `OUTPUTS` that there is; the last of
+    them gives tokens, of which the class token, the first one, is taken, or where there is none
+    their mean.
 
     How it takes photos stands in a JSON file beside it, ``model.json`` for ``model.onnx``::
 
@@ -71,6 +75,8 @@ class OnnxEncoder:
         What computes, one of `PROVIDERS`: the CPU, unless it is put elsewhere (`on`).
     input, output : str
         What the network calls them.
+    tokens : {"", "first", "mean"}
+        What is taken of the output, if it gives tokens.
     layout : {"NCHW", "NHWC"}
         How it takes photos.
 
@@ -109,6 +115,7 @@ class OnnxEncoder:
         # neighbours.
         self._insists = shape[0]
         self._batch = shape[0] or PROVIDERS[self.provider].batch
+        self.tokens = ""
         self.layout, self.n_activations = self._try_out(path, shape)
 
     @classmethod
@@ -224,6 +231,9 @@ class OnnxEncoder:
         """Return what the network gives for a whole batch, in the shape that it gives."""
         arranged = np.ascontiguousarray(batch.transpose(LAYOUTS[layout]), self._type)
         (outputs,) = self._session.run([self.output], {self.input: arranged})
+        if self.output == _TOKENS and np.ndim(outputs) == 3:
+            self.tokens = _taken_tokens(outputs.shape[1])
+            outputs = outputs.mean(axis=1) if self.tokens == "mean" else outputs[:, 0]
         return np.array(outputs, np.float32)
 
     def _try_out(self, path: Path, shape: Sequence[int | None]) -> tuple[str, int]:
@@ -248,6 +258,11 @@ class OnnxEncoder:
                 continue
             return layout, _n_activations(path, outputs.shape, self._batch)
         raise ValueError(f"{path} cannot be run: {first_line(reasons[0])}") from reasons[0]
+
+
+def _taken_tokens(n: int) -> str:
+    """Return which of n tokens are taken: beside those of a square of patches, the first one."""
+    return "mean" if math.isqrt(n) ** 2 == n else "first"
 
 
 def _n_activations(path: Path, shape: tuple[int, ...], batch: int) -> int:
@@ -318,11 +333,12 @@ def _input(
 
 
 def _output(path: Path, session: onnxruntime.InferenceSession) -> str:
-    outputs = {node.name: node.type for node in session.get_outputs()}
-    name = next(iter(outputs)) if len(outputs) == 1 else _OUTPUT
-    if name not in outputs:
+    outputs: dict[str, str] = {node.name: node.type for node in session.get_outputs()}
+    known = [name for name in OUTPUTS if name in outputs]
+    name = next(iter(outputs if len(outputs) == 1 else known), None)
+    if name is None:
         raise ValueError(
-            f"{path} has the outputs {', '.join(outputs)}: name the one to use {_OUTPUT!r}, or "
+            f"{path} has the outputs {', '.join(outputs)}: name the one to use {OUTPUTS[0]!r}, or "
             "keep no other, with onnx.utils.extract_model"
         )
     if outputs[name] not in _FLOATS:

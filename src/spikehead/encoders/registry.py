@@ -8,7 +8,14 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from spikehead.encoders import efficientnet_lite, given, onnx_encoder, pixels, pretrained
+from spikehead.encoders import (
+    efficientnet_lite,
+    given,
+    hugging_face,
+    onnx_encoder,
+    pixels,
+    pretrained,
+)
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.names import first_line
@@ -22,6 +29,7 @@ DEFAULT = efficientnet_lite.LITE0.name
 _BUILT_IN = {
     **efficientnet_lite.KINDS,
     **pretrained.KINDS,
+    hugging_face.NAME: hugging_face.KIND,
     "onnx": onnx_encoder.KIND,
     "pixels": pixels.PIXELS,
     "intensities": pixels.INTENSITIES,
@@ -76,6 +84,7 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
         ``efficientnet_lite0``: pretrained, made of weights that come with the package.
         ``bundled``: a small one for small pictures. ``efficientnet_b0`` to ``efficientnet_b7``,
         ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
+        ``hf:ORG/NAME``: an image tower of the Hugging Face Hub, or of a folder that is here.
         ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``;
         ``intensities`` or ``intensities:SIDE``. ``activations:N``: those that are given, N an
         example. What packages have added, or `register` has.

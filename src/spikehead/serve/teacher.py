@@ -97,7 +97,7 @@ class Teacher:
     ModelInUseError
         Another program is at work on the model.
     FileNotFoundError, ValueError
-        As `HybridClassifier.load` raises them.
+        As `HybridClassifier.load` raises them; or the model takes no photos.
     """
 
     def __init__(
@@ -113,6 +113,7 @@ class Teacher:
             holds.enter_context(storage.writing(folder))
             lessons = storage.read_lessons(folder)
             self._saved = HybridClassifier.load(folder, n_threads=n_threads, lessons=False)
+            self._saved.encoder.preprocessing  # noqa: B018 - says so if the model takes no photos
             if send_back is not None:
                 self._saved.send_back = send_back
             self._warm_up()
