@@ -27,6 +27,7 @@ from spikehead.coding import even_trains
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.network import Network
 from spikehead.tuning.activations import RankedActivations
+from spikehead.tuning.colanet import TunedCoLaNET
 from spikehead.tuning.experiment import Experiment
 from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.space import SearchSpace
@@ -56,7 +57,7 @@ def main() -> None:
 
     activations, labels = chosen(options)
     fixed = {"microcolumns": options.microcolumns} if options.microcolumns else {}
-    space = SearchSpace.of(activations, None, fixed)
+    space = SearchSpace.of(CoLaNETParameters, activations, None, fixed)
     drawn = GeneticSearch(options.candidates).propose(space, [], seed=0)
     candidates = [space.parameters(values) for values in drawn]
     few = slice(0, options.checked)
@@ -66,8 +67,11 @@ def main() -> None:
     n_columns, train = int(labels.max()) + 1, slice(0, options.train)
     test = slice(options.train, None)
     measured = (activations[test], labels[test])
-    experiment = Experiment(activations[train], labels[train], *measured, members=options.members)
-    Experiment(activations[few], labels[few], *measured).evaluate(candidates[:1], device="cuda")
+    head = TunedCoLaNET(options.members)
+    experiment = Experiment(head, activations[train], labels[train], *measured)
+    Experiment(head, activations[few], labels[few], *measured).evaluate(
+        candidates[:1], device="cuda"
+    )
     start = perf_counter()
     outcomes = experiment.evaluate(candidates, device="cuda")
     seconds = perf_counter() - start

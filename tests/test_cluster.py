@@ -215,6 +215,7 @@ def test_a_search_loses_nothing_with_a_machine(cluster, machines, second, tmp_pa
     X, y = load_digits(return_X_y=True)
     task = Dataset(X[:200] / 16, y[:200])
     plan = {
+        "head": "paper",
         "genetic": GeneticSearch(6, 2),
         "descent": StochasticDescent(1, 4),
         "members": 2,

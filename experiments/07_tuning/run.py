@@ -147,6 +147,7 @@ def main() -> None:
         report = tune(
             Dataset(X, y),
             arguments.study / name,
+            head="paper",
             ranges=campaign.ranges,
             genetic=search,
             descent=after,

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikehead import HybridClassifier
+from spikehead import DecorrelatedColumns, HybridClassifier
 
 ADVICE = "write it with np.savez(file, X=activations, y=labels)"
-SMALL = ("--population", 4, "--generations", 2, "--descent", 0, "--members", 2)
+SMALL = ("--population", 4, "--generations", 2, "--descent", 0)
+PAPER = ("--head", "paper", "--members", 2, *SMALL)
 
 
 @pytest.fixture
@@ -26,12 +27,12 @@ def digits(tmp_path):
 
 def test_activations(run, digits, tmp_path):
     study = tmp_path / "study"
-    code, out, err = run("tune", digits, "--study", study, *SMALL, "--fix", "microcolumns=2")
+    code, out, err = run("tune", digits, "--study", study, *PAPER, "--fix", "microcolumns=2")
     assert code == 0, err
     assert "Candidates were ranked by accuracy on a validation part of the training set." in out
     assert "Test set, after learning all training examples: " in out
     assert json.loads((study / "parameters.json").read_text())["microcolumns"] == 2
-    options = (*SMALL, "--fix", "microcolumns=2", "--json")
+    options = (*PAPER, "--fix", "microcolumns=2", "--json")
     code, out, _ = run("tune", digits, "--study", study, *options)
     document = json.loads(out)
     assert (document.pop("skipped"), document.pop("left_out")["files"]) == ([], {})
@@ -39,7 +40,7 @@ def test_activations(run, digits, tmp_path):
 
 
 def test_the_paper_protocol_says_so(run, digits, tmp_path):
-    options = ("--study", tmp_path / "study", *SMALL, "--protocol", "paper", "--experiments", 4)
+    options = ("--study", tmp_path / "study", *PAPER, "--protocol", "paper", "--experiments", 4)
     code, out, err = run("tune", digits, *options)
     assert code == 0, err
     assert "ranked by accuracy on the test set, as in the hybrid paper" in out
@@ -64,10 +65,13 @@ def test_learn_takes_what_tune_finds_in_photos(run, tmp_path):
     assert "Skipped 1 photo that cannot be read" in err
     report = json.loads(out)
     assert (len(report["skipped"]), report["left_out"]["files"]) == (1, {".txt": 1})
-    options = ("--head", study / "parameters.json", "--members", 2, *encoder)
+    assert report["head"] == "decorrelated"
+    options = ("--head", study / "parameters.json", *encoder)
     code, _, err = run("learn", tmp_path / "train", "--model", model, *options)
     assert code == 0, err
-    assert HybridClassifier.load(model).head.parameters_.to_dict() == report["parameters"]
+    head = HybridClassifier.load(model).head
+    assert isinstance(head, DecorrelatedColumns)
+    assert head.parameters_.to_dict() == report["parameters"]
 
 
 def test_ctrl_c_says_how_to_go_on(run, digits, tmp_path, monkeypatch):
@@ -118,7 +122,7 @@ def test_bad_activations_are_named_in_one_sentence(run, tmp_path, digits, arrays
 def test_no_gpu(run, digits):
     if pytest.importorskip("numba.cuda").is_available():
         pytest.skip("there is a GPU")
-    code, _, err = run("tune", digits, "--device", "cuda")
+    code, _, err = run("tune", digits, "--head", "paper", "--device", "cuda")
     assert code == 1
     assert err.startswith("Error: there is no NVIDIA GPU to compute on")
     assert err.count("\n") == 1
@@ -127,6 +131,10 @@ def test_no_gpu(run, digits):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (("--head", "none"), "there is no head 'none'"),
+        (("--members", 3), "the head decorrelated columns has no option 'members'; leave it out."),
+        (("--protocol", "paper"), "the protocol paper is for the head paper only"),
+        (("--device", "cuda"), "a GPU evaluates candidates of the head paper only"),
         (("--search", "microcolumns=3"), "'microcolumns=3' is not of the form NAME=LOW:HIGH"),
         (("--fix", "microcolumns"), "'microcolumns' is not of the form NAME=VALUE"),
         (("--test", "photos"), "brings its own test set, X_test and y_test."),

@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_digits
 
-from spikehead import CoLaNETClassifier, CoLaNETParameters
+from spikehead import (
+    CoLaNETClassifier,
+    CoLaNETParameters,
+    DecorrelatedColumns,
+    DecorrelatedParameters,
+)
 from spikehead.coding import even_trains
 from spikehead.tuning.activations import RankedActivations
+from spikehead.tuning.colanet import TunedCoLaNET
 from spikehead.tuning.experiment import Experiment, Stopped
+from spikehead.tuning.heads import TunedHead
 
 PARAMETERS = CoLaNETParameters(saturation=1.3, microcolumns=2, max_synapses=40)
 
@@ -25,7 +32,7 @@ def digits():
 
 def experiment(digits, seeds=(0,)):
     X, y = digits
-    return Experiment(X[:300], y[:300], X[300:500], y[300:500], members=2, seeds=seeds)
+    return Experiment(TunedCoLaNET(2), X[:300], y[:300], X[300:500], y[300:500], seeds=seeds)
 
 
 def accuracy(digits, seed, share=1.0):
@@ -68,6 +75,21 @@ def test_an_experiment_gives_what_the_classifier_gives(digits):
         pytest.approx((first + accuracy(digits, 8)) / 2),
     )
     assert len(rungs) == experiment(digits, seeds=(3, 8)).n_rungs
+
+
+def test_a_decorrelated_candidate_gives_what_the_estimator_gives(digits):
+    X, y = digits
+    candidate = DecorrelatedParameters(lam=0.3, scale=3.0)
+    head = TunedHead("decorrelated")
+    assert not head.varies(candidate)
+    assert head.varies(DecorrelatedParameters(horizon=50))
+    some = Experiment(head, X[:300] - 0.3, y[:300], X[300:500] - 0.3, y[300:500], seeds=(3,))
+    order = np.random.RandomState(3).permutation(300)
+    accuracies = []
+    for learned in (order[:75], order):
+        taught = DecorrelatedColumns(lam=0.3, scale=3.0).fit(X[learned] - 0.3, y[learned])
+        accuracies.append(taught.score(X[300:500] - 0.3, y[300:500]))
+    assert some.evaluate([candidate]) == [tuple(accuracies)]
 
 
 def test_a_hopeless_candidate_is_stopped(digits):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spikehead import CoLaNETParameters
+from spikehead.tuning.colanet import TunedCoLaNET
 from spikehead.tuning.experiment import Experiment
 
 engine = pytest.importorskip("spikehead.heads.colanet.cuda")
@@ -27,7 +28,8 @@ def experiment():
     X[labels == "a", :5] += 1
     X[labels == "b", 5:] += 1
     X = X.astype(np.float32)
-    return Experiment(X[:6], labels[:6], X[6:], labels[6:], members=1, seeds=(3, 4))
+    head = TunedCoLaNET(members=1)
+    return Experiment(head, X[:6], labels[:6], X[6:], labels[6:], seeds=(3, 4))
 
 
 def test_together_or_alone(experiment):
@@ -39,11 +41,12 @@ def test_together_or_alone(experiment):
 
 def test_parts_fit_into_memory(experiment, monkeypatch):
     needed = engine.bytes_needed(CANDIDATES[1:], 10, 2, 1, 2048)
-    stream = max(experiment._stream.inputs.nbytes, experiment._tests.inputs.nbytes)
+    streams = experiment._stream, experiment._tests
+    stream = max(one.inputs.nbytes for one in streams)
     for room, parts in ((2, [[0], [1, 2]]), (1, [[0], [1], [2]])):
         free = (room * max(needed) + max(needed) + stream) / 0.9 + 1000
         monkeypatch.setattr(engine, "free_bytes", lambda free=free: free)
-        assert experiment._parts(CANDIDATES) == parts
+        assert experiment.head.parts(CANDIDATES, streams, 2, "cuda") == parts
     monkeypatch.setattr(engine, "free_bytes", lambda: 1.5 * max(needed))
     with pytest.raises(MemoryError, match="a candidate needs"):
-        experiment._parts(CANDIDATES)
+        experiment.head.parts(CANDIDATES, streams, 2, "cuda")

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from spikehead import CoLaNETParameters
 from spikehead.tuning.candidates import Outcome, draw_new, ranked
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
 from spikehead.tuning.space import Range, SearchSpace
 
 SPACE = SearchSpace(
+    CoLaNETParameters,
     {
         "potentiation": Range(0.01, 1, log=True),
         "max_weight": Range(0.1, 2),
@@ -141,7 +143,7 @@ def test_stopped_candidates_rank_below_complete_ones():
 
 
 def test_a_small_space_is_used_up_without_an_end():
-    space = SearchSpace({"microcolumns": Range(1, 3, whole=True)}, {})
+    space = SearchSpace(CoLaNETParameters, {"microcolumns": Range(1, 3, whole=True)}, {})
     search = GeneticSearch(10, 2)
     first = search.propose(space, [], 0)
     assert sorted(values["microcolumns"] for values in first) == [1, 2, 3]

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikehead import CoLaNETParameters
+from spikehead import CoLaNETParameters, DecorrelatedParameters
 from spikehead.tuning.space import Range, SearchSpace, saturation_range
 
 ACTIVATIONS = np.linspace(-1, 10, 1000)
 
 
 def test_the_default_space_is_the_nine_of_the_paper_with_the_published_ranges():
-    space = SearchSpace.of(ACTIVATIONS)
+    space = SearchSpace.of(CoLaNETParameters, ACTIVATIONS)
     ends = {name: (found.low, found.high) for name, found in space.ranges.items()}
     saturation = ends.pop("saturation")
     assert ends == {
@@ -33,8 +33,16 @@ def test_the_default_space_is_the_nine_of_the_paper_with_the_published_ranges():
     assert space.ranges["silent_synapses"].log
 
 
+def test_decorrelated_columns_have_two():
+    space = SearchSpace.of(DecorrelatedParameters, -ACTIVATIONS)
+    assert set(space.ranges) == {"lam", "scale"}
+    assert space.fixed == {"threshold": 0.2, "width": 2048, "horizon": 0}
+    defaults = space.positions(DecorrelatedParameters().to_dict())
+    assert defaults == pytest.approx([0.5, 0.5])
+
+
 def test_table_1_lies_in_the_published_space():
-    space = SearchSpace.of(np.linspace(0, 2.2))
+    space = SearchSpace.of(CoLaNETParameters, np.linspace(0, 2.2))
     positions = space.positions(CoLaNETParameters().to_dict())
     assert np.all((positions >= 0) & (positions <= 1))
 
@@ -68,7 +76,10 @@ def test_a_position_outside_is_taken_to_the_end():
 
 def test_own_ranges_and_fixed_values():
     space = SearchSpace.of(
-        ACTIVATIONS, {"max_synapses": (100, 784), "max_weight": (0.1, 1)}, {"microcolumns": 5}
+        CoLaNETParameters,
+        ACTIVATIONS,
+        {"max_synapses": (100, 784), "max_weight": (0.1, 1)},
+        {"microcolumns": 5},
     )
     assert space.ranges["max_synapses"] == Range(100, 784, log=True, whole=True)
     assert space.ranges["max_weight"] == Range(0.1, 1, log=True)
@@ -79,7 +90,7 @@ def test_own_ranges_and_fixed_values():
 
 
 def test_what_is_not_searched_is_that_of_table_1():
-    space = SearchSpace.of(ACTIVATIONS)
+    space = SearchSpace.of(CoLaNETParameters, ACTIVATIONS)
     found = space.parameters(space.values(np.zeros(9)))
     assert found.max_synapses == CoLaNETParameters().max_synapses
     assert found.stochastic_stimulation == CoLaNETParameters().stochastic_stimulation
@@ -114,23 +125,23 @@ def test_binary_activations_have_a_range():
 )
 def test_bad_input_is_refused_in_one_sentence(ranges, fixed, sentence):
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
-        SearchSpace.of(ACTIVATIONS, ranges, fixed)
+        SearchSpace.of(CoLaNETParameters, ACTIVATIONS, ranges, fixed)
     assert str(refusal.value) == sentence
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match=r"^speed is not a hyperparameter; there are potentiation"):
-        SearchSpace.of(ACTIVATIONS, {"speed": (1, 2)})
+        SearchSpace.of(CoLaNETParameters, ACTIVATIONS, {"speed": (1, 2)})
 
 
 def test_nothing_to_search_is_refused():
     everything = CoLaNETParameters().to_dict()
     with pytest.raises(ValueError, match=r"^every hyperparameter is fixed; leave at least one to"):
-        SearchSpace.of(ACTIVATIONS, fixed=everything)
+        SearchSpace.of(CoLaNETParameters, ACTIVATIONS, fixed=everything)
 
 
 def test_no_positive_activation_is_refused():
     with pytest.raises(
         ValueError, match=r"^no activation is positive, so nothing would ever spike"
     ):
-        SearchSpace.of(np.zeros(5))
+        SearchSpace.of(CoLaNETParameters, np.zeros(5))

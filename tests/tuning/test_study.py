@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("optuna")
 
+from spikehead import CoLaNETParameters
 from spikehead.tuning import claims
 from spikehead.tuning import study as study_module
 from spikehead.tuning.descent import StochasticDescent
@@ -25,6 +26,7 @@ from spikehead.tuning.space import Range, SearchSpace
 from spikehead.tuning.study import Budget, Study
 
 SPACE = SearchSpace(
+    CoLaNETParameters,
     {
         "potentiation": Range(0.01, 1, log=True),
         "microcolumns": Range(1, 30, whole=True),
@@ -46,6 +48,9 @@ class Pretence:
 
     def check(self, parameters):
         pass
+
+    def cost(self, parameters):
+        return parameters.microcolumns
 
     def evaluate(self, candidates, bars=(), stop=None, device="cpu"):
         return [self.evaluate_one(parameters, bars) for parameters in candidates]
@@ -290,6 +295,21 @@ def test_other_settings_are_refused(tmp_path):
     opened(path, settings={"data": "b"}, name="another")
 
 
+def test_a_study_of_version_0_2_goes_on(tmp_path):
+    path = tmp_path / "study.sqlite"
+    older = {"data": "a", **SEARCH.to_dict()}
+    rules = {"per_spike": False, "max_depressions": -1, "homeostasis": False}
+    older["space"] = {**older["space"], "fixed": rules}
+    opened(path).note("settings", older)
+    opened(path, settings={"head": "colanet", "data": "a"})
+    with pytest.raises(ValueError, match=r'head was "colanet", not "decorrelated";'):
+        opened(path, settings={"head": "decorrelated", "data": "a"})
+    older["space"]["fixed"] = {**rules, "per_spike": True}
+    opened(path, name="other").note("settings", older)
+    with pytest.raises(ValueError, match="space was"):
+        opened(path, settings={"head": "colanet", "data": "a"}, name="other")
+
+
 def test_a_storage_that_cannot_be_used_is_named_in_one_sentence(tmp_path):
     with pytest.raises(OSError, match=r"^cannot use the study's storage: unable to open database"):
         opened(tmp_path / "missing" / "study.sqlite")
@@ -435,7 +455,7 @@ def test_bad_budgets_are_refused(limits, sentence):
 
 def test_a_space_that_is_used_up_ends_the_search(tmp_path):
     search = Search(
-        SearchSpace({"microcolumns": Range(21, 23, whole=True)}, {}),
+        SearchSpace(CoLaNETParameters, {"microcolumns": Range(21, 23, whole=True)}, {}),
         GeneticSearch(4, 3),
         StochasticDescent(2, 4),
     )

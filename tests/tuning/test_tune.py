@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 pytest.importorskip("optuna")
 
-from spikehead import CoLaNETClassifier, CoLaNETParameters
+from spikehead import CoLaNETClassifier, DecorrelatedColumns
 from spikehead.images import split
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.genetic import GeneticSearch
@@ -18,6 +18,7 @@ from spikehead.tuning.tune import Dataset, tune
 X, Y = np.ones((4, 3)), np.array([0, 0, 1, 1])
 
 OPTIONS = {
+    "head": "paper",
     "genetic": GeneticSearch(6, 2),
     "descent": StochasticDescent(1, 3),
     "ranges": {"microcolumns": (1, 4)},
@@ -81,7 +82,7 @@ def test_the_files(tuned):
     names = sorted(path.name for path in folder.iterdir() if "sqlite" not in path.name)
     assert names == ["parameters.json", "report.json", "report.md"]
     parameters = json.loads((folder / "parameters.json").read_text())
-    assert CoLaNETParameters.from_dict(parameters) == report.parameters
+    assert parameters == {"head": "colanet", **report.parameters.to_dict()}
     document = json.loads((folder / "report.json").read_text())
     assert document["accuracy"] == report.accuracy
     assert document["protocol"] == "validation"
@@ -141,6 +142,26 @@ def test_negative_activations_count_as_zero(task, tmp_path):
     assert (report.parameters, report.test_accuracy) == (plain.parameters, plain.test_accuracy)
 
 
+def test_decorrelated_columns_are_measured_once_by_their_estimator(task, tmp_path):
+    plan = {"genetic": GeneticSearch(4, 2), "descent": StochasticDescent(1, 2)}
+    report = tune(task, tmp_path, **plan, n_seeds=3)
+    learned, held_out = split(map(str, task.labels))
+    X, y = task.activations, task.labels
+
+    def made(n):
+        return DecorrelatedColumns(**report.parameters.to_dict()).fit(X[n], y[n])
+
+    assert report.accuracy == made(learned).score(X[held_out], y[held_out])
+    whole = made(slice(None)).score(task.test_activations, task.test_labels)
+    assert report.test_accuracies == [whole]
+    document = json.loads((tmp_path / "parameters.json").read_text())
+    assert document == {"head": "decorrelated", **report.parameters.to_dict()}
+    with pytest.raises(
+        ValueError, match=r'^the study was .*: head was "decorrelated", not "colanet"'
+    ):
+        tune(task, tmp_path, **plan, head="paper")
+
+
 def test_another_seed_is_refused_for_an_old_study(task, tuned):
     with pytest.raises(ValueError, match=r"^the study was begun with other settings: seed was 0"):
         tune(task, tuned[1], **OPTIONS, n_seeds=2, seed=1)
@@ -150,7 +171,9 @@ def test_candidates_that_are_all_refused_give_no_result(tmp_path):
     wide = Dataset(np.ones((4, 60_000), np.float32), Y)
     fixed = {"max_weight": 7.9, "max_synapses": 60_000}
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
-        tune(wide, tmp_path, fixed=fixed, genetic=GeneticSearch(4, 1), budget=Budget(4))
+        tune(
+            wide, tmp_path, head="paper", fixed=fixed, genetic=GeneticSearch(4, 1), budget=Budget(4)
+        )
     assert str(refusal.value) == (
         "every candidate was refused, since its weights could overflow a membrane; search lower "
         "max_weight, min_weight or max_synapses"
@@ -191,7 +214,10 @@ def test_bad_data_is_refused_in_one_sentence(arguments, sentence):
     ("options", "sentence"),
     [
         ({"protocol": "test"}, "protocol must be one of validation, paper, not 'test'"),
-        ({"protocol": "paper"}, "the paper's protocol ranks by accuracy on the test set; give one"),
+        (
+            {"protocol": "paper", "head": "paper"},
+            "the paper's protocol ranks by accuracy on the test set; give one",
+        ),
         ({"n_seeds": 0}, "n_seeds must be at least 1, not 0"),
         ({"seed": -1}, "seed must be from 0 to 4294967295, not -1"),
         ({"validation_fraction": 1}, "test_fraction must be above 0 and below 1, not 1"),

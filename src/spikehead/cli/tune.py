@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,10 +10,8 @@ import typer
 
 from spikehead.activations import Activations, holds_activations
 from spikehead.cli import console, options, progress, sources
-from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.registry import DEFAULT_HEAD
 from spikehead.names import shown
-from spikehead.tuning.descent import StochasticDescent
-from spikehead.tuning.genetic import GeneticSearch
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
@@ -35,11 +34,18 @@ def tune(
         Path | None, typer.Option(help="Folder of test photos, measured once, at the end.")
     ] = None,
     encoder: options.EncoderName = None,
+    head: Annotated[
+        str,
+        typer.Option(
+            help="Whose hyperparameters: decorrelated, paper (CoLaNET), or a head of another "
+            "package."
+        ),
+    ] = DEFAULT_HEAD,
     protocol: Annotated[
         Literal["validation", "paper"],
         typer.Option(
             help="Rank candidates on a validation part of the training set, or on the test set, as "
-            "the hybrid paper did."
+            "the hybrid paper did with CoLaNET."
         ),
     ] = "validation",
     experiments: Annotated[
@@ -52,7 +58,7 @@ def tune(
         list[str] | None,
         typer.Option(
             metavar="NAME=LOW:HIGH",
-            help=f"Range of a hyperparameter: {', '.join(CoLaNETParameters.about())}; repeatable.",
+            help="Range of a hyperparameter of the head, such as lam=0.1:10; repeatable.",
         ),
     ] = None,
     fix: Annotated[
@@ -60,18 +66,46 @@ def tune(
         typer.Option(metavar="NAME=VALUE", help="Value of one not to search; repeatable."),
     ] = None,
     population: Annotated[
-        int, typer.Option(min=4, help="Candidates of a generation.")
-    ] = GeneticSearch.population,
+        int | None,
+        typer.Option(
+            min=4,
+            help="Candidates of a generation.  [default: 16; of the paper's head 300]",
+            show_default=False,
+        ),
+    ] = None,
     generations: Annotated[
-        int, typer.Option(min=1, help="Generations.")
-    ] = GeneticSearch.generations,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Generations.  [default: 4; of the paper's head 12]",
+            show_default=False,
+        ),
+    ] = None,
     descent: Annotated[
-        int, typer.Option(min=0, help="Rounds of descent from the best; 0 for none.")
-    ] = StochasticDescent.rounds,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Rounds of descent from the best; 0 for none.  [default: 4; of the paper's head "
+            "12]",
+            show_default=False,
+        ),
+    ] = None,
     members: Annotated[
-        int, typer.Option(min=1, max=1000, help="Networks in a candidate's ensemble.")
-    ] = 15,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds that measure each candidate.")] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Networks in the ensemble of a CoLaNET.  [default: 15]",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Seeds that measure each candidate; one where order and chance change nothing.",
+        ),
+    ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides every draw.")] = 0,
     storage: Annotated[
         str | None,
@@ -88,7 +122,10 @@ def tune(
     ray: options.Ray = None,
     device: Annotated[
         Literal["cpu", "cuda"],
-        typer.Option(help="Compute on the CPU, or on an NVIDIA GPU, with the same result."),
+        typer.Option(
+            help="Compute on the CPU or, of the paper's head, on an NVIDIA GPU, with the same "
+            "result."
+        ),
     ] = "cpu",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
@@ -101,11 +138,22 @@ def tune(
     """
     from spikehead.tuning.study import Budget
     from spikehead.tuning.tune import tune as run
+    from spikehead.tuning.tune import tuned_head
 
+    try:
+        tuned = tuned_head(head, members)
+        tuned.check_asked(protocol, device)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from None
     ranges = dict(_range(text) for text in search or [])
     fixed = dict(_value(text) for text in fix or [])
-    genetic = GeneticSearch(population, generations)
-    rounds = StochasticDescent(descent)
+    own, after = tuned.genetic, tuned.descent
+    genetic = replace(
+        own,
+        population=own.population if population is None else population,
+        generations=own.generations if generations is None else generations,
+    )
+    rounds = replace(after, rounds=after.rounds if descent is None else descent)
     planned = genetic.n_candidates + rounds.rounds * rounds.neighbours
     done = 0
     try:
@@ -124,6 +172,7 @@ def tune(
                 findings = run(
                     dataset,
                     study,
+                    head=head,
                     protocol=protocol,
                     ranges=ranges,
                     fixed=fixed,
@@ -197,7 +246,7 @@ def _range(text: str) -> tuple[str, tuple[float, float]]:
         return name, (float(low), float(high))
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is not of the form NAME=LOW:HIGH, such as microcolumns=1:5.",
+            f"{text!r} is not of the form NAME=LOW:HIGH, such as lam=0.1:10.",
             param_hint="--search",
         ) from None
 
@@ -208,7 +257,7 @@ def _value(text: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is not of the form NAME=VALUE, such as microcolumns=1.", param_hint="--fix"
+            f"{text!r} is not of the form NAME=VALUE, such as lam=1.", param_hint="--fix"
         ) from None
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from joblib import cpu_count
 
-from spikehead.heads.colanet.parameters import CoLaNETParameters
-from spikehead.tuning.experiment import Device, Experiment, Rungs
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.tuning.experiment import Experiment, Rungs
+from spikehead.tuning.heads import Device
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
@@ -44,7 +45,7 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(
-        self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
+        self, candidates: Sequence[Hyperparameters], bars: Sequence[float]
     ) -> Future[list[Rungs]]:
         """Begin to evaluate a group, as `Experiment.evaluate` does."""
 
@@ -82,7 +83,7 @@ class Local(Executor):
         return self._n_threads
 
     def submit(
-        self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
+        self, candidates: Sequence[Hyperparameters], bars: Sequence[float]
     ) -> Future[list[Rungs]]:
         """Begin to evaluate a group."""
         evaluate = self.experiment.evaluate
@@ -127,7 +128,7 @@ class OnCluster(Executor):
         return self._cluster.n_cpus
 
     def submit(
-        self, candidates: Sequence[CoLaNETParameters], bars: Sequence[float]
+        self, candidates: Sequence[Hyperparameters], bars: Sequence[float]
     ) -> Future[list[Rungs]]:
         """Begin to evaluate a group."""
         future = self._cluster.submit(Experiment.evaluate, self._shared, candidates, bars)

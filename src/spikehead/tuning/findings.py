@@ -10,7 +10,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from spikehead.files import write_file
-from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.heads.registry import title_of
 from spikehead.tuning.candidates import ranked
 from spikehead.tuning.search import NamedRound
 from spikehead.tuning.study import Study
@@ -56,9 +57,11 @@ class Findings:
 
     Attributes
     ----------
+    head : str
+        The kind of the head that was tuned.
     protocol : {"validation", "paper"}
         What ranked the candidates.
-    parameters : CoLaNETParameters
+    parameters : Hyperparameters
         The best ones.
     accuracy : float
         Their accuracy by the protocol, the mean over the seeds.
@@ -78,8 +81,9 @@ class Findings:
         Time spent evaluating candidates.
     """
 
+    head: str
     protocol: str
-    parameters: CoLaNETParameters
+    parameters: Hyperparameters
     accuracy: float
     test_accuracies: list[float]
     n_tests: int
@@ -114,6 +118,7 @@ class Findings:
     def to_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
         return {
+            "head": self.head,
             "protocol": self.protocol,
             "ranked_by": self.ranked_by,
             "parameters": self.parameters.to_dict(),
@@ -132,7 +137,7 @@ class Findings:
         """Return the report, in Markdown."""
         tested = self.test_accuracies
         lines = [
-            "# Tuning",
+            f"# Tuning of {title_of(self.head)}",
             "",
             f"{self.n_experiments} experiments in {self.seconds:.0f} s. {self.ranked_by}",
             "",
@@ -167,13 +172,15 @@ class Findings:
         return "\n".join(lines) + "\n"
 
 
-def find(study: Study, protocol: str) -> Findings:
+def find(study: Study, head: str, protocol: str) -> Findings:
     """Return what a study has found.
 
     Parameters
     ----------
     study : Study
         The study.
+    head : str
+        The kind of the head that it tunes.
     protocol : {"validation", "paper"}
         What ranked its candidates.
 
@@ -194,6 +201,7 @@ def find(study: Study, protocol: str) -> Findings:
     tests = tests_of(study)
     mine = [test for test in tests if test["parameters"] == parameters.to_dict()]
     return Findings(
+        head=head,
         protocol=protocol,
         parameters=parameters,
         accuracy=best.accuracy,
@@ -226,7 +234,7 @@ def tests_of(study: Study) -> list[dict[str, Any]]:
     raise ValueError("the study's note of its tests is damaged: begin another study")
 
 
-def add_test(study: Study, parameters: CoLaNETParameters, accuracies: list[float]) -> None:
+def add_test(study: Study, parameters: Hyperparameters, accuracies: list[float]) -> None:
     """Note that a configuration was measured on the test set."""
     test = {"parameters": parameters.to_dict(), "accuracies": accuracies}
     study.note(_TESTS, [*tests_of(study), test])
@@ -235,7 +243,7 @@ def add_test(study: Study, parameters: CoLaNETParameters, accuracies: list[float
 def write(findings: Findings, folder: Path) -> None:
     """Write the report and the parameters to a folder."""
     files = {
-        findings.parameters_file: _json(findings.parameters.to_dict()),
+        findings.parameters_file: _json({"head": findings.head, **findings.parameters.to_dict()}),
         "report.json": _json(findings.to_dict()),
         "report.md": findings.to_markdown(),
     }

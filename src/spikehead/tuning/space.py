@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.heads.parameters import Hyperparameters
 
 Values = dict[str, float]
@@ -73,16 +72,26 @@ class Range:
         return (math.log(low), math.log(high)) if self.log else (low, high)
 
 
-def default_ranges(head: type[Hyperparameters] = CoLaNETParameters) -> dict[str, Range]:
+def default_ranges(head: type[Hyperparameters], activations: ArrayLike) -> dict[str, Range]:
     """Return the ranges of a head's hyperparameters that are searched unless told otherwise.
 
-    Those of CoLaNET are, with `saturation_range`, the nine of the hybrid paper.
+    Those of CoLaNET are the nine of the hybrid paper.
+
+    Parameters
+    ----------
+    head : type of Hyperparameters
+        The head's.
+    activations : array of float
+        Training activations, whose percentiles bound the saturation of a head that has one.
     """
-    return {
+    ranges = {
         name: _range(head, name, *about.searched)
         for name, about in head.about().items()
         if about.searched
     }
+    if "saturation" in head.about():
+        ranges["saturation"] = saturation_range(activations)
+    return ranges
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,8 @@ class SearchSpace:
 
     Parameters
     ----------
+    head : type of Hyperparameters
+        The head's.
     ranges : mapping of str to Range
         What is searched.
     fixed : mapping of str to float
@@ -99,14 +110,15 @@ class SearchSpace:
     Raises
     ------
     ValueError
-        If a name or a value is not one that CoLaNET takes, or nothing is left to search.
+        If a name or a value is not one that the head takes, or nothing is left to search.
     """
 
+    head: type[Hyperparameters]
     ranges: Mapping[str, Range]
     fixed: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        """Check names and values where CoLaNET does."""
+        """Check names and values where the head does."""
         if not self.ranges:
             raise ValueError("every hyperparameter is fixed; leave at least one to search")
         for ends in ("low", "high"):
@@ -116,39 +128,40 @@ class SearchSpace:
     @classmethod
     def of(
         cls,
+        head: type[Hyperparameters],
         activations: ArrayLike,
         ranges: Mapping[str, tuple[float, float]] | None = None,
         fixed: Mapping[str, float] | None = None,
     ) -> SearchSpace:
-        """Make the published space for some activations, changed as a user wants it.
+        """Make a head's own space for some activations, changed as a user wants it.
 
         Parameters
         ----------
-        activations : array of float
-            Training activations, whose percentiles bound the saturation.
+        head, activations
+            As of `default_ranges`.
         ranges : mapping of str to (low, high), optional
-            Other bounds, or hyperparameters beyond the nine of the hybrid paper. The scale,
+            Other bounds, or hyperparameters that are not searched by default. The scale,
             logarithmic or not, is that of the hyperparameter.
         fixed : mapping of str to float, optional
-            Hyperparameters that are not searched; without a value here those of Table 1.
+            Hyperparameters that are not searched; without a value here their defaults hold.
 
         Raises
         ------
         ValueError
-            If a name or a value is not one that CoLaNET takes.
+            If a name or a value is not one that the head takes.
         """
         ranges, fixed = ranges or {}, fixed or {}
         if both := sorted(set(ranges) & set(fixed)):
             raise ValueError(f"{both[0]} is both fixed and searched; leave one of them out")
-        searched = {**default_ranges(), "saturation": saturation_range(activations)}
+        searched = default_ranges(head, activations)
         for name, (low, high) in ranges.items():
-            CoLaNETParameters.from_dict({name: low})
+            head.from_dict({name: low})
             try:
-                searched[name] = _range(CoLaNETParameters, name, low, high)
+                searched[name] = _range(head, name, low, high)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
-        rest = {n: v for n, v in CoLaNETParameters.defaults().items() if n not in searched}
-        return cls({n: r for n, r in searched.items() if n not in fixed}, {**rest, **fixed})
+        rest = {n: v for n, v in head.defaults().items() if n not in searched}
+        return cls(head, {n: r for n, r in searched.items() if n not in fixed}, {**rest, **fixed})
 
     def values(self, positions: ArrayLike) -> Values:
         """Return the values at positions in the unit cube, one for each range."""
@@ -162,9 +175,14 @@ class SearchSpace:
         """Return where values lie in the unit cube."""
         return np.array([found.position(values[name]) for name, found in self.ranges.items()])
 
-    def parameters(self, values: Mapping[str, float]) -> CoLaNETParameters:
+    def parameters(self, values: Mapping[str, float]) -> Hyperparameters:
         """Return all hyperparameters, the searched ones as given."""
-        return CoLaNETParameters.from_dict({**self.fixed, **values})
+        return self.head.from_dict({**self.fixed, **values})
+
+    @property
+    def highest(self) -> Hyperparameters:
+        """The hyperparameters with every searched one at its high end."""
+        return self.parameters({name: found.high for name, found in self.ranges.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the space, ready for JSON."""

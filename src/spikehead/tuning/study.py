@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.heads.registry import COLANET
 from spikehead.tuning import claims
 from spikehead.tuning.candidates import Outcome
 from spikehead.tuning.executors import Executor
-from spikehead.tuning.experiment import Experiment, Rungs, cost
+from spikehead.tuning.experiment import Experiment, Rungs
 from spikehead.tuning.search import NamedRound, Search
 from spikehead.tuning.space import SearchSpace, Values
 
@@ -42,6 +43,7 @@ _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 _AHEAD = 1  # groups of candidates that wait for a CPU, so that none waits for the storage
 _POLL = 1.0  # seconds between two looks at what other processes do
 _CANDIDATE, _CLAIM, _SETTINGS = "candidate", "claim", "settings"
+_RULES_OFF = {"per_spike": False, "max_depressions": -1, "homeostasis": False}
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,7 @@ class Study:
     ) -> list[Outcome]:
         """Evaluate what nobody has; return the outcomes, in the order of the candidates."""
         everyone = [self.search.space.parameters(values) for values in proposal.candidates]
+        cost = executor.experiment.cost
         longest_first = sorted(range(len(everyone)), key=lambda place: -cost(everyone[place]))
         running: dict[Future[list[Rungs]], tuple[Trial, ...]] = {}
         while True:
@@ -222,7 +225,7 @@ class Study:
             room = budget.room(now.n_finished + len(self._mine), now.seconds)
             groups = max(executor.size + _AHEAD - len(running), 0)
             asked = free[: min(executor.group * groups, room)]
-            mine: list[tuple[CoLaNETParameters, Trial]] = []
+            mine: list[tuple[Hyperparameters, Trial]] = []
             for place in asked:
                 with usable():
                     trial = self._claimed(proposal, place)
@@ -295,7 +298,7 @@ class Study:
         self._mine[mine.number] = Trial(self._study, mine._trial_id)
         return self._mine[mine.number]
 
-    def _passes(self, trial: Trial, parameters: CoLaNETParameters, experiment: Experiment) -> bool:
+    def _passes(self, trial: Trial, parameters: Hyperparameters, experiment: Experiment) -> bool:
         """Tell whether a candidate can be evaluated; store that it is refused if it cannot."""
         try:
             experiment.check(parameters)
@@ -335,11 +338,11 @@ class Study:
     def _check_settings(self, settings: dict[str, Any]) -> None:
         """Keep the settings of a new study; refuse others for an old one."""
         settings = json.loads(json.dumps(settings))
-        known = self.notes.get(_SETTINGS)
-        if known is None:
+        found = self.notes.get(_SETTINGS)
+        if found is None:
             self.note(_SETTINGS, settings)
             return
-        known = known if isinstance(known, dict) else {}
+        known = _as_now(found) if isinstance(found, dict) else {}
         for name, value in settings.items():
             if known.get(name) != value:
                 raise ValueError(
@@ -390,6 +393,21 @@ class _Survey(NamedTuple):
     n_finished: int
     best: float
     seconds: float
+
+
+def _as_now(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a study as they are written now.
+
+    Those of version 0.2 name no head: it was CoLaNET, with rules that are gone and can be off.
+    """
+    if "head" in settings:
+        return settings
+    settings = {"head": COLANET, **settings}
+    with suppress(KeyError, TypeError, AttributeError):  # damaged: they are others, then
+        space = settings["space"]
+        fixed = {n: v for n, v in space["fixed"].items() if _RULES_OFF.get(n) != v}
+        settings["space"] = {**space, "fixed": fixed}
+    return settings
 
 
 def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.heads.colanet.classifier import CoLaNETClassifier
-from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.parameters import Hyperparameters
+from spikehead.heads.registry import COLANET, DEFAULT_HEAD, kind_of
 from spikehead.images import split
+from spikehead.tuning.colanet import TunedCoLaNET
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.executors import Executor, Local, OnCluster, OnGPU
-from spikehead.tuning.experiment import Device, Experiment, shuffled
+from spikehead.tuning.experiment import Experiment, shuffled
 from spikehead.tuning.findings import Findings, add_test, find, tests_of, write
 from spikehead.tuning.genetic import GeneticSearch
+from spikehead.tuning.heads import Device, TunedHead
 from spikehead.tuning.search import Search
 from spikehead.tuning.space import SearchSpace
 from spikehead.tuning.study import Budget, Study
@@ -37,7 +39,7 @@ class Dataset:
     Parameters
     ----------
     activations : ndarray of float, shape (n_examples, n_inputs)
-        What is learned; negative activations count as zero (hybrid paper, section 4.2).
+        What is learned; to CoLaNET negative activations count as zero (hybrid paper, section 4.2).
     labels : array of shape (n_examples,)
         Their classes, two at least.
     test_activations, test_labels : ndarray, optional
@@ -81,16 +83,38 @@ class Dataset:
         return found.hexdigest()
 
 
+def tuned_head(name: str = DEFAULT_HEAD, members: int | None = None) -> TunedHead:
+    """Return what is tuned.
+
+    Parameters
+    ----------
+    name : str, default="decorrelated"
+        As `spikehead.heads.registry.new_head` takes it.
+    members : int, optional
+        Networks in CoLaNET's ensemble. Default: 15.
+
+    Raises
+    ------
+    ValueError
+        If there is no such head, or it has no members.
+    """
+    kind = kind_of(name)
+    if kind == COLANET:
+        return TunedCoLaNET() if members is None else TunedCoLaNET(members)
+    return TunedHead(kind, members)
+
+
 def tune(
     dataset: Dataset,
     folder: str | Path,
     *,
+    head: str = DEFAULT_HEAD,
     protocol: Protocol = "validation",
     ranges: Mapping[str, tuple[float, float]] | None = None,
     fixed: Mapping[str, float] | None = None,
     genetic: GeneticSearch | None = None,
     descent: StochasticDescent | None = None,
-    members: int = 15,
+    members: int | None = None,
     n_seeds: int = 1,
     validation_fraction: float = 0.2,
     seed: int = 0,
@@ -114,20 +138,25 @@ def tune(
         What to tune on.
     folder : str or Path
         Where the results go; created where it does not exist.
+    head : str, default="decorrelated"
+        Whose hyperparameters: a kind of head, or ``"paper"``, which is CoLaNET.
     protocol : {"validation", "paper"}, default="validation"
         What ranks the candidates: accuracy on a part of the training set that they have not
         learned, so that the test set is touched once, at the end; or, as in the hybrid paper,
-        accuracy on the test set itself, which makes the best one look better than it is.
+        accuracy on the test set itself, which makes the best one look better than it is
+        (CoLaNET only).
     ranges, fixed : mapping, optional
         As in `SearchSpace.of`.
     genetic : GeneticSearch, optional
-        Default: the hybrid paper's.
+        Default: for CoLaNET the hybrid paper's, 12 generations of 300; for other heads 4 of 16.
     descent : StochasticDescent, optional
-        Default: 12 rounds of 16.
-    members : int, default=15
-        Networks in an ensemble.
+        Default: for CoLaNET 12 rounds of 16; for other heads 4 of 8.
+    members : int, optional
+        Networks in CoLaNET's ensemble. Default: 15.
     n_seeds : int, default=1
-        Seeds with which each candidate is measured: `seed`, the next one, and so on.
+        Seeds with which each candidate is measured: `seed`, the next one, and so on. Only the first
+        where the others can change nothing: to decorrelated columns without a horizon order does
+        not matter, and there is no chance in them.
     validation_fraction : float, default=0.2
         Share of each class that ranks the candidates; they learn the others.
     seed : int, default=0
@@ -143,7 +172,8 @@ def tune(
     cluster : Cluster, optional
         Where candidates are evaluated, one on each CPU. Default: on this machine.
     device : {"cpu", "cuda"}, default="cpu"
-        Where this machine computes: ``"cuda"`` is an NVIDIA GPU, with the same result.
+        Where this machine computes: ``"cuda"`` is an NVIDIA GPU, with the same result
+        (CoLaNET only).
     on_outcome : callable, optional
         Called now and then with the number of finished candidates and the highest accuracy.
 
@@ -169,6 +199,8 @@ def tune(
         raise ValueError(f"seed must be from 0 to {2**32 - n_seeds}, not {seed}")
     if device not in get_args(Device):
         raise ValueError(f"device must be one of {', '.join(get_args(Device))}, not {device!r}")
+    tuned = tuned_head(head, members)
+    tuned.check_asked(protocol, device)
     if device == "cuda":
         if cluster:
             raise ValueError("a cluster computes on CPUs; give either a cluster or the device cuda")
@@ -176,16 +208,17 @@ def tune(
 
         check_gpu()
     folder = Path(folder)
-    seeds = range(seed, seed + n_seeds)
-    space = SearchSpace.of(dataset.activations, ranges, fixed)
-    search = Search(space, genetic or GeneticSearch(), descent or StochasticDescent(), seed)
-    experiment = _ranking(dataset, protocol, validation_fraction, members, seeds)
+    space = SearchSpace.of(tuned.hyperparameters, dataset.activations, ranges, fixed)
+    search = Search(space, genetic or tuned.genetic, descent or tuned.descent, seed)
+    seeds = range(seed, seed + (n_seeds if tuned.varies(space.highest) else 1))
+    experiment = _ranking(tuned, dataset, protocol, validation_fraction, seeds)
     settings = {
+        "head": tuned.kind,
         "data": dataset.digest,
         "protocol": protocol,
         "validation_fraction": validation_fraction if protocol == "validation" else None,
-        "members": members,
-        "n_seeds": n_seeds,
+        "members": tuned.members,
+        "n_seeds": len(seeds),
     }
     folder.mkdir(parents=True, exist_ok=True)
     database = f"sqlite:///{(folder / 'study.sqlite').resolve().as_posix()}"
@@ -194,21 +227,21 @@ def tune(
         study.run(_executor(experiment, n_threads, cluster, device), budget, on_outcome)
     except KeyboardInterrupt:
         if any(outcome.complete for one in study.rounds for outcome in one.outcomes):
-            write(find(study, protocol), folder)
+            write(find(study, tuned.kind, protocol), folder)
         raise
-    best = find(study, protocol).parameters
+    best = find(study, tuned.kind, protocol).parameters
     if protocol == "validation":
-        _test(dataset, study, best, members, seeds, n_threads)
-    found = find(study, protocol)
+        _test(tuned, dataset, study, best, seeds, n_threads)
+    found = find(study, tuned.kind, protocol)
     write(found, folder)
     return found
 
 
 def _ranking(
+    head: TunedHead,
     dataset: Dataset,
     protocol: Protocol,
     validation_fraction: float,
-    members: int,
     seeds: Sequence[int],
 ) -> Experiment:
     """Return the experiment that ranks the candidates."""
@@ -217,14 +250,10 @@ def _ranking(
         learned, held_out = split(map(str, y), validation_fraction)
         if not len(held_out):
             raise ValueError("every class has one example only; validation needs at least two")
-        return Experiment(
-            X[learned], y[learned], X[held_out], y[held_out], members=members, seeds=seeds
-        )
+        return Experiment(head, X[learned], y[learned], X[held_out], y[held_out], seeds=seeds)
     if dataset.test_activations is None or dataset.test_labels is None:
         raise ValueError("the paper's protocol ranks by accuracy on the test set; give one")
-    return Experiment(
-        X, y, dataset.test_activations, dataset.test_labels, members=members, seeds=seeds
-    )
+    return Experiment(head, X, y, dataset.test_activations, dataset.test_labels, seeds=seeds)
 
 
 def _executor(
@@ -236,10 +265,10 @@ def _executor(
 
 
 def _test(
+    head: TunedHead,
     dataset: Dataset,
     study: Study,
-    parameters: CoLaNETParameters,
-    members: int,
+    parameters: Hyperparameters,
     seeds: Sequence[int],
     n_threads: int | None,
 ) -> None:
@@ -248,15 +277,13 @@ def _test(
         return
     if any(test["parameters"] == parameters.to_dict() for test in tests_of(study)):
         return
-    X, X_test = np.maximum(dataset.activations, 0), np.maximum(dataset.test_activations, 0)
     accuracies = []
     for seed in seeds:
-        head = CoLaNETClassifier(
-            **parameters.to_dict(), members=members, n_threads=n_threads, random_state=seed
-        )
-        order = shuffled(len(X), seed)
-        head.fit(X[order], dataset.labels[order])
-        accuracies.append(float(head.score(X_test, dataset.test_labels)))
+        taught = head.new(parameters, seed, n_threads)
+        order = shuffled(len(dataset.labels), seed)
+        taught.fit(taught.heard(dataset.activations[order]), dataset.labels[order])
+        X_test = taught.heard(dataset.test_activations)
+        accuracies.append(float(taught.score(X_test, dataset.test_labels)))
     add_test(study, parameters, accuracies)
 
 

@@ -65,7 +65,8 @@ class DecorrelatedParameters(Hyperparameters):
 
     lam: float = number(1.0, 1e-3, 1e3, searched=(0.1, 10), log=True)
     scale: float = number(4.0, 0.1, 100, searched=(2, 8), log=True, paper="s")
-    threshold: float = number(0.2, 1e-3, 1, searched=(0.05, 0.8), log=True, paper="f")
+    # Not searched: it settles how often columns spike, and not which of them wins.
+    threshold: float = number(0.2, 1e-3, 1, log=True, paper="f")
     width: int = number(2048, 1, MAX_INPUTS, log=True)
     horizon: int = number(0, 0, 2**31)
 
