@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import Encoder, fingerprint
 from spikehead.encoders.kind import EncoderKind, Provenance
-from spikehead.expansion import SparseExpansion
 from spikehead.images import Preprocessing
 
 _DEFAULT_SIDE = 28
@@ -101,6 +100,8 @@ class Pixels(Intensities):
     output = "expanded"
 
     def __init__(self, side: int = _DEFAULT_SIDE) -> None:
+        from spikehead.expansion import SparseExpansion  # compiled code, which imports slowly
+
         super().__init__(side)
         self.expansion = SparseExpansion((side, side))
         self.n_activations = self.expansion.n_outputs
