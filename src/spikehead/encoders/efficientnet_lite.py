@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import Encoder
-from spikehead.encoders.kind import EncoderKind, Provenance
+from spikehead.encoders.kind import EncoderKind, Norms, Provenance
 from spikehead.encoders.onnx_encoder import OnnxEncoder
 from spikehead.encoders.onnx_graph import Graph
 from spikehead.encoders.pretrained import built_file
@@ -81,6 +81,26 @@ def build(weights: Mapping[str, NDArray[Any]]) -> bytes:
     return network.file()
 
 
+def norms() -> Norms:
+    """Return mean and standard deviation of what each convolution of the ONNX file gives."""
+    weights = _read_published()
+    return {
+        layer: (weights[f"{norm}.bias"], np.abs(weights[f"{norm}.weight"]))
+        for layer, norm in _normalised(weights)
+    }
+
+
+def _normalised(weights: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str]]:
+    """Yield each convolution, and the batch normalisation that follows it."""
+    yield "_conv_stem", "_bn0"
+    for number, _ in enumerate(_blocks()):
+        block = f"_blocks.{number}"
+        layers = [f"{block}.{each}_conv" for each in ("_expand", "_depthwise", "_project")]
+        found = zip(layers, (f"{block}._bn{place}" for place in range(3)), strict=True)
+        yield from (pair for pair in found if f"{pair[0]}.weight" in weights)
+    yield "_conv_head", "_bn1"
+
+
 def _blocks() -> Iterator[tuple[int, bool]]:
     """Yield the stride of each block, and whether what goes in is added to what comes out."""
     for repeats, stride in _STAGES:
@@ -131,7 +151,7 @@ class _Network:
         n_activations = len(self._weights["_conv_head.weight"])
         means = self._graph.node("GlobalAveragePool", self._end, output="means")
         self._graph.node("Flatten", means, output="activations")
-        return self._graph.file(PREPROCESSING.shape, n_activations, NOTICE)
+        return self._graph.file(PREPROCESSING.shape, {"activations": (n_activations,)}, NOTICE)
 
     def _padding(self, kernel: int, stride: int) -> tuple[int, int]:
         """Return the pixels to add on either side; as in TensorFlow, an odd one at the end."""
@@ -204,6 +224,7 @@ KIND = EncoderKind(
     ),
     open=_open,
     range=(0.0, 6.0),
+    norms=norms,
     file=_file,
 )
 """EfficientNet-Lite0."""

@@ -92,7 +92,7 @@ class OnnxEncoder:
         self.files = {_FILE: path}
         model = _read(path)
         self._n_threads = n_threads or cpu_count()
-        self._session = _session(path, model, self._n_threads)
+        self._session = session(model, self._n_threads, path)
         self.input, self._type, shape = _input(path, self._session)
         self.output = _output(path, self._session)
         if preprocessing is None:
@@ -150,7 +150,7 @@ class OnnxEncoder:
         """Open the network that was taken along."""
         model = state.pop("_model")
         vars(self).update(state)
-        self._session = _session(self.files[_FILE], model, self._n_threads)
+        self._session = session(model, self._n_threads, self.files[_FILE])
 
     def encode(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the activations, shape (n_photos, n_activations).
@@ -229,7 +229,23 @@ def _read(path: Path) -> bytes:
         raise FileNotFoundError(f"there is no file {path}: give the path of an ONNX file") from None
 
 
-def _session(path: Path, model: bytes, n_threads: int) -> onnxruntime.InferenceSession:
+def session(model: bytes, n_threads: int, path: Path = Path()) -> onnxruntime.InferenceSession:
+    """Open a network for the CPU.
+
+    Parameters
+    ----------
+    model : bytes
+        The content of an ONNX file.
+    n_threads : int
+        Threads to compute with.
+    path : Path, optional
+        The file, for the error.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be run.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = n_threads

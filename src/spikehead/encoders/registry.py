@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from spikehead.encoders import efficientnet_lite, onnx_encoder, pixels, pretrained
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
+from spikehead.encoders.spiking import encoder as spiking_encoder
 from spikehead.names import first_line
 
 GROUP = "spikehead.encoders"
@@ -24,6 +26,7 @@ _BUILT_IN = {
     **pretrained.KINDS,
     "onnx": onnx_encoder.KIND,
     "pixels": pixels.KIND,
+    "spiking": spiking_encoder.KIND,
 }
 _registered: dict[str, EncoderKind] = {}
 
@@ -74,8 +77,9 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
         ``efficientnet_lite0``: pretrained, made of weights that come with the package.
         ``bundled``: a small one for small pictures. ``efficientnet_b0`` to ``efficientnet_b7``,
         ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
-        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``. What
-        packages have added, or `register` has.
+        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``.
+        ``spiking:NAME``: another one as a spiking network, once it is made. What packages have
+        added, or `register` has.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
 
@@ -157,7 +161,11 @@ def record(name: str) -> EncoderKind:
     name : str
         As `open_encoder` takes it. Of another name, what is known of any ONNX file.
     """
-    return _kind_of(name) or onnx_encoder.KIND
+    kind = _kind_of(name) or onnx_encoder.KIND
+    if not kind.made_of_another:
+        return kind
+    origin = record(name.partition(":")[2])
+    return replace(kind, provenance=origin.provenance, range=origin.range)
 
 
 def provenance(name: str) -> Provenance:

@@ -8,6 +8,7 @@ COMMANDS = {
     "list": "List the encoders that there are, and those that can be built.",
     "info": "Show what an encoder takes and gives.",
     "build": "Turn an encoder's pretrained weights into an ONNX file, fetching them first.",
+    "spike": "Convert an encoder into a network of spiking neurons, without training.",
     "train": "Train a backbone on photos, and make an encoder of it; run it again to go on.",
     "prune": "Train a backbone with an L1 penalty, prune it, and fine-tune it; run it again to go "
     "on.",
@@ -15,4 +16,4 @@ COMMANDS = {
     "section 3).",
 }
 
-app = group(__name__, COMMANDS, help="See, build, train, prune and scale encoders.")
+app = group(__name__, COMMANDS, help="See, build, convert, train, prune and scale encoders.")
