@@ -123,11 +123,15 @@ def pixels():
 
 
 @pytest.fixture(scope="session")
-def plain_lite():
+def plain_lite(folder):
     """Return EfficientNet-Lite0 for photos of 64 x 64 pixels."""
     whole = open_encoder(efficientnet_lite.NAME, n_threads=1)
+    model = onnx.load(whole.files["encoder"])
+    for size in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        size.dim_value = 64
+    onnx.save(model, folder / "lite.onnx")
     small = replace(whole.preprocessing, resize=64, crop=64)
-    return OnnxEncoder(whole.files["encoder"], preprocessing=small, n_threads=1)
+    return OnnxEncoder(folder / "lite.onnx", preprocessing=small, n_threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def test_a_damaged_file_is_told(lite, tmp_path):
     for damaged in (
         b"",
         content[:100],
-        content.replace(b"_conv_head.clipped", b"_conv_tail.clipped"),
+        content.replace(b"_conv_head.clipped", b"_conv_tail.clipped", 1),
     ):
         (tmp_path / "x").write_bytes(damaged)
         with pytest.raises(ValueError, match="keeps no spiking encoder"):
@@ -75,10 +75,9 @@ def test_its_last_membranes_discharge_into_a_head_step_by_step(encoder, photos):
     head = CoLaNETClassifier(saturation=saturation, members=2, grow=True)
     head.partial_fit(activations, ["a", "b", "a", "b"])
     trains = head.coding_.to_answer(activations)
-    # A spike for each threshold, the first one at half of it.
-    threshold = int(saturation * 2**encoder.network.exponent) // STEPS
-    assert threshold * STEPS == saturation * 2**encoder.network.exponent
-    counts = np.clip((2 * membranes + threshold) // (2 * threshold), 0, STEPS)
+    # A spike for each tenth of the saturation, the first one at half of it.
+    full = int(saturation * 2**encoder.network.exponent)
+    counts = np.clip((2 * STEPS * membranes + full) // (2 * full), 0, STEPS)
     for phase in range(STEPS):
         for photo, count in enumerate(counts):
             level, spikes = np.full(len(count), phase), []
@@ -94,8 +93,7 @@ def test_thresholds_that_follow_the_strength_of_a_photo_are_what_the_other_head_
 ):
     """One neuron hears all membranes, and sets the relays' thresholds: whole numbers alone."""
     membranes = encoder.membranes(photos).astype(object)
-    head = DecorrelatedColumns(grow=True)
-    head.partial_fit(encoder.encode(photos), ["a", "b", "a", "b"])
+    head = DecorrelatedColumns().fit(encoder.encode(photos), ["a", "b", "a", "b"])
     told = head.coding_.spike_counts(encoder.encode(photos))
     top, bottom = head.coding_.scale.as_integer_ratio()
     for photo, row in zip(told, membranes, strict=True):

@@ -427,11 +427,13 @@ class _Conversion:
         """Return the value as it is: a layer has its shape whatever shape that has in ONNX."""
         return self._values[node.input[0]]
 
-    def _reshaped(self, node: Any, options: Mapping[str, Any]) -> Any:
+    def _reshaped(self, node: Any, _: Mapping[str, Any]) -> Any:
         value = self._values[node.input[0]]
+        if isinstance(value, _Sigmoid):
+            value = self._layer(node.input[0])
         if value.shape[1:] != (1, 1):
             raise self._refused(node, "it reshapes maps")
-        return self._passed(node, options)
+        return value
 
     _operators: Mapping[str, Callable[[_Conversion, Any, Mapping[str, Any]], Any]] = {
         "Add": _add,
@@ -454,6 +456,7 @@ class _Conversion:
         "Sigmoid": _sigmoid,
         "Squeeze": _reshaped,
         "Sub": _subtract,
+        "Unsqueeze": _reshaped,
     }
 
     # ------------------------------------------------------------ values
@@ -575,7 +578,7 @@ class _Conversion:
         reach = min(int(reach), _LONGEST << self._bits)
         places = np.arange(-reach, reach + 1)
         steps, rows = np.unique(step, return_inverse=True)
-        table = np.rint(function(places * unit) / steps[:, None])
+        table = np.rint(function(unit * places.astype(np.float64)) / steps[:, None])
         table = np.clip(table, -self._most, self._most).astype(np.int32)
         changes = np.flatnonzero(np.diff(table).any(axis=0))
         table = table[:, changes[0] : changes[-1] + 2]
@@ -615,7 +618,9 @@ class _Conversion:
             Of their membranes' values.
         """
         pools = any(each.pools for each in total.branches)
-        shift = _shift(name, total, unit, POOLED_BITS if pools else MEMBRANE_BITS)
+        # Half of a threshold is added, too.
+        shift = _shift(name, total, unit, POOLED_BITS if pools else MEMBRANE_BITS, 0.5)
+        shift = np.minimum(shift, MEMBRANE_BITS)
         if (shift < 0).any():
             raise ValueError(f"the sums of {name} do not fit into membranes: take fewer bits")
         layer = self._rounded(name, total, unit, shift)
@@ -640,18 +645,21 @@ class _Conversion:
         return Sums(name, total.shape, self._bits, -most, most, unit, synapses, bias, shift)
 
 
-def _shift(name: str, total: _Sum, unit: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
+def _shift(
+    name: str, total: _Sum, unit: NDArray[np.float64], bits: int, more: float = 0.0
+) -> NDArray[np.int64]:
     """Return the logarithm of the largest threshold with which no sum outgrows a membrane."""
-    largest = 1 + np.abs(total.bias / unit)
-    rounding = 1.0
+    largest, rounding = more + np.abs(total.bias / unit), 1.0
     for each in total.branches:
         weights = each.in_steps() / unit[:, None, None, None]
-        largest += each.extent(weights)
+        largest = largest + each.extent(weights)
         rounding += each.extent(np.full_like(weights, 0.5)).max()
     if rounding >= 1 << bits:
         raise ValueError(f"the sums of {name} do not fit into membranes: take fewer bits")
+    # Channels that hear nothing have no say.
+    largest = np.maximum(largest, np.finfo(np.float32).tiny)
     shift = np.floor(np.log2(((1 << bits) - rounding) / largest))
-    return np.minimum(shift, MEMBRANE_BITS).astype(np.int64)
+    return np.asarray(shift, np.int64)
 
 
 def _at_least(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
