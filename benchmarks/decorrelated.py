@@ -24,6 +24,7 @@ from activations import add_arguments, chosen, synthetic
 from numpy.typing import NDArray
 from tables import show
 
+from spikehead import DecorrelatedColumns
 from spikehead.coding import signed_counts
 from spikehead.heads.decorrelated.cpu import CPUEngine, Response
 from spikehead.heads.decorrelated.network import Network
@@ -48,6 +49,21 @@ class Columns:
         """Return the class of one example, with how familiar it is or without."""
         answer = self.engine.respond(signed_counts(x[None], self.scale), cosines=familiar)
         return int(winners(answer)[0])
+
+
+class Estimator:
+    """The same as scikit-learn sees it, with all that it checks."""
+
+    def __init__(self, n_threads: int | None) -> None:
+        self.head = DecorrelatedColumns(n_threads=n_threads)
+
+    def learn(self, x: NDArray[Any], y: int) -> None:
+        """Learn one example."""
+        self.head.partial_fit(x[None], np.array([y]))
+
+    def answer(self, x: NDArray[Any]) -> int:
+        """Return the class of one example."""
+        return int(self.head.predict(x[None])[0])
 
 
 class RecursiveRidge:
@@ -97,7 +113,11 @@ def one_at_a_time(n_train: int, n_test: int, n_threads: int | None, path: Path |
     """Time single examples."""
     X, y = synthetic(n_train + n_test, 1280, 10)
     columns, ridge = Columns(1280, 10, n_threads), RecursiveRidge(1280, 10)
-    learners: dict[str, Any] = {"decorrelated columns": columns, "recursive ridge, NumPy": ridge}
+    learners: dict[str, Any] = {
+        "decorrelated columns": columns,
+        "as an estimator": Estimator(n_threads),
+        "recursive ridge, NumPy": ridge,
+    }
     if find_spec("river"):
         learners["softmax regression, River"] = River()
     seconds: dict[tuple[str, str], list[float]] = {}

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from spikehead import RECOMMENDED, CoLaNETParameters
+from spikehead import CoLaNETParameters
 
 PLACE = "<!-- hyperparameters -->"
 
 
 def table() -> str:
     """Return the table, in Markdown."""
-    lines = ["| Here | In the paper | Default | Recommended | Searched |", "| --- " * 5 + "|"]
+    lines = ["| Here | In the paper | Default | Searched |", "| --- " * 4 + "|"]
     for name, about in CoLaNETParameters.about().items():
-        default, recommended = getattr(CoLaNETParameters, name), getattr(RECOMMENDED, name)
         cells = [
             f"`{name}`",
             about.paper,
-            str(default),
-            "" if recommended == default else str(recommended),
+            str(getattr(CoLaNETParameters, name)),
             "{:g} to {:g}".format(*about.searched) if about.searched else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")

@@ -2,54 +2,58 @@
 
     python experiments/results.py
 
-The record is 10_closing_the_gap/output.txt, as its `run.py --test` printed it.
+The record is 16_decorrelated/results.json, as its `run.py` wrote it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from statistics import mean
 
 EXPERIMENTS = Path(__file__).parent
-RECORD = EXPERIMENTS / "10_closing_the_gap" / "output.txt"
+RECORD = EXPERIMENTS / "16_decorrelated" / "results.json"
 README = EXPERIMENTS.parent / "README.md"
-DATA = {"imagenette": "Imagenette", "cifar10": "CIFAR-10", "mnist": "MNIST", "digits": "digits"}
+DATA = {
+    "imagenette-300": "Imagenette, 2,400 + 600",
+    "caltech-50": "Caltech, 50 classes, 1,500 + 673",
+    "digits-pixels": "digits' pixels, 1,400 + 397",
+}
+METHODS = (
+    "decorrelated columns",
+    "CoLaNET, Table 1",
+    "class mean",
+    "cosine mean",
+    "streaming LDA",
+    "ridge",
+    "logistic regression, offline",
+)
+STREAMS = {"few": "5", "whole": "mixed", "class after class": "class after class"}
+"""The streams of the columns, and the point of each."""
 
 _BETWEEN = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- end of results -->)", re.DOTALL)
-_HEADING = re.compile(r"(?P<data>\S+), (?P<train>\d+) \+ (?P<test>\d+) +shuffled")
-_FIGURES = re.compile(r" {2,}(?P<shuffled>[\d.]+) \+- [\d.]+(?: +(?P<ordered>[\d.]+) \+- [\d.]+)?$")
 
 
 def table() -> str:
-    """Return the table: a method's accuracy on each data set, shuffled / class after class."""
-    found = _read(RECORD.read_text("utf-8"))
-    sizes = [f"{DATA[data]}, {found[data]['']}" for data in DATA]
+    """Return the table: a method's mean accuracy with few examples, and with all, in two orders."""
+    record = json.loads(RECORD.read_text("utf-8"))
     rows = [
-        ["one pass, accuracy %: shuffled / class after class", *sizes],
+        ["accuracy %: 5 a class / all, mixed / class after class", *DATA.values()],
         ["---"] * (1 + len(DATA)),
-        *(
-            [method, *(found[data][method] for data in DATA)]
-            for method in found["imagenette"]
-            if method
-        ),
+        *([method, *(_cell(record, data, method) for data in DATA)] for method in METHODS),
     ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _read(record: str) -> dict[str, dict[str, str]]:
-    """Return the cell of each method by data set, and under no name how large the set is."""
-    found: dict[str, dict[str, str]] = {}
-    for line in filter(None, record.splitlines()):
-        if heading := _HEADING.match(line):
-            sizes = f"{int(heading['train']):,} + {int(heading['test']):,}"
-            cells = found[heading["data"]] = {"": sizes}
-        elif figures := _FIGURES.search(line):
-            ordered = figures["ordered"]
-            shuffled = figures["shuffled"]
-            cells[line[: figures.start()]] = f"{shuffled} / {ordered}" if ordered else shuffled
-        else:
-            raise ValueError(f"{RECORD} has a line of another form: {line}")
-    return found
+def _cell(record: dict[str, dict[str, float]], data: str, method: str) -> str:
+    """Return the means over the orders of each stream."""
+    found = []
+    for stream, point in STREAMS.items():
+        key = f"{data} | {stream} | {method} | "
+        values = [points[point] for name, points in record.items() if name.startswith(key)]
+        found.append(f"{mean(values):.1f}" if values else "-")
+    return " / ".join(found)
 
 
 if __name__ == "__main__":

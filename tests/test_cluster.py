@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from spikehead import HybridClassifier
-from spikehead.encoders import ActivationCache, Pixels, encode_photos, open_encoder
+from spikehead.encoders import ActivationCache, Intensities, encode_photos, open_encoder
 from spikehead.encoders.pretrained import BUNDLED
 
 ray = pytest.importorskip("ray")
@@ -126,7 +126,7 @@ def test_tasks_of_a_lost_machine_run_elsewhere(cluster, machines, second, tmp_pa
 def batches_of(photos, encoder, **options):
     found = encode_photos(sorted(photos.rglob("*.png")), encoder, batch_size=20, **options)
     for batch in found:
-        yield batch.indices, batch.digests, batch.activations.tolist(), batch.problems
+        yield batch.indices, batch.digests, batch.given.tolist(), batch.problems
 
 
 def test_photos_are_encoded_as_here(cluster, photos, tmp_path):
@@ -141,12 +141,12 @@ def test_photos_are_encoded_as_here(cluster, photos, tmp_path):
 
 
 def test_learning_loses_nothing_with_a_machine(cluster, machines, second, photos):
-    class SlowPixels(Pixels):
+    class SlowPixels(Intensities):
         def encode(self, pixels):
             time.sleep(0.2)
             return super().encode(pixels)
 
-    alone, together = HybridClassifier("pixels:8"), HybridClassifier(SlowPixels(8))
+    alone, together = HybridClassifier("intensities:8"), HybridClassifier(SlowPixels(8))
     alone.learn(photos)
 
     def on_batch(lesson):
@@ -157,9 +157,22 @@ def test_learning_loses_nothing_with_a_machine(cluster, machines, second, photos
     assert second not in machines.list_all_nodes()
     assert (lesson.learned, len(lesson.skipped)) == (239, 1)
     assert together.classes == alone.classes
-    for name in ("resources", "stability", "synapses"):
+    for name in ("weights", "energies", "inhibition"):
         ours, theirs = getattr(together.head.network_, name), getattr(alone.head.network_, name)
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.usefixtures("second")
+def test_shards_are_learned_apart_and_make_the_model_of_one_pass(cluster, photos, monkeypatch):
+    monkeypatch.setattr("spikehead.models.shards.SHARD", 60)
+    alone, together = (HybridClassifier("intensities:8", head="decorrelated") for _ in range(2))
+    alone.learn(photos)
+    lesson = together.learn(photos, cluster=cluster)
+    assert (lesson.learned, len(lesson.skipped)) == (239, 1)
+    assert together.photos_learned == alone.photos_learned
+    np.testing.assert_array_equal(together.prequential, alone.prequential)
+    (ours, theirs) = (model.head.network_.weights for model in (together, alone))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max())
 
 
 def test_the_command_that_learns_loses_nothing_with_a_machine(
@@ -177,7 +190,7 @@ def test_the_command_that_learns_loses_nothing_with_a_machine(
         return learn(self, found, on_batch=then_lose, **options)
 
     monkeypatch.setattr(HybridClassifier, "learn", losing)
-    command = ("learn", photos, "--encoder", "bundled", "--members", 2, "--no-cache", "--json")
+    command = ("learn", photos, "--encoder", "bundled", "--no-cache", "--json")
     models = {"alone": (), "together": ("--ray", machines.address)}
     for name, options in models.items():
         code, out, err = run(*command, "--model", tmp_path / name, *options)
@@ -187,7 +200,7 @@ def test_the_command_that_learns_loses_nothing_with_a_machine(
     ((done, total),) = done_when_lost
     assert done < total / 2  # the others were still to be encoded
     alone, together = (HybridClassifier.load(tmp_path / name).head.network_ for name in models)
-    for name in ("resources", "stability", "synapses"):
+    for name in ("weights", "energies", "inhibition"):
         np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
 
 

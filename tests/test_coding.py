@@ -19,13 +19,11 @@ from spikehead.coding import (
     Even,
     Events,
     Signed,
-    adapt,
     bernoulli_trains,
     coded_shares,
     even_spread,
     even_trains,
     event_trains,
-    gains,
     raster,
     signed_counts,
     spike_counts,
@@ -40,35 +38,6 @@ rasters = hnp.arrays(
 def activations(elements: st.SearchStrategy[float]) -> st.SearchStrategy[NDArray[Any]]:
     shape = st.tuples(st.integers(0, 5), st.integers(1, 30))
     return hnp.arrays(np.float32, shape, elements=elements, fill=st.nothing())
-
-
-# ---------------------------------------------------------------- gains
-
-
-def test_gains_by_hand() -> None:
-    # 16 times the power is 4 times the strength, half of which the gain takes back.
-    assert gains(np.array([16.0, 1.0, 256.0, 0.0])).tolist() == pytest.approx(
-        [(68.25 / 16) ** 0.25, 68.25**0.25, (68.25 / 256) ** 0.25, 0]
-    )
-    assert gains(np.zeros(3)).tolist() == [0, 0, 0]
-
-
-@given(activations(st.floats(0, 1e6, width=32)), st.integers(0, 5))
-def test_gains_adapt_along_the_stream(X: NDArray[Any], cut: int) -> None:
-    power = np.zeros(X.shape[1])
-    pieces = np.concatenate([adapt(X[:cut], power), adapt(X[cut:], power)])
-    powers = np.cumsum(np.float64(X) ** 2, axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        expected = np.where(X > 0, X * (powers.mean(axis=1, keepdims=True) / powers) ** 0.25, 0)
-    np.testing.assert_allclose(pieces, expected, rtol=1e-9)
-    assert (adapt(X, np.zeros(X.shape[1])) == pieces).all()
-    if len(X):
-        np.testing.assert_allclose(power, powers[-1])
-
-
-def test_gains_are_finite_whatever_comes() -> None:
-    X = np.array([[1e308, 5e-324, 0], [0, 0, 1e-160], [1.0, 0, 0]])
-    assert np.isfinite(adapt(X, np.zeros(3))).all()
 
 
 # ---------------------------------------------------------------- counts
@@ -247,37 +216,18 @@ def test_a_bernoulli_answer_does_not_depend_on_the_place_in_the_batch() -> None:
 # ---------------------------------------------------------------- codings
 
 
-@pytest.mark.parametrize("homeostasis", [True, False])
 @pytest.mark.parametrize(("kind", "trains"), [(Even, even_trains), (Bernoulli, bernoulli_trains)])
-def test_a_coding_adapts_to_what_is_learned_alone(
-    kind: type[Even], trains: Any, homeostasis: bool
-) -> None:
+def test_a_coding_gives_the_trains_of_its_functions(kind: type[Even], trains: Any) -> None:
     X = np.random.default_rng(2).gamma(1.0, 1.5, (20, 9))
-    coding, power = kind(9, 2.0, homeostasis=homeostasis), np.zeros(9)
+    coding = kind(9, 2.0)
     options = {} if kind is Even else {"first": 4}
-    heard = adapt(X, power) if homeostasis else X
-    assert (coding.to_learn(X, 4).inputs == trains(heard, 2.0, **options).inputs).all()
-    assert (coding.power == power).all()
-    before = coding.state()
-    answered = trains(X[:1] * coding.gains(), 2.0)
-    assert (coding.to_answer(X[:1]).inputs == answered.inputs).all()
-    assert (coding.spike_counts(X) == spike_counts(X * coding.gains(), 2.0)).all()
+    assert (coding.to_learn(X, 4).inputs == trains(X, 2.0, **options).inputs).all()
+    assert (coding.to_answer(X[:1]).inputs == trains(X[:1], 2.0).inputs).all()
+    assert (coding.spike_counts(X) == spike_counts(X, 2.0)).all()
     assert coding.shares(X - 1) == coded_shares(X - 1, coding.spike_counts(X - 1))
-    assert (coding.power == before["power"]).all()
-    again = kind(9, 2.0, homeostasis=homeostasis)
-    again.restore(before)
-    assert (again.to_learn(X, 24).inputs == coding.to_learn(X, 24).inputs).all()
-    if homeostasis:
-        for wrong in (X[:, :8], X * np.nan):
-            for call in (again.to_answer, again.spike_counts):
-                with pytest.raises(ValueError, match=r"^activations must be finite, and of 9 inp"):
-                    call(wrong)
-        assert (again.power == coding.power).all()
 
 
-def test_events_say_that_gains_have_no_effect() -> None:
-    with pytest.warns(UserWarning, match=r'^gains have no effect with coding="events"'):
-        Events(3, homeostasis=True)
+def test_events_are_taken_as_they_are() -> None:
     spikes = np.random.default_rng(0).random((2, STEPS, 3)) < 0.5
     assert (Events(3).to_learn(spikes, 1).raster(1) == spikes[1]).all()
     assert (Events(3).spike_counts(spikes) == spikes.sum(axis=1)).all()

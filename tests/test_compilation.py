@@ -18,8 +18,8 @@ PACKAGE = Path(spikehead.__file__).parent
 PROGRAM = """
 import numpy as np
 from spikehead import coding, compilation
-coding._find_gains(np.ones(3), np.ones(3))
-print(compilation._folder(), sum(coding._find_gains.stats.cache_hits.values()))
+coding._count_signed(np.ones((1, 3)), 1.0, np.zeros((1, 3), np.int8))
+print(compilation._folder(), sum(coding._count_signed.stats.cache_hits.values()))
 """
 
 

@@ -60,12 +60,12 @@ def test_the_snippets_of_a_page_run_in_their_order(page, tmp_path, monkeypatch):
 def test_the_pictures_of_the_model_are_drawn_by_the_code():
     drawn = {name for name, _ in runpy.run_path(str(DOCS / "pictures.py"))["drawn"]()}
     shown = re.findall(r"\(images/(\w+)\.png\)", (DOCS / "model.md").read_text("utf-8"))
-    assert drawn == set(shown) - {"weights"}
+    assert drawn == set(shown)
 
 
 def test_the_table_of_hyperparameters_stands_on_its_page():
     hook = runpy.run_path(str(DOCS / "hyperparameters.py"))
     page = hook["on_page_markdown"]((DOCS / "model.md").read_text("utf-8"))
-    assert "| `relative_depression` | RELDWNEG | 0.504279665 | 0.65 | 0.3 to 1.3 |" in page
-    assert "| `saturation` | SATURATION | 2.07474 |  |  |" in page
+    assert "| `relative_depression` | RELDWNEG | 0.504279665 | 0.3 to 1.3 |" in page
+    assert "| `saturation` | SATURATION | 2.07474 |  |" in page
     assert hook["PLACE"] not in page

@@ -34,9 +34,9 @@ os.environ.pop("ORT_DISABLE_TELEMETRY", None)
 import spikehead
 assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
 assert not {"numpy", "onnxruntime", "sklearn", "importlib.metadata"} & set(sys.modules)
-from spikehead import RECOMMENDED, CoLaNETParameters
+from spikehead import CoLaNETParameters
 assert "onnxruntime" not in sys.modules
-assert isinstance(RECOMMENDED, CoLaNETParameters)
+assert CoLaNETParameters().microcolumns == 1
 from spikehead import HybridClassifier
 from spikehead.models.hybrid import HybridClassifier as same
 assert HybridClassifier is same

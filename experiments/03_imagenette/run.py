@@ -31,7 +31,7 @@ def encode(folder: Path, encoder: Encoder) -> tuple[NDArray[np.float32], NDArray
     photos = find_photos(folder)
     batches = list(encode_photos([photo.path for photo in photos], encoder))
     labels = [photos[index].label for batch in batches for index in batch.indices]
-    return np.concatenate([batch.activations for batch in batches]), np.array(labels)
+    return np.concatenate([batch.given.clip(min=0) for batch in batches]), np.array(labels)
 
 
 def main() -> None:

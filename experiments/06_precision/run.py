@@ -88,7 +88,7 @@ def pixels(photos: list[Photo], encoder: OnnxEncoder) -> NDArray[np.float32]:
 def activations(photos: list[Photo], encoder: OnnxEncoder) -> NDArray[np.float32]:
     """Return the activations of all photos, none of which may be damaged."""
     batches = encode_photos([photo.path for photo in photos], encoder)
-    return np.concatenate([batch.activations for batch in batches])
+    return np.concatenate([batch.given.clip(min=0) for batch in batches])
 
 
 def answer(

@@ -31,12 +31,6 @@ from spikehead.tuning.tune import Dataset, tune
 
 SEEDS = range(5)
 SEARCHES = ("genetic", "random")
-PAPER = {
-    name: value
-    for name, value in CoLaNETParameters().to_dict().items()
-    if name in ("max_synapses", "per_spike", "max_depressions", "homeostasis")
-}
-"""The rules of the paper; with none of these fixed, those that are recommended."""
 
 
 class Campaign(NamedTuple):
@@ -72,7 +66,10 @@ def imagenette(photos: Path, encoder_file: Path) -> Campaign:
             found = find_photos(photos / part)
             batches = list(encode_photos([photo.path for photo in found], encoder, cache))
             labels = [found[index].label for batch in batches for index in batch.indices]
-            sets += [np.concatenate([batch.activations for batch in batches]), np.array(labels)]
+            sets += [
+                np.concatenate([batch.given.clip(min=0) for batch in batches]),
+                np.array(labels),
+            ]
     return Campaign(
         *sets,
         n_searched=len(sets[0]),
@@ -125,7 +122,6 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=GeneticSearch.generations)
     parser.add_argument("--descent", type=int, default=StochasticDescent.rounds)
     parser.add_argument("--search", choices=SEARCHES, help="only this one; default: both")
-    parser.add_argument("--rules", choices=("paper", "recommended"), default="paper")
     sets = parser.add_subparsers(dest="set", required=True)
     for name, paths in (("imagenette", ("photos", "encoder_file")), ("mnist", ("folder",))):
         one = sets.add_parser(name)
@@ -152,7 +148,6 @@ def main() -> None:
             Dataset(X, y),
             arguments.study / name,
             ranges=campaign.ranges,
-            fixed=PAPER if arguments.rules == "paper" else {},
             genetic=search,
             descent=after,
             members=campaign.members,

@@ -80,7 +80,9 @@ def encoded(photos: list[Photo], model: HybridClassifier) -> Examples:
     """Return the activations and labels of the photos that can be read."""
     batches = list(encode_photos([p.path for p in photos], model.encoder, model.cache))
     labels = [photos[index].label for batch in batches for index in batch.indices]
-    return Examples(np.concatenate([batch.activations for batch in batches]), np.array(labels))
+    return Examples(
+        np.concatenate([batch.given.clip(min=0) for batch in batches]), np.array(labels)
+    )
 
 
 def table(results: list[Result], head: CoLaNETClassifier, test: Examples) -> Iterator[str]:

@@ -20,16 +20,16 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from head import activations, head_for
+from head import activations, new_default
 from networks import RESOLUTION, SCALES
 from torch import Tensor, nn
 
-from spikehead import CoLaNETClassifier
 from spikehead.backbones.backbone import Backbone
 from spikehead.backbones.export import export
 from spikehead.backbones.pruning import shrink_to
 from spikehead.backbones.weights import load_state
 from spikehead.encoders import Encoder, open_encoder
+from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.images import Photo, Preprocessing, find_photos, read_photo
 
 PREPROCESSING = Preprocessing(resize=RESOLUTION, crop=RESOLUTION)
@@ -114,20 +114,20 @@ def exported(runs: Path, scale: str, train: Sequence[Photo]) -> list[Path]:
 
 def learned(
     encoder: Encoder, train: Sequence[Photo], test: Sequence[Photo]
-) -> tuple[CoLaNETClassifier, list[float]]:
+) -> tuple[SpikingClassifier, list[float]]:
     """Return a head that has learned, and the test accuracy of one for each seed."""
     X, y = activations(train, encoder)
     X_test, y_test = activations(test, encoder)
     accuracies = []
     for seed in range(SEEDS):
         order = np.random.default_rng(seed).permutation(len(X))
-        head = head_for(encoder, seed).fit(X[order], y[order])
+        head = new_default().fit(X[order], y[order])
         accuracies.append(float(head.score(X_test, y_test)))
     return head, accuracies
 
 
 def timed(
-    encoders: dict[str, Encoder], heads: dict[str, CoLaNETClassifier], test: Sequence[Photo]
+    encoders: dict[str, Encoder], heads: dict[str, SpikingClassifier], test: Sequence[Photo]
 ) -> dict[str, float]:
     """Return the median seconds of one photo's answer with each encoder."""
 

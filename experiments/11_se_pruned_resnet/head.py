@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spikehead.encoders import Encoder, encode_photos, open_encoder
 from spikehead.heads.classifiers import SpikingClassifier
-from spikehead.heads.registry import new_head
+from spikehead.heads.registry import DEFAULT_HEAD, new_head
 from spikehead.images import Photo, find_photos
 
 MEMORY_PHOTOS = 100
@@ -27,14 +27,14 @@ def activations(
     """Return the activations of photos, and their labels."""
     batches = encode_photos([photo.path for photo in photos], encoder)
     return (
-        np.concatenate([batch.activations for batch in batches]),
+        np.concatenate([batch.given.clip(min=0) for batch in batches]),
         np.array([photo.label for photo in photos]),
     )
 
 
-def head_for(encoder: Encoder, seed: int = 0) -> SpikingClassifier:
+def new_default() -> SpikingClassifier:
     """Return a head as `spikehead learn` makes it."""
-    return new_head("recommended", encoder_saturation=encoder.saturation, seed=seed, n_threads=1)
+    return new_head(DEFAULT_HEAD, n_threads=1)
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
     photos = find_photos(sys.argv[1])
     encoder = open_encoder(sys.argv[2], n_threads=1)
     X, y = activations(photos[:: len(photos) // MEMORY_PHOTOS][:MEMORY_PHOTOS], encoder)
-    head_for(encoder).fit(X, y).predict(X)
+    new_default().fit(X, y).predict(X)
     # Unlike getrusage's, this is not the parent's at the moment of the fork.
     (kilobytes,) = re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     print(int(kilobytes) / 1000)

@@ -8,13 +8,11 @@ turns on the page was decided by these photos, so the figures for it are a littl
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from spikehead import CoLaNETClassifier
-from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.encoders import encode_photos
+from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.images import find_photos
 from spikehead.models.hybrid import HybridClassifier
 from spikehead.models.lessons import StoredLesson
@@ -35,7 +33,7 @@ def encoded(encoder, folder: Path) -> dict[str, np.ndarray]:
     }
 
 
-def accuracy(head: CoLaNETClassifier, test: dict[str, np.ndarray], classes: list[str]) -> float:
+def accuracy(head: SpikingClassifier, test: dict[str, np.ndarray], classes: list[str]) -> float:
     """Return the mean accuracy on the classes."""
     return float(np.mean([(head.predict(test[name]) == name).mean() for name in classes]))
 
@@ -45,14 +43,9 @@ def main() -> None:
     untaught = HybridClassifier(sys.argv[1])
     encoder = untaught.encoder
     train, test = (encoded(encoder, Path(sys.argv[2], part)) for part in ("train", "test"))
-    settings: dict[str, dict[str, Any]] = {
-        "Table 1": {"head": "paper"},
-        "recommended": {"head": "recommended"},
-    }
-    if encoder.name == "bundled":
-        settings["those of the demo"] = {"parameters": THROUGH_ENCODER}
-    print("| hyperparameters | photos | one after the other | in turns |\n|---|---|---|---|")
-    for name, head in settings.items():
+    heads = {"CoLaNET, Table 1": "paper", "decorrelated columns": "decorrelated"}
+    print("| head | photos | one after the other | in turns |\n|---|---|---|---|")
+    for name, head in heads.items():
         for counts in COUNTS:
             figures = []
             for seed in range(DRAWS):
@@ -62,7 +55,7 @@ def main() -> None:
                     train[label][rng.permutation(len(train[label]))[:count]]
                     for label, count in zip(classes, counts, strict=True)
                 ]
-                model = HybridClassifier(encoder, **head)
+                model = HybridClassifier(encoder, head=head)
                 in_turns = model.taught(lessons(classes, shown)).head
                 for label, X in zip(classes, shown, strict=True):
                     model.head.partial_fit(X, [label] * len(X))

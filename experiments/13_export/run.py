@@ -35,12 +35,12 @@ def main() -> None:
     parser.add_argument("encoder", type=Path)
     parser.add_argument("--simulate", action="store_true")
     options = parser.parse_args()
-    model = HybridClassifier(f"onnx:{options.encoder}", n_threads=1)
+    model = HybridClassifier(f"onnx:{options.encoder}", head="paper", n_threads=1)
     train, test = (find_photos(options.imagenette / part) for part in ("train", "test"))
     with ActivationCache(model.encoder) as model.cache:
         model.learn(options.imagenette / "train")
         batches = encode_photos([photo.path for photo in test], model.encoder, model.cache)
-        activations = np.concatenate([batch.activations for batch in batches])
+        activations = np.concatenate([batch.given.clip(min=0) for batch in batches])
     labels = np.array([model.classes.index(photo.label) for photo in test])
     by_class = model.head.decision_function(activations)
     votes = by_class[:, np.argsort(model.head.columns_)]  # in the order of the columns

@@ -74,7 +74,7 @@ def cosine(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
 
 def agreement(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
     """Return how often EfficientNet-Lite0's own classifier gives both the same answer."""
-    weights = efficientnet_lite._read_published()
+    weights = efficientnet_lite.LITE0._read_published()
     answers = [(z @ weights["_fc.weight"].T + weights["_fc.bias"]).argmax(axis=1) for z in (x, y)]
     return round(100 * float(np.mean(answers[0] == answers[1])), 2)
 
@@ -132,7 +132,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     for name, x, z in (("ann", plain_train, plain_test), ("spiking", train_x, test_x)):
         found[name] = accuracies(x, z, train.labels, test.labels, arguments.orders)
-    if arguments.encoder == efficientnet_lite.NAME:
+    if arguments.encoder == efficientnet_lite.LITE0.name:
         found["own_answer"] = agreement(test_x, plain_test)
     apart = slice(None, None, -(-len(test.paths) // MEASURED))
     return found | cost(spiking, test.pixels(plain, apart))
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("name")
     parser.add_argument("bits", type=int)
-    parser.add_argument("--encoder", default=efficientnet_lite.NAME)
+    parser.add_argument("--encoder", default=efficientnet_lite.LITE0.name)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--orders", type=int, default=5)
     found = json.dumps(measured(parser.parse_args()))

@@ -3,12 +3,13 @@
     python experiments/16_decorrelated/encode.py DATA FOLDER [NAME ...]
 
 DATA holds folders ``imagenette-300`` and ``caltech-50`` (each with ``train`` and ``test``, one
-folder a class), ``cifar10`` (zip archives ``train*.zip`` and ``test.zip``), ``mnist`` (the four
-gzipped IDX files) and ``encoders/efficientnetv2_b0.onnx``, which sees the photos; the bundled
-encoder sees MNIST and scikit-learn's digits. FOLDER gets ``NAME-train.npz`` and ``NAME-test.npz``
-with the arrays ``X``, activations as the encoder gives them, and ``y``, names of classes; what lies
-there already is kept. Of photos there is ``NAME-signed`` as well: the mean of the last residual
-stream, 192 channels that no rectifier has seen, as embeddings of today's networks are.
+folder a class; ``caltech-50`` also with ``unknown``, photos of no class), ``cifar10`` (zip archives
+``train*.zip`` and ``test.zip``), ``mnist`` (the four gzipped IDX files) and
+``encoders/efficientnetv2_b0.onnx``, which sees the photos; the bundled encoder sees MNIST and
+scikit-learn's digits. FOLDER gets ``NAME-train.npz`` and ``NAME-test.npz`` with the arrays ``X``,
+activations as the encoder gives them, and ``y``, names of classes; what lies there already is kept.
+Of photos there is ``NAME-signed`` as well: the mean of the last residual stream, 192 channels that
+no rectifier has seen, as embeddings of today's networks are.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from sklearn.datasets import load_digits
 
 from spikehead.backbones.data import read_archives
 from spikehead.encoders import open_encoder
-from spikehead.images import find_photos, read_photo
+from spikehead.images import find_photos, named_photos, read_photo
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -94,10 +95,14 @@ def mnist(folder: Path, part: str) -> Iterable[tuple[str, Any, Any]]:
 
 def folders(name: str, folder: Path, encoder: Photos) -> Iterable[tuple[str, Any, Any]]:
     """Yield a data set of photos in folders."""
-    photos = find_photos(folder)
-    found = encoder.encode(read_photo(photo.path) for photo in photos)
+    if folder.name == "unknown":
+        paths, labels = named_photos([folder])[0], []
+    else:
+        photos = find_photos(folder)
+        paths, labels = [photo.path for photo in photos], [photo.label for photo in photos]
+    found = encoder.encode(map(read_photo, paths))
     for kind, X in found.items():
-        yield name + kind, X, [photo.label for photo in photos]
+        yield name + kind, X, labels or [""] * len(paths)
 
 
 def cifar10(folder: Path, part: str, encoder: Photos) -> Iterable[tuple[str, Any, Any]]:
@@ -128,7 +133,7 @@ def main() -> None:
     }
     options.folder.mkdir(parents=True, exist_ok=True)
     for name in options.names or sources:
-        for part in ("test", "train"):
+        for part in ("test", "train", *(["unknown"] if name == "caltech-50" else [])):
             if (options.folder / f"{name}-{part}.npz").exists():
                 continue
             for one, X, y in sources[name](part):

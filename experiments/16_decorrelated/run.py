@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spikehead import RECOMMENDED, CoLaNETClassifier, CoLaNETParameters, DecorrelatedColumns
+from spikehead import CoLaNETClassifier, DecorrelatedColumns
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import accuracy, learn_stream
 from spikehead.evaluation.rivals import NearestClassMean, StreamingLDA, StreamingRidge
@@ -88,20 +88,13 @@ class Rectified(CoLaNETClassifier):  # type: ignore[misc]
         return super().predict(X.clip(min=0))
 
 
-def colanet(parameters: CoLaNETParameters) -> Callable[[int], Any]:
-    """Return how to make CoLaNET; its saturation is taken from the first batch."""
-    values = parameters.to_dict() | {"saturation": "auto"}
-    return lambda seed: Rectified(**values, random_state=seed, n_threads=1)
-
-
 METHODS: dict[str, Callable[[int], Any]] = {
     "decorrelated columns": lambda _: DecorrelatedColumns(n_threads=1),
     "cosine mean": lambda _: CosineMean(),
     "class mean": lambda _: NearestClassMean(),
     "streaming LDA": lambda _: StreamingLDA(),
     "ridge": lambda _: StreamingRidge(),
-    "CoLaNET, Table 1": colanet(CoLaNETParameters()),
-    "CoLaNET, recommended": colanet(RECOMMENDED),
+    "CoLaNET, Table 1": lambda seed: Rectified(saturation="auto", random_state=seed, n_threads=1),
     "logistic regression, offline": lambda _: Offline(),
 }
 

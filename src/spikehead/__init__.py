@@ -9,14 +9,13 @@ __version__ = "0.2.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from spikehead.heads.colanet import RECOMMENDED, CoLaNETParameters
+    from spikehead.heads.colanet import CoLaNETParameters
     from spikehead.heads.colanet.classifier import CoLaNETClassifier
     from spikehead.heads.decorrelated import DecorrelatedParameters
     from spikehead.heads.decorrelated.classifier import DecorrelatedColumns
     from spikehead.models.hybrid import HybridClassifier
 else:
     _HOMES = {
-        "RECOMMENDED": "heads.colanet",
         "CoLaNETClassifier": "heads.colanet.classifier",
         "CoLaNETParameters": "heads.colanet",
         "DecorrelatedColumns": "heads.decorrelated.classifier",
@@ -38,7 +37,6 @@ else:
 
 
 __all__ = [
-    "RECOMMENDED",
     "CoLaNETClassifier",
     "CoLaNETParameters",
     "DecorrelatedColumns",

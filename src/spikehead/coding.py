@@ -1,13 +1,12 @@
 """Activations -> spike counts -> spike trains.
 
-A coding is an object: it knows how strong activations are (saturation, or the example itself), has
-gains that adapt, counts and rounds, and says what it loses. The functions beside it are its parts.
+A coding is an object: it knows how strong activations are (saturation, or the example itself),
+counts and rounds, and says what it loses. The functions beside it are its parts.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -19,16 +18,13 @@ from scipy import sparse
 
 from spikehead.compilation import compiled
 from spikehead.randomness import counted, keys, mix
-from spikehead.state import Stateful, Variable
+from spikehead.state import Stateful
 
 STEPS = 10
 """Presentation steps: how long an example spikes (specification, section 1)."""
 
 _BERNOULLI = 3  # what the random key is for
 _NAN = "activations must be numbers, and some are NaN"
-
-STRONGEST = 1e300
-"""No power or ratio of powers is above, so that gains are finite."""
 
 AUTO_PERCENTILE = 99.5
 """Percentile of the first positive activations that a saturation is which fits them."""
@@ -83,54 +79,6 @@ class SpikeTrains:
         for group, pattern in enumerate(self.patterns[phase]):
             masks[self.inputs[bounds[group] : bounds[group + 1]]] |= pattern
         return (masks >> np.arange(STEPS)[:, None] & 1).astype(bool)
-
-
-def gains(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what each input's activations are multiplied by where inputs are homeostatic.
-
-    The square root of how strong inputs are over how strong this one is, both as root mean
-    squares: a gain goes half of the way, in logarithms, to making all inputs equally strong.
-
-    Parameters
-    ----------
-    power : ndarray of float64, shape (n_inputs,)
-        Sum of the squares of each input's activations so far.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_inputs,)
-        Zero for inputs that were never active.
-    """
-    found = np.empty(len(power))
-    _find_gains(np.ascontiguousarray(power, np.float64), found)
-    return found
-
-
-def adapt(activations: NDArray[Any], power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Multiply a stream of activations by gains that go on adapting.
-
-    Parameters
-    ----------
-    activations : ndarray of float, shape (n_presentations, n_inputs)
-        Not negative.
-    power : ndarray of float64, shape (n_inputs,)
-        As of `gains`; each presentation adds to it before it is multiplied.
-
-    Raises
-    ------
-    ValueError
-        If an activation is not finite, or there are not as many as inputs.
-    """
-    if activations.ndim != 2 or activations.shape[1:] != power.shape:
-        raise ValueError(
-            f"activations must have the shape (n_presentations, {len(power)}), not "
-            f"{activations.shape}"
-        )
-    if not np.isfinite(activations).all():
-        raise ValueError("activations must be finite, and some are NaN or infinity")
-    amplified = np.empty(activations.shape)
-    _adapt(activations, power, amplified)
-    return amplified
 
 
 def spike_counts(activations: ArrayLike, saturation: float) -> NDArray[np.uint8]:
@@ -406,7 +354,7 @@ class Coding(Stateful, ABC):
     """
 
     events: ClassVar[bool] = False
-    graph: ClassVar[str] = ""
+    graph: str = ""
 
     def __init__(self, n_inputs: int) -> None:
         self.n_inputs = n_inputs
@@ -469,61 +417,36 @@ class Even(Coding):
     n_inputs : int
         Number of inputs.
     saturation : float
-        Activation, times its gain, from which an input spikes at every step.
-    homeostasis : bool, default=False
-        Whether inputs have gains that adapt to how strong their activations have been.
+        Activation from which an input spikes at every step.
     seed : int, default=0
         Decides what is left to chance: here nothing is.
-
-    Attributes
-    ----------
-    power : ndarray of float64, shape (n_inputs,)
-        Sum of the squares of each input's activations so far; zero without `homeostasis`.
     """
 
-    # Models from before there were gains do not need them.
-    variables = (Variable("power", np.float64, ("n_inputs",), (0, STRONGEST), optional=True),)
-    power: NDArray[np.float64]
     graph = """
     single = Cast <to = 1> (activations)
     precise = Cast <to = 11> (single)
-    amplified = Mul (precise, gains)
-    scaled = Mul (amplified, scale)
+    scaled = Mul (precise, scale)
     clipped = Clip (scaled, no_spikes, most_spikes)
     raised = Add (clipped, half)
     counts = Floor (raised)
     """
 
-    def __init__(
-        self, n_inputs: int, saturation: float, *, homeostasis: bool = False, seed: int = 0
-    ) -> None:
+    def __init__(self, n_inputs: int, saturation: float, *, seed: int = 0) -> None:
         self.saturation = saturation
-        self.homeostasis = homeostasis
         self.seed = seed
         super().__init__(n_inputs)
 
-    def gains(self) -> NDArray[np.float64]:
-        """Return what each input's activations are multiplied by."""
-        return gains(self.power) if self.homeostasis else np.ones(self.n_inputs)
-
     def spike_counts(self, X: Any) -> NDArray[np.uint8]:
         """Return how often each input spikes for activations that are to be answered."""
-        return spike_counts(self._amplified(X), self.saturation)
+        return spike_counts(dense(X), self.saturation)
 
     def to_answer(self, X: Any) -> SpikeTrains:
-        """Return the spike trains of activations that are to be answered."""
-        return even_trains(self._amplified(X), self.saturation)
-
-    def to_learn(self, X: Any, first: int) -> SpikeTrains:  # noqa: ARG002
-        """Return the spike trains of activations that are to be learned; gains adapt to them."""
-        return even_trains(self._adapted(X), self.saturation)
+        """Return the spike trains of activations."""
+        return even_trains(dense(X), self.saturation)
 
     def fitting_saturation(self, X: Any) -> float:
-        """Return the `AUTO_PERCENTILE` of the positive activations, times gains; 1 if none is."""
-        if self.homeostasis:
-            values = adapt(dense(X), np.zeros(self.n_inputs))
-        else:
-            values = X.data if sparse.issparse(X) else X
+        """Return the `AUTO_PERCENTILE` of the positive activations; 1 if none is."""
+        values = X.data if sparse.issparse(X) else X
         positive = values[values > 0].astype(np.float64)
         return float(np.percentile(positive, AUTO_PERCENTILE)) if positive.size else 1.0
 
@@ -552,33 +475,15 @@ class Even(Coding):
     def constants(self) -> dict[str, NDArray[Any]]:
         """Return what the operators of `graph` need, by name."""
         return {
-            "gains": self.gains(),
             "scale": np.array(STEPS / self.saturation),
             "no_spikes": np.array(0.0),
             "most_spikes": np.array(float(STEPS)),
             "half": np.array(0.5),
         }
 
-    def _amplified(self, X: Any) -> NDArray[Any]:
-        activations = dense(X)
-        if not self.homeostasis:
-            return activations
-        if activations.shape[-1:] != (self.n_inputs,) or not np.isfinite(activations).all():
-            raise ValueError(
-                f"activations must be finite, and of {self.n_inputs} inputs, not in the shape "
-                f"{activations.shape}"
-            )
-        return np.asarray(activations * gains(self.power))
-
-    def _adapted(self, X: Any) -> NDArray[Any]:
-        if not self.homeostasis:
-            return dense(X)
-        self.make_writable()
-        return adapt(dense(X), self.power)
-
 
 class Bernoulli(Even):
-    """Rate coding by chance (hybrid paper, section 3.1); it has the saturation and gains of `Even`.
+    """Rate coding by chance (hybrid paper, section 3.1); it has the saturation of `Even`.
 
     The seed and the number of a presentation decide its spikes; what is only answered has number 0.
     """
@@ -588,11 +493,11 @@ class Bernoulli(Even):
     def to_answer(self, X: Any) -> SpikeTrains:
         """Return the spike trains of activations that are to be answered."""
         numbers = np.zeros(X.shape[0], np.int64)
-        return _by_chance(self._amplified(X), self.saturation, self.seed, numbers)
+        return _by_chance(dense(X), self.saturation, self.seed, numbers)
 
     def to_learn(self, X: Any, first: int) -> SpikeTrains:
-        """Return the spike trains of activations that are to be learned; gains adapt to them."""
-        return bernoulli_trains(self._adapted(X), self.saturation, seed=self.seed, first=first)
+        """Return the spike trains of activations that are to be learned."""
+        return bernoulli_trains(dense(X), self.saturation, seed=self.seed, first=first)
 
 
 class Events(Coding):
@@ -602,26 +507,13 @@ class Events(Coding):
     ----------
     n_inputs : int
         Number of inputs.
-    saturation, homeostasis, seed
+    saturation, seed
         As of `Even`; without effect.
     """
 
     events = True
 
-    def __init__(
-        self,
-        n_inputs: int,
-        saturation: float = 1.0,  # noqa: ARG002
-        *,
-        homeostasis: bool = False,
-        seed: int = 0,  # noqa: ARG002
-    ) -> None:
-        if homeostasis:
-            warnings.warn(
-                'gains have no effect with coding="events", which takes spikes as they are: leave '
-                "homeostasis out",
-                stacklevel=2,
-            )
+    def __init__(self, n_inputs: int, saturation: float = 1.0, *, seed: int = 0) -> None:  # noqa: ARG002
         super().__init__(n_inputs)
 
     def spike_counts(self, X: Any) -> NDArray[np.uint8]:
@@ -709,28 +601,6 @@ _EVEN_PATTERNS = np.array(
     [(1 << np.arange(STEPS)) @ even_spread(range(1, STEPS + 1), phase) for phase in range(STEPS)],
     np.int32,
 )
-
-
-@compiled
-def _find_gains(power: Any, gains: Any) -> None:
-    total = 0.0
-    for i in range(len(power)):
-        total += power[i]
-    mean = total / len(power)
-    for i in range(len(power)):
-        ratio = min(mean / power[i], STRONGEST) if power[i] > 0 else 0.0
-        gains[i] = np.sqrt(np.sqrt(ratio))
-
-
-@compiled
-def _adapt(activations: Any, power: Any, amplified: Any) -> None:
-    for p in range(len(activations)):
-        for i in range(len(power)):
-            activation = np.float64(activations[p, i])
-            power[i] = min(power[i] + activation * activation, STRONGEST)
-        _find_gains(power, amplified[p])
-        for i in range(len(power)):
-            amplified[p, i] *= np.float64(activations[p, i])
 
 
 @compiled

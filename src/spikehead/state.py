@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -204,3 +204,11 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
         bounds = f"from {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name} must be a whole number {bounds}, not {value!r}")
     return int(value)
+
+
+def fraction(name: str, value: Any) -> float:
+    """Return a number from 0 to 1; of anything else, say that `name` must be one."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 <= float(value) <= 1:
+        raise ValueError(f"{name} must be a number from 0 to 1, not {value!r}")
+    return float(value)

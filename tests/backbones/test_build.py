@@ -32,10 +32,20 @@ def test_builds_from_a_file_once_and_keeps_it(tmp_path, cache):
     assert encoder.preprocessing == Preprocessing(resize=256, crop=224)
 
 
+class OfTimm(EfficientNet):
+    """Goes in two steps as timm's models do; with `pre_logits`, up to what the classifier gets."""
+
+    def forward_features(self, images):
+        return self.features(images)
+
+    def forward_head(self, features, pre_logits=False):
+        assert pre_logits
+        return features.mean((2, 3))
+
+
 def test_builds_any_model_of_timm(tmp_path, cache, monkeypatch):
     torch.manual_seed(0)
-    network = EfficientNet(replace(VARIANTS["efficientnet_cifar"], width=0.25), classes=7)
-    network.reset_classifier = network.replace_head
+    network = OfTimm(replace(VARIANTS["efficientnet_cifar"], width=0.25), classes=7)
     start = network.state_dict()
     config = {
         "input_size": (3, 32, 32),
@@ -47,7 +57,7 @@ def test_builds_any_model_of_timm(tmp_path, cache, monkeypatch):
     }
     timm = types.ModuleType("timm")
     timm.is_model = lambda name: name == "owl.small"
-    timm.create_model = lambda name, **options: network
+    timm.create_model = lambda name, pretrained, exportable: network
     timm.data = types.SimpleNamespace(resolve_model_data_config=lambda model: config)
     monkeypatch.setitem(sys.modules, "timm", timm)
     file = build("timm:owl.small", precision="float16")
@@ -59,13 +69,15 @@ def test_builds_any_model_of_timm(tmp_path, cache, monkeypatch):
     )
     theirs = tmp_path / "mine.pth"
     torch.save({"state_dict": start, "epoch": 1}, theirs)
-    network.replace_head(7)
     told = []
     build("timm:owl.small", weights=theirs, tell=told.append)
     assert told == [f"the weights 'state_dict' of {theirs} are taken"]
     torch.save({"x": torch.zeros(1)}, theirs)
-    with pytest.raises(ValueError, match=r"does not hold the weights of timm:owl\.small: f"):
+    with pytest.raises(ValueError, match=r"does not hold the weights of timm:owl\.small: c"):
         build("timm:owl.small", weights=theirs)
+    monkeypatch.delattr(OfTimm, "forward_head")
+    with pytest.raises(ValueError, match=r"timm:owl\.small does not pool what it sees: choose"):
+        build("timm:owl.small", precision="int8")
     with pytest.raises(ValueError, match="timm has no model 'owl'"):
         build("timm:owl")
 

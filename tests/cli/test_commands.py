@@ -127,7 +127,7 @@ def test_the_reference_is_written_from_the_commands():
 
 
 def test_info_sets_no_head_to_work(tmp_path):
-    model = HybridClassifier("pixels:2", members=3)
+    model = HybridClassifier("intensities:2")
     model.save(tmp_path)
     activations = np.ones((2, 4), np.float32)
     storage.add_lesson(tmp_path, StoredLesson(1, "a", 0.0, np.eye(2, 32, dtype="u1"), activations))
@@ -142,7 +142,7 @@ def test_info_sets_no_head_to_work(tmp_path):
 def test_predicting_imports_what_it_uses(tmp_path):
     model, photo = tmp_path / "model", tmp_path / "a.png"
     Image.new("L", (2, 2), 200).save(photo)
-    classifier = HybridClassifier("pixels:2", members=1)
+    classifier = HybridClassifier("intensities:2")
     classifier.learn([photo], ["a"])
     classifier.save(model)
     done, modules = started("predict", str(model), str(photo), "--no-cache")

@@ -22,12 +22,12 @@ def photos(tmp_path):
 
 
 def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_path):
-    heads = ("paper", "recommended", "decorrelated", tmp_path / "own.json")
+    heads = ("decorrelated", "paper", tmp_path / "own.json")
     heads[-1].write_text('{"head": "decorrelated", "lam": 2}')
     (photos / "digit 1" / "broken.png").write_text("no photo")
     (photos / "digit 1" / "notes.txt").write_text("no photo either")
     options = ("--seeds", "2", "--members", "3", "--threads", "1", *FEW)
-    encoder = ("--encoder", "pixels:8", *(part for head in heads for part in ("--head", head)))
+    encoder = ("--encoder", "intensities:8", *(part for head in heads for part in ("--head", head)))
     code, out, err = run("compare", photos, *encoder, *options, "--json")
     document = json.loads(out)
     assert code == 0
@@ -35,7 +35,7 @@ def test_photos_and_their_activations_give_the_same_accuracies(run, photos, tmp_
     assert (document["train"], document["test"], document["seeds"]) == (120, 30, 2)
     assert [one["photo"] for one in document["skipped"]] == [str(photos / "digit 1" / "broken.png")]
     assert document["left_out"]["files"] == {".txt": 1}
-    ours = ["CoLaNET, paper", "CoLaNET, recommended", "decorrelated columns"]
+    ours = ["decorrelated columns", "CoLaNET, paper"]
     names = [method["name"] for method in document["methods"]]
     assert names == [
         *ours,
@@ -80,7 +80,7 @@ def test_failures(run, photos, tmp_path):
         assert (code, out) == (1, "")
         assert message in err
         assert len(err.strip().splitlines()) == 1
-    code, _, err = run("compare", tmp_path / "all.npz", "--encoder", "pixels:8")
+    code, _, err = run("compare", tmp_path / "all.npz", "--encoder", "intensities:8")
     assert code == 2
     assert "activations are encoded already; leave it out, or give photos" in err
     code, _, err = run("compare", photos, "--against", "magic")

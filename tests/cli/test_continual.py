@@ -60,7 +60,7 @@ def test_what_is_not_used_of_photos_is_told(run, digit_photos):
     broken = photos / "digit 0" / "broken.png"
     broken.write_text("no photo")
     (photos / "digit 1" / "notes.txt").write_text("no photo either")
-    found = document(run, photos, photos, "--encoder", "pixels:8")
+    found = document(run, photos, photos, "--encoder", "intensities:8")
     assert (found["train"] + found["test"], found["left_out"]["files"]) == (120, {".txt": 2})
     assert [one["photo"] for one in found["skipped"]] == [
         str(photos / "digit 0" / "broken.png")

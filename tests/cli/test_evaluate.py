@@ -21,7 +21,7 @@ def photos(tmp_path):
 
 
 def test_report_is_written_beside_its_json(run, photos, tmp_path):
-    model = HybridClassifier("pixels:8", members=2)
+    model = HybridClassifier("intensities:8")
     model.learn(photos)
     model.save(tmp_path / "model")
     report = tmp_path / "report.html"
@@ -46,7 +46,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(run, photos,
 
 def test_the_accuracy_is_noted_in_the_card(run, photos, tmp_path):
     folder = tmp_path / "model"
-    model = HybridClassifier("pixels:8", members=2)
+    model = HybridClassifier("intensities:8")
     model.learn(sorted(photos.rglob("*.png")), ["dark"] * 10)
     model.save(folder)
     card = folder / "README.md"

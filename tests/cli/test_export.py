@@ -14,7 +14,7 @@ def photos(digit_photos):
 
 @pytest.fixture
 def model(run, photos, tmp_path):
-    run("learn", photos, "--model", tmp_path / "model", "--encoder", "bundled", "--members", "2")
+    run("learn", photos, "--model", tmp_path / "model", "--encoder", "bundled")
     return tmp_path / "model"
 
 
@@ -45,7 +45,7 @@ def test_failures_are_one_sentence_and_exit_with_1(run, photos, model, tmp_path,
     damaged.mkdir()
     (damaged / "model.json").write_text("{")
     pixels = tmp_path / "pixels"
-    run("learn", photos, "--model", pixels, "--encoder", "pixels:8", "--members", "1")
+    run("learn", photos, "--model", pixels, "--encoder", "intensities:8")
     onnx = ("--onnx", tmp_path / "a.onnx")
     int8 = (*onnx, "--precision", "int8", "--calibration")
     failures = [
@@ -54,7 +54,10 @@ def test_failures_are_one_sentence_and_exit_with_1(run, photos, model, tmp_path,
         (("export", model, "--onnx", tmp_path), f"cannot write {tmp_path}: Is a directory"),
         (("export", model, "--nir", tmp_path / "no" / "a.nir"), "a.nir: No such file or directory"),
         (("export", model, *int8, tmp_path / "none"), f"{tmp_path / 'none'} does not exist: "),
-        (("export", pixels, *int8, photos), "pixels:8 has no weights to quantise: use float32"),
+        (
+            ("export", pixels, *int8, photos),
+            "intensities:8 has no weights to quantise: use float32",
+        ),
     ]
     for arguments, message in failures:
         code, out, err = run(*arguments)

@@ -27,7 +27,7 @@ def test_without_an_address_ray_is_started_and_ended(run, photos, tmp_path, monk
     models = tmp_path / "here", tmp_path / "cluster"
     for model, options in zip(models, ((), ("--ray",)), strict=True):
         code, out, err = run(
-            "learn", photos, "--model", model, "--encoder", "pixels:8", "--json", *options
+            "learn", photos, "--model", model, "--encoder", "intensities:8", "--json", *options
         )
         assert code == 0, err
         assert "ray" not in err.replace(str(tmp_path), "")
@@ -35,7 +35,7 @@ def test_without_an_address_ray_is_started_and_ended(run, photos, tmp_path, monk
         assert (report["learned"], len(report["skipped"])) == (6, 1)
     assert not ray.is_initialized()
     here, cluster = (HybridClassifier.load(model).head.network_ for model in models)
-    np.testing.assert_array_equal(here.resources, cluster.resources)
+    np.testing.assert_array_equal(here.weights, cluster.weights)
 
 
 @pytest.mark.parametrize("command", ["learn", "tune"])
@@ -43,7 +43,7 @@ def test_a_cluster_that_is_not_there_fails_in_one_sentence(run, photos, tmp_path
     pytest.importorskip("ray")
     pytest.importorskip("optuna")
     where = ("--model" if command == "learn" else "--study", tmp_path / "result")
-    options = ("--encoder", "pixels:8", "--ray", "nonsense")
+    options = ("--encoder", "intensities:8", "--ray", "nonsense")
     code, _, err = run(command, photos, *where, *options)
     assert code == 1
     assert err.startswith("Error: cannot join a Ray cluster at 'nonsense'")
@@ -54,7 +54,7 @@ def test_a_cluster_that_is_not_there_fails_in_one_sentence(run, photos, tmp_path
 def test_a_missing_extra_names_what_to_install(run, photos, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "spikehead.cluster", raising=False)
     monkeypatch.setitem(sys.modules, "ray", None)
-    options = ("--model", tmp_path / "model", "--encoder", "pixels:8", "--ray")
+    options = ("--model", tmp_path / "model", "--encoder", "intensities:8", "--ray")
     code, _, err = run("learn", photos, *options)
     assert code == 1
     assert err == "Error: a cluster needs Ray; install it with: pip install 'spikehead[ray]'\n"

@@ -54,7 +54,7 @@ def start(tmp_path):
         process.communicate()
 
 
-NEW = ("--encoder", "pixels:8", "--members", "2", "--rate", "10000")
+NEW = ("--encoder", "intensities:8", "--rate", "10000")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -128,7 +128,7 @@ def test_tls(start, tmp_path):
 def test_says_what_is_wrong(run, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"")
-    HybridClassifier("pixels:8", members=1).save(tmp_path / "model")
+    HybridClassifier("intensities:8").save(tmp_path / "model")
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
     wrongs = [

@@ -57,7 +57,7 @@ def test_learn_takes_what_tune_finds_in_photos(run, tmp_path):
         Image.fromarray(grey).save(folder / f"{number:04}.png")
     (tmp_path / "train" / "digit 0" / "broken.png").write_bytes(b"no photo")
     (tmp_path / "test" / "notes.txt").write_text("no photo either")
-    study, model, encoder = tmp_path / "study", tmp_path / "model", ("--encoder", "pixels:8")
+    study, model, encoder = tmp_path / "study", tmp_path / "model", ("--encoder", "intensities:8")
     where = ("--test", tmp_path / "test", "--study", study)
     code, out, err = run("tune", tmp_path / "train", *where, *encoder, *SMALL, "--json")
     assert code == 0, err
@@ -95,12 +95,12 @@ def test_a_missing_extra_names_what_to_install(run, digits, monkeypatch):
     ("arrays", "sentence"),
     [
         (None, f"does not exist: {ADVICE}"),
-        (b"text", f"is not an .npz file of arrays: {ADVICE}"),
+        (b"text", f"is no .npz file of arrays: {ADVICE}"),
         ({"features": np.ones(3)}, f"holds no X, but features: {ADVICE}"),
         (
             {"X": np.ones((3, 2)), "y": np.arange(2)},
-            ": the training set has 3 examples but labels in the shape (2,); give one label an "
-            "example",
+            ": X has the shape (3, 2) and y (2,); X must be numbers in the shape (examples, "
+            "activations), with one label in y for each example",
         ),
     ],
 )

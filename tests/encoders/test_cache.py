@@ -10,7 +10,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from spikehead.encoders import ActivationCache, Pixels
+from spikehead.encoders import ActivationCache, Intensities
 from spikehead.encoders import cache as cache_module
 
 
@@ -31,7 +31,7 @@ def holds(cache, expected):
 
 @pytest.fixture
 def cache(tmp_path):
-    with ActivationCache(Pixels(8), tmp_path) as cache:
+    with ActivationCache(Intensities(8), tmp_path) as cache:
         yield cache
 
 
@@ -40,7 +40,7 @@ def test_what_was_kept_comes_back_bit_for_bit(cache, tmp_path):
     cache.put(activations(range(40)))
     assert holds(cache, activations(range(40)))
     assert cache.get(digest(40)) is None
-    with ActivationCache(Pixels(8), tmp_path) as again:
+    with ActivationCache(Intensities(8), tmp_path) as again:
         assert holds(again, activations(range(40)))
 
 
@@ -52,21 +52,21 @@ def test_what_comes_back_can_be_written_to(cache):
 
 def test_each_encoder_has_its_own(cache, tmp_path):
     cache.put(activations([0]))
-    with ActivationCache(Pixels(9), tmp_path) as other:
+    with ActivationCache(Intensities(9), tmp_path) as other:
         assert other.get(digest(0)) is None
         other.put(activations([0], side=9))
     assert holds(cache, activations([0]))
-    assert cache.path.stem == Pixels(8).fingerprint
+    assert cache.path.stem == Intensities(8).fingerprint
 
 
 def test_the_folder_is_made(tmp_path):
-    with ActivationCache(Pixels(8), tmp_path / "a" / "b") as cache:
+    with ActivationCache(Intensities(8), tmp_path / "a" / "b") as cache:
         assert cache.path.is_file()
 
 
 def test_the_default_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "mine"))
-    with ActivationCache(Pixels(8)) as cache:
+    with ActivationCache(Intensities(8)) as cache:
         assert cache.path.parent == tmp_path / "mine"
 
 
@@ -103,7 +103,7 @@ def test_a_changed_value_counts_as_absent(cache):
 
 @pytest.mark.parametrize("damage", ["replaced", "overwritten", "cut off"])
 def test_a_damaged_database_is_set_aside(tmp_path, damage):
-    with ActivationCache(Pixels(8), tmp_path) as cache:
+    with ActivationCache(Intensities(8), tmp_path) as cache:
         cache.put(activations(range(100)))
     content = cache.path.read_bytes()
     broken = {
@@ -118,7 +118,7 @@ def test_a_damaged_database_is_set_aside(tmp_path, damage):
     )
 
     def use():
-        with ActivationCache(Pixels(8), tmp_path) as cache:
+        with ActivationCache(Intensities(8), tmp_path) as cache:
             for number in range(100):
                 cache.get(digest(number))
             cache.put(activations(range(50)))
@@ -142,7 +142,7 @@ def test_a_database_that_is_damaged_while_in_use(cache, tmp_path):
 
 def kept_in(folder):
     """Return whether activations can be kept in a folder, where there are none yet."""
-    with ActivationCache(Pixels(8), folder) as cache:
+    with ActivationCache(Intensities(8), folder) as cache:
         assert cache.get(digest(0)) is None
         cache.put(activations([0]))
         return cache.get(digest(0)) is not None
@@ -163,16 +163,16 @@ def damaged(content, place):
 @pytest.mark.filterwarnings("ignore:the activation cache")
 def test_no_flipped_bit_gives_other_activations_or_an_error(tmp_path):
     kept = activations(range(3), side=2)
-    path = tmp_path / f"{Pixels(2).fingerprint}.sqlite"
+    path = tmp_path / f"{Intensities(2).fingerprint}.sqlite"
     with closing(sqlite3.connect(path)) as small:
         small.executescript("PRAGMA page_size = 512; VACUUM;")
-    with ActivationCache(Pixels(2), tmp_path) as cache:
+    with ActivationCache(Intensities(2), tmp_path) as cache:
         cache.put(kept)
     content = path.read_bytes()
     lost = set()
     for place in range(len(content)):
         path.write_bytes(damaged(content, place))
-        with ActivationCache(Pixels(2), tmp_path) as cache:
+        with ActivationCache(Intensities(2), tmp_path) as cache:
             lost |= lost_of(cache, kept)
             cache.put(dict(list(kept.items())[: place % 2]))
             lost |= lost_of(cache, kept)
@@ -182,12 +182,12 @@ def test_no_flipped_bit_gives_other_activations_or_an_error(tmp_path):
 @pytest.mark.filterwarnings("ignore:the activation cache")
 def test_a_cache_that_is_cut_off_anywhere_loses_entries_and_nothing_else(tmp_path):
     kept = activations(range(60))
-    with ActivationCache(Pixels(8), tmp_path) as cache:
+    with ActivationCache(Intensities(8), tmp_path) as cache:
         cache.put(kept)
     content = cache.path.read_bytes()
     for length in range(0, len(content), 1000):
         cache.path.write_bytes(content[:length])
-        with ActivationCache(Pixels(8), tmp_path) as cut:
+        with ActivationCache(Intensities(8), tmp_path) as cut:
             lost_of(cut, kept)
             cut.put(kept)
             assert holds(cut, kept)
@@ -206,7 +206,7 @@ def test_an_entry_in_the_place_of_another_counts_as_missing(cache):
 def test_the_cache_of_another_encoder_counts_as_empty(cache, tmp_path):
     cache.put(activations([0]))
     cache.close()
-    other = Pixels(8)
+    other = Intensities(8)
     other.fingerprint = "0" * 64
     cache.path.rename(tmp_path / f"{other.fingerprint}.sqlite")
     with ActivationCache(other, tmp_path) as renamed:
@@ -215,14 +215,14 @@ def test_the_cache_of_another_encoder_counts_as_empty(cache, tmp_path):
 
 def test_a_cache_of_the_first_format_is_begun_anew_in_silence(tmp_path):
     row = activations([0])[digest(0)]
-    with closing(sqlite3.connect(tmp_path / f"{Pixels(8).fingerprint}.sqlite")) as old, old:
+    with closing(sqlite3.connect(tmp_path / f"{Intensities(8).fingerprint}.sqlite")) as old, old:
         old.execute(
             "CREATE TABLE activations (digest BLOB PRIMARY KEY, activations BLOB NOT NULL, "
             "checksum INTEGER NOT NULL)"
         )
         entry = digest(0), row.tobytes(), zlib.crc32(row.tobytes())
         old.execute("INSERT INTO activations VALUES (?, ?, ?)", entry)
-    with ActivationCache(Pixels(8), tmp_path) as cache:
+    with ActivationCache(Intensities(8), tmp_path) as cache:
         assert cache.get(digest(0)) is None
         cache.put(activations([0]))
         assert holds(cache, activations([0]))
@@ -237,7 +237,7 @@ def test_a_cache_of_the_first_format_is_begun_anew_in_silence(tmp_path):
     ],
 )
 def test_a_database_of_another_program_is_set_aside(tmp_path, schema):
-    with closing(sqlite3.connect(tmp_path / f"{Pixels(8).fingerprint}.sqlite")) as other:
+    with closing(sqlite3.connect(tmp_path / f"{Intensities(8).fingerprint}.sqlite")) as other:
         other.execute(schema)
     with pytest.warns(UserWarning, match=r"^the activation cache .* is damaged: it was set aside"):
         kept_there = kept_in(tmp_path)
@@ -246,7 +246,7 @@ def test_a_database_of_another_program_is_set_aside(tmp_path, schema):
 
 def without(folder, reason):
     """Assert that work goes on without the cache in a folder, after one sentence."""
-    path = re.escape(str(folder / f"{Pixels(8).fingerprint}.sqlite"))
+    path = re.escape(str(folder / f"{Intensities(8).fingerprint}.sqlite"))
     sentence = (
         rf"^cannot use the activation cache {path} \({reason}\): photos are encoded without it; "
         r"name another folder with --cache or in the environment variable SPIKEHEAD_CACHE$"
@@ -260,7 +260,7 @@ def without(folder, reason):
 def test_a_folder_that_cannot_be_used_is_done_without(tmp_path):
     (tmp_path / "file").touch()
     without(tmp_path / "file", ".*[Ee]xists.*")
-    aside = tmp_path / f"{Pixels(8).fingerprint}.damaged"
+    aside = tmp_path / f"{Intensities(8).fingerprint}.damaged"
     aside.mkdir()
     aside.with_suffix(".sqlite").write_bytes(b"no database" * 100)
     without(tmp_path, ".*directory.*")
@@ -270,7 +270,7 @@ def test_a_folder_that_cannot_be_used_is_done_without(tmp_path):
 @pytest.mark.parametrize("beside", ["", "-journal", "-wal"])
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
 def test_only_regular_files_are_opened(tmp_path, kind, beside):
-    path = tmp_path / f"{Pixels(8).fingerprint}.sqlite{beside}"
+    path = tmp_path / f"{Intensities(8).fingerprint}.sqlite{beside}"
     outside = tmp_path / "outside"
     outside.write_bytes(b"")
     {
@@ -295,10 +295,10 @@ def test_a_user_without_any_folder_works_without_a_cache(monkeypatch):
 PROGRAM = """
 import resource, sys, warnings
 import numpy as np
-from spikehead.encoders import ActivationCache, Pixels
+from spikehead.encoders import ActivationCache, Intensities
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-with ActivationCache(Pixels(8), sys.argv[1]) as cache:
+with ActivationCache(Intensities(8), sys.argv[1]) as cache:
     for number in range(10_000):
         row = np.random.default_rng(number).random(64, np.float32)
         with warnings.catch_warnings(record=True) as caught:
@@ -316,7 +316,7 @@ def test_a_full_disk_keeps_what_was_there(tmp_path):
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     kept, message = run.stdout.strip().split("|")
     assert int(kept) > 10
-    with ActivationCache(Pixels(8), tmp_path) as cache:
+    with ActivationCache(Intensities(8), tmp_path) as cache:
         start = f"cannot use the activation cache {cache.path} (disk I/O error): photos are encoded"
         assert message.startswith(start)
         assert holds(cache, activations(range(int(kept))))

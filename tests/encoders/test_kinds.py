@@ -104,7 +104,7 @@ COMMANDS = """
 
     photos, model = sys.argv[1:]
     run("encoder", "list", "--json")
-    run("learn", photos, "--model", model, "--encoder", "columns:8", "--members", "2", "--no-cache")
+    run("learn", photos, "--model", model, "--encoder", "columns:8", "--no-cache")
     for photo in sorted(Path(photos).rglob("*.png")):
         run("predict", model, str(photo), "--json")
     """
@@ -137,14 +137,14 @@ def test_a_package_that_cannot_be_loaded_says_so(site, monkeypatch):
         open_encoder("columns:3")
     with pytest.warns(UserWarning, match=sentence):
         assert "columns" not in kinds()
-    open_encoder("pixels:3")  # the others do not need it
+    open_encoder("intensities:3")  # the others do not need it
 
 
 class Mean:
     """The mean light of a photo."""
 
     def __init__(self):
-        pixels = open_encoder("pixels:2")
+        pixels = open_encoder("intensities:2")
         self.name, self.saturation, self.n_activations, self.files = "mean", 1.0, 1, {}
         self.preprocessing, self.fingerprint = pixels.preprocessing, "0" * 64
 
@@ -157,7 +157,7 @@ class Mean:
 
 def test_what_could_not_be_loaded_is_not_saved(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("spikehead.encoders.registry._registered", {})
-    model = HybridClassifier(Mean(), members=1)
+    model = HybridClassifier(Mean())
     with pytest.raises(ValueError, match=r"^a model with the encoder mean could not be loaded"):
         model.save(tmp_path / "model")
     assert not storage.is_model(tmp_path / "model")
@@ -174,7 +174,7 @@ def test_what_could_not_be_loaded_is_not_saved(photos, tmp_path, monkeypatch):
     shown = sorted(photos.rglob("*.png"))
     assert loaded.predict(shown) == model.predict(shown)
     assert HybridClassifier("mean").encoder.fingerprint == "0" * 64
-    with pytest.raises(ValueError, match=r"no encoder 'mean:3'.*pixels:SIDE or mean$"):
+    with pytest.raises(ValueError, match=r"no encoder 'mean:3'.*activations:N or mean$"):
         open_encoder("mean:3")
     for name in ("pixels", "a:b", ""):
         with pytest.raises(ValueError, match="cannot be named"):

@@ -272,7 +272,7 @@ def test_a_real_encoder_tells_real_classes_apart(real_data):
         labels = sorted({photo.label for photo in photos})
         some = [[p.path for p in photos if p.label == label][:n] for label in labels]
         batches = encode_photos([path for paths in some for path in paths], encoder)
-        activations = np.concatenate([batch.activations for batch in batches])
+        activations = np.concatenate([batch.given for batch in batches])
         return activations.reshape(len(labels), n, -1)
 
     means = encoded("train", 10).mean(1)

@@ -7,7 +7,7 @@ from spikehead.encoders import built_file, open_encoder, restore_encoder
 from spikehead.images import Preprocessing
 
 
-@pytest.mark.parametrize("name", ["pixels", "pixels:8"])
+@pytest.mark.parametrize("name", ["pixels", "pixels:8", "intensities", "intensities:8"])
 def test_pixels_by_name(name):
     assert open_encoder(name).name == name
 
@@ -24,9 +24,11 @@ def test_onnx_by_name(save_network):
 )
 def test_an_unknown_name_lists_what_there_is(name):
     message = (
-        f"there is no encoder {name!r}: choose efficientnet_lite0, bundled, efficientnet_b0, "
-        "efficientnet_b1, efficientnet_b2, efficientnet_b3, efficientnet_b4, efficientnet_b5, "
-        "efficientnet_b6, efficientnet_b7, resnet18, timm:NAME, onnx:PATH, pixels or pixels:SIDE"
+        f"there is no encoder {name!r}: choose efficientnet_lite0, efficientnet_lite1, "
+        "efficientnet_lite2, bundled, efficientnet_b0, efficientnet_b1, efficientnet_b2, "
+        "efficientnet_b3, efficientnet_b4, efficientnet_b5, efficientnet_b6, efficientnet_b7, "
+        "resnet18, timm:NAME, hf:ORG/NAME, hf:FOLDER, onnx:PATH, pixels, pixels:SIDE, intensities, "
+        "intensities:SIDE, activations:N or spiking:NAME"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         open_encoder(name)
@@ -37,7 +39,7 @@ def test_an_encoder_is_restored_from_its_description_and_files(save_network, tmp
     path.with_suffix(".json").write_text(
         '{"preprocessing": {"resize": 9, "crop": 8, "std": [1, 1, 1]}, "saturation": 3}'
     )
-    for original in (open_encoder("pixels:8"), open_encoder(f"onnx:{path}")):
+    for original in map(open_encoder, ("pixels:8", "intensities:8", f"onnx:{path}")):
         files = {
             role: shutil.move(file, tmp_path / f"{role}-0123.onnx")
             for role, file in original.files.items()

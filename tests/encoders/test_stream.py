@@ -7,11 +7,11 @@ import threading
 import numpy as np
 import pytest
 
-from spikehead.encoders import ActivationCache, OnnxEncoder, Pixels, encode_photos
+from spikehead.encoders import ActivationCache, Intensities, OnnxEncoder, encode_photos
 from spikehead.images import Preprocessing, read_photo
 
 
-class CountingPixels(Pixels):
+class CountingPixels(Intensities):
     """Counts the photos that it prepares and encodes."""
 
     prepared = encoded = 0
@@ -32,18 +32,18 @@ class CountingPixels(Pixels):
 
 
 def expected(paths):
-    encoder = Pixels(8)
+    encoder = Intensities(8)
     return encoder.encode(np.stack([encoder.preprocessing(read_photo(path)) for path in paths]))
 
 
 def together(batches):
-    return np.concatenate([batch.activations for batch in batches])
+    return np.concatenate([batch.given for batch in batches])
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 25, 100])
 def test_photos_are_encoded_in_the_order_given(photos, batch_size):
     given = photos[::-1]
-    batches = list(encode_photos(given, Pixels(8), batch_size=batch_size))
+    batches = list(encode_photos(given, Intensities(8), batch_size=batch_size))
     assert all(len(batch.indices) == batch_size for batch in batches[:-1])
     assert [index for batch in batches for index in batch.indices] == list(range(25))
     np.testing.assert_array_equal(together(batches), expected(given))
@@ -51,7 +51,7 @@ def test_photos_are_encoded_in_the_order_given(photos, batch_size):
     assert digests == [hashlib.sha256(path.read_bytes()).digest() for path in given]
 
 
-def test_negative_activations_count_as_zero(photos, save_network, tmp_path):
+def test_activations_of_either_sign(photos, save_network, tmp_path):
     encoder = OnnxEncoder(save_network(), preprocessing=Preprocessing(8, 8))
     with ActivationCache(encoder, tmp_path / "cache") as cache:
         for _ in range(2):  # the second time from the cache
@@ -59,13 +59,12 @@ def test_negative_activations_count_as_zero(photos, save_network, tmp_path):
             pixels = np.stack([encoder.preprocessing(read_photo(path)) for path in photos[:3]])
             np.testing.assert_array_equal(batch.given, encoder.encode(pixels))
             assert (batch.given < 0).any()
-            np.testing.assert_array_equal(batch.activations, np.maximum(batch.given, 0))
 
 
 def test_photos_that_cannot_be_read_are_left_out_with_the_reason(photos, tmp_path):
     (tmp_path / "diary.jpg").write_text("dear diary")
     given = [tmp_path / "gone.jpg", *photos[:3], tmp_path / "diary.jpg", str(photos[3])]
-    first, second, third = encode_photos(given, Pixels(8), batch_size=2)
+    first, second, third = encode_photos(given, Intensities(8), batch_size=2)
     assert (first.indices, first.problems) == ([1], {0: "it does not exist"})
     assert (second.indices, second.problems) == ([2, 3], {})
     assert (third.indices, third.problems) == (
@@ -76,15 +75,15 @@ def test_photos_that_cannot_be_read_are_left_out_with_the_reason(photos, tmp_pat
 
 
 def test_a_batch_without_a_readable_photo_and_no_photos_at_all():
-    (batch,) = encode_photos([b"", b"x"], Pixels(8))
-    assert (batch.indices, batch.digests, batch.activations.shape) == ([], [], (0, 64))
+    (batch,) = encode_photos([b"", b"x"], Intensities(8))
+    assert (batch.indices, batch.digests, batch.given.shape) == ([], [], (0, 64))
     assert list(batch.problems) == [0, 1]
-    assert list(encode_photos([], Pixels(8))) == []
+    assert list(encode_photos([], Intensities(8))) == []
 
 
 def test_contents_in_place_of_paths(photos):
-    (batch,) = encode_photos([path.read_bytes() for path in photos], Pixels(8))
-    np.testing.assert_array_equal(batch.activations, expected(photos))
+    (batch,) = encode_photos([path.read_bytes() for path in photos], Intensities(8))
+    np.testing.assert_array_equal(batch.given, expected(photos))
 
 
 def test_what_is_in_the_cache_is_neither_decoded_nor_encoded_again(photos, tmp_path):
@@ -99,10 +98,10 @@ def test_what_is_in_the_cache_is_neither_decoded_nor_encoded_again(photos, tmp_p
 
 def test_copies_of_a_photo(photos, tmp_path):
     given = [photos[0], photos[1], photos[0]]
-    with ActivationCache(Pixels(8), tmp_path) as cache:
+    with ActivationCache(Intensities(8), tmp_path) as cache:
         for _ in range(2):
-            (batch,) = encode_photos(given, Pixels(8), cache)
-            np.testing.assert_array_equal(batch.activations, expected(given))
+            (batch,) = encode_photos(given, Intensities(8), cache)
+            np.testing.assert_array_equal(batch.given, expected(given))
 
 
 def test_no_more_than_two_batches_are_read_ahead_and_stopping_ends_the_threads(photos):
@@ -118,9 +117,9 @@ def test_no_more_than_two_batches_are_read_ahead_and_stopping_ends_the_threads(p
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from spikehead.encoders import ActivationCache, Pixels, encode_photos
+from spikehead.encoders import ActivationCache, Intensities, encode_photos
 
-class SlowPixels(Pixels):
+class SlowPixels(Intensities):
     def encode(self, pixels):
         time.sleep(0.03)
         return super().encode(pixels)

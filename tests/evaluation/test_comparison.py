@@ -103,3 +103,13 @@ def test_operations_of_the_head_are_those_of_its_network(digits):
     assert answer == pytest.approx(synaptic + 15 * 2 * 10)
     updates = network.resource_updates / network.presentations
     assert lesson == pytest.approx(answer + updates)
+
+
+def test_each_head_hears_what_it_can_of_signed_activations():
+    """What tells the classes apart lies below zero, where CoLaNET hears nothing."""
+    y = np.array(list("ab") * 20)
+    X = np.float32([[2, 1, -1, 0] if label == "a" else [2, 1, 0, -1] for label in y])
+    heads = [spiking(head, head) for head in ("decorrelated", "paper")]
+    ours, paper = compare(Examples(X, y), Examples(X, y), heads, seeds=1)
+    assert (ours.accuracies, paper.accuracies) == ([1.0], [0.5])
+    assert (ours.incremental_accuracies, paper.incremental_accuracies) == ([1.0], [0.5])

@@ -60,8 +60,8 @@ def test_work_is_what_the_reference_records(silent_synapses):
             synaptic += sum(seen.input[:, s].sum() for s in head.network_.synapses[member])
             neurons += seen.potentials.size
             for change in seen.changes:
-                eligible = np.count_nonzero(change.eligibility)
-                resources += len(change.eligibility) if silent_synapses > 0 else eligible
+                active = change.active
+                resources += len(active) if silent_synapses > 0 else active.sum()
     work = measure_energy(head, activations).learning.counts
     assert work[SYNAPTIC_OPERATION] == pytest.approx(synaptic / 40)
     assert work[NEURON_UPDATE] == neurons / 40

@@ -54,7 +54,7 @@ def test_files_of_activations(tmp_path):
         read_activations(path)
     np.savez(path, X=[[1.5, -2.0], [0.0, 3.0]], y=[1, 2])
     examples = read_activations(path)
-    assert examples.X.tolist() == [[1.5, 0.0], [0.0, 3.0]]
+    assert examples.X.tolist() == [[1.5, -2.0], [0.0, 3.0]]
     assert examples.y.tolist() == ["1", "2"]
     np.savez(path, X=np.ones((3, 2)), y=np.array([1.0, 2.0, np.nan]))
     with pytest.raises(

@@ -77,7 +77,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(photos):
-    model = HybridClassifier("pixels:8", members=3, n_threads=1)
+    model = HybridClassifier("intensities:8", head="paper", members=3, n_threads=1)
     model.learn(photos / "train")
     return model
 
@@ -161,8 +161,7 @@ def test_firing_is_what_the_reference_counts(model, photos):
     network = model.head.network_
     activations = activations_of(model, paths)
     firing = measure_firing(model.head, activations)
-    amplified = activations * model.head.coding_.gains()
-    trains = even_trains(amplified, network.parameters.saturation)
+    trains = even_trains(activations, network.parameters.saturation)
     spikes, winners, silent = [], [], []
     for happened in reference.run(network, trains):
         for seen in happened:
@@ -223,7 +222,7 @@ def test_a_full_disk_leaves_the_old_report_whole(model, photos, tmp_path, monkey
 
 
 def test_decorrelated_columns_have_a_report(photos, tmp_path):
-    model = HybridClassifier("pixels:8", head="decorrelated", n_threads=1)
+    model = HybridClassifier("intensities:8", n_threads=1)
     model.learn(photos / "train")
     result = evaluate_photos(model, photos / "test")
     html, data = write_report(tmp_path / "r.html", model, result, title="decorrelated")

@@ -72,13 +72,13 @@ def test_dry_run_on_imagenette(script, real_data, tmp_path, monkeypatch, capsys)
         (tmp_path / "imagenet" / (number if place % 2 else name.title())).symlink_to(source)
     output = tmp_path / "results"
     monkeypatch.setenv("SPIKEHEAD_CACHE", str(tmp_path / "cache"))
-    options = ["--encoder", "pixels:16", "--per-class", "15", "--seeds", "2"]
+    options = ["--encoder", "intensities:16", "--per-class", "15", "--seeds", "2"]
     places = [tmp_path / "imagenet", tmp_path / "classes.txt", "--output", output]
     monkeypatch.setattr(sys, "argv", ["run", *map(os.fspath, places), *options])
     script.main()
     printed = capsys.readouterr().out
     assert printed == (output / "table.txt").read_text()
-    assert "120 + 30 photos of 10 classes, pixels:16, 256 activations, 2 seeds" in printed
+    assert "120 + 30 photos of 10 classes, intensities:16, 256 activations, 2 seeds" in printed
     # A dense layer of 256 x 1,000 and one of 1,000 x 10 weights, 9.6 pJ each.
     assert re.search(r"ANN, 12 epochs .* 2\.55 ", printed)
     report = json.loads((output / "report.json").read_text())

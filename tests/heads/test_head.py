@@ -58,7 +58,7 @@ def test_it_is_found_by_its_name() -> None:
     assert {"colanet", "decorrelated", "skeleton"} <= kinds().keys()
     assert head_class("skeleton").title == "a walking skeleton"
     with pytest.raises(ValueError, match=r"^there is no head 'perceptron'; there are colanet, dec"):
-        HybridClassifier("pixels:8", head="perceptron")
+        HybridClassifier("intensities:8", head="perceptron")
 
 
 def test_it_is_an_estimator_in_pieces_of_any_size() -> None:
@@ -102,7 +102,7 @@ def test_a_state_that_is_not_of_this_network_is_refused() -> None:
 def test_a_model_has_it_and_keeps_it(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = HybridClassifier("pixels:8", head="skeleton", rate=0.25, seed=3)
+    model = HybridClassifier("intensities:8", head="skeleton", rate=0.25, seed=3)
     lesson = model.learn(photos)
     assert lesson.learned == model.head.network_.presentations == 60
     assert 0 < model.prequential.mean() < 1
@@ -130,14 +130,14 @@ def test_a_model_has_it_and_keeps_it(
 def test_a_model_without_the_package_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    HybridClassifier("pixels:8", head="skeleton").save(tmp_path / "model")
+    HybridClassifier("intensities:8", head="skeleton").save(tmp_path / "model")
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"of the unknown kind 'skeleton': upgrade spikehead, or"):
         HybridClassifier.load(tmp_path / "model")
 
 
 def test_the_service_teaches_it(photos: Path, tmp_path: Path) -> None:
-    HybridClassifier("pixels:8", head="skeleton").save(tmp_path / "model")
+    HybridClassifier("intensities:8", head="skeleton").save(tmp_path / "model")
     contents = {
         folder.name: [path.read_bytes() for path in sorted(folder.iterdir())]
         for folder in sorted(photos.iterdir())

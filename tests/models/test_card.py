@@ -78,7 +78,7 @@ def test_what_people_read():
         ("bundled", ("trained on CIFAR-10", "MIT")),
         ("efficientnet_b3", ("published by torchvision", "BSD-3-Clause")),
         ("timm:resnet50", ("weights published by timm", "https://huggingface.co/timm")),
-        ("pixels:8", ("computed, not trained", "none needed")),
+        ("intensities:8", ("computed, not trained", "none needed")),
         ("onnx:/home/ann/secret/own.onnx", ("a file of the model's maker", "not known")),
     ],
 )

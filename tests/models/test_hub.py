@@ -311,7 +311,7 @@ def made(tmp_path_factory) -> Path:
     """Photos, and a model folder with a lesson and with things that are not the model's."""
     made = tmp_path_factory.mktemp("made")
     folder = made / "mine" / "digits"
-    classifier = HybridClassifier("pixels:8", members=2, n_threads=1)
+    classifier = HybridClassifier("intensities:8", n_threads=1)
     teach(classifier, made / "photos", range(5))
     classifier.save(folder)
     storage.add_lesson(folder, lesson(1))
@@ -451,7 +451,7 @@ def test_a_repository_of_something_else_is_left_alone(model, stand_in):
 def test_a_model_is_replaced_only_if_asked_for(model, tmp_path):
     hub.push(model, REPOSITORY)
     there = tmp_path / "there"
-    HybridClassifier("pixels:4").save(there)
+    HybridClassifier("intensities:4").save(there)
     storage.add_lesson(there, lesson(7))
     before = all_files(there)
     with pytest.raises(

@@ -4,7 +4,6 @@ import hashlib
 import re
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +12,24 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from spikehead import (
-    RECOMMENDED,
     CoLaNETClassifier,
     CoLaNETParameters,
+    DecorrelatedParameters,
     HybridClassifier,
 )
 from spikehead.coding import STEPS, even_trains
-from spikehead.encoders import ActivationCache, Pixels, open_encoder
+from spikehead.encoders import ActivationCache, Intensities, open_encoder
 from spikehead.encoders.pretrained import BUNDLED
 from spikehead.heads.colanet import reference
-from spikehead.images import find_photos
 from spikehead.models import storage
 from spikehead.models.lessons import StoredLesson
 
-PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3, max_depressions=2)
+PARAMETERS = CoLaNETParameters(saturation=1.0, microcolumns=2, potentiation=0.3)
 
 
 def make(**options) -> HybridClassifier:
     options = {"parameters": PARAMETERS, "members": 3, **options}
-    return HybridClassifier("pixels:8", **options)
+    return HybridClassifier("intensities:8", **options)
 
 
 def write_digits(folder: Path, digits: range, per_class: int, first: int = 0) -> Path:
@@ -62,8 +60,8 @@ def test_photos(tmp_path):
 
 def state(model: HybridClassifier) -> tuple[bytes | int, ...]:
     network = model.head.network_
-    arrays = network.resources, network.stability, network.depressions, model.head.coding_.power
-    return *(array.tobytes() for array in arrays), network.presentations, network.resource_updates
+    arrays = network.resources.tobytes(), network.stability.tobytes()
+    return *arrays, network.presentations, network.resource_updates
 
 
 def assert_same(one: HybridClassifier, other: HybridClassifier, photos) -> None:
@@ -150,7 +148,7 @@ def test_votes_and_names_are_in_the_order_in_which_classes_came(tmp_path, test_p
 
 
 def test_a_refused_lesson_adds_no_class(photos, test_photos):
-    class Broken(Pixels):
+    class Broken(Intensities):
         broken = False
 
         def encode(self, pixels):
@@ -276,7 +274,7 @@ def test_saving_takes_the_lessons_into_the_model(lessons, test_photos, tmp_path)
 
 
 def test_a_lesson_of_another_encoder_is_refused(lessons, tmp_path):
-    model = HybridClassifier("pixels:4", members=1)
+    model = HybridClassifier("intensities:4")
     model.save(tmp_path / "model")
     storage.add_lesson(tmp_path / "model", lessons[0])
     sentence = (
@@ -286,7 +284,7 @@ def test_a_lesson_of_another_encoder_is_refused(lessons, tmp_path):
     with pytest.raises(ValueError, match=sentence):
         HybridClassifier.load(tmp_path / "model")
     with pytest.raises(ValueError, match=sentence):
-        HybridClassifier("pixels:4", members=1).save(tmp_path / "model")
+        HybridClassifier("intensities:4").save(tmp_path / "model")
 
 
 def test_a_model_that_knows_nothing_can_be_saved(photos, test_photos, tmp_path):
@@ -303,7 +301,7 @@ def test_threads_and_the_cache_change_nothing(photos, test_photos, tmp_path):
     plain = make(n_threads=1)
     plain.learn(photos)
     for _ in range(2):  # the second time from the cache
-        cache = ActivationCache(open_encoder("pixels:8"), tmp_path / "cache")
+        cache = ActivationCache(open_encoder("intensities:8"), tmp_path / "cache")
         cached = make(n_threads=2, cache=cache)
         cached.learn(photos)
         assert_same(plain, cached, test_photos)
@@ -319,7 +317,7 @@ def test_the_seed_decides_the_order(photos):
     assert sorted(orders[0]) == sorted(orders[2])
 
 
-class Signed(Pixels):
+class Signed(Intensities):
     """Grey pixels, less `middle`: below it they are negative."""
 
     def __init__(self, middle):
@@ -335,7 +333,7 @@ def test_what_counts_as_zero_is_said(photos, test_photos):
     given = np.array([np.asarray(Image.open(p)).ravel() / 255 for p in photos.rglob("*.png")]) - 0.4
     clipped = np.mean((given.clip(max=0) ** 2).sum(axis=1) / (given**2).sum(axis=1))
     assert 0.25 < clipped < 0.75
-    message = f"^{clipped:.0%} of what the encoder pixels:8 gives .* counts as zero: "
+    message = f"^{clipped:.0%} of what the encoder intensities:8 gives .* counts as zero: "
     with pytest.warns(UserWarning, match=message):
         lesson = model.learn(photos)
     assert lesson.shares.clipped == pytest.approx(clipped)
@@ -347,7 +345,7 @@ def test_what_counts_as_zero_is_said(photos, test_photos):
     assert 0 < lesson.shares.clipped < 0.05
 
 
-class Scaled(Pixels):
+class Scaled(Intensities):
     """Grey pixels, `scale` times as strong; it does not know its saturation."""
 
     def __init__(self, scale):
@@ -361,12 +359,14 @@ class Scaled(Pixels):
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_the_saturation_fits_the_first_photos(photos, test_photos, scale):
-    model = HybridClassifier(Scaled(scale), members=3)
-    lesson = model.learn(photos, order="as-given")
-    first = find_photos(photos)[:32]
-    activations = np.array([np.asarray(Image.open(photo.path)).ravel() / 255 for photo in first])
-    auto = CoLaNETClassifier(**{**RECOMMENDED.to_dict(), "saturation": "auto"}, members=3)
-    auto.fit(np.float32(activations) * np.float32(scale), [photo.label for photo in first])
+    options = {"saturation": "auto", "members": 3}
+    model = HybridClassifier(Scaled(scale), head="paper", **options)
+    stream = sorted(photos.rglob("*.png"), key=lambda photo: photo.name)
+    labels = [photo.parent.name for photo in stream]
+    lesson = model.learn(stream, labels, order="as-given")
+    activations = np.array([np.asarray(Image.open(photo)).ravel() / 255 for photo in stream[:32]])
+    auto = CoLaNETClassifier(**options)
+    auto.fit(np.float32(activations) * np.float32(scale), labels[:32])
     saturation = model.head.parameters_.saturation
     assert saturation == pytest.approx(auto.parameters_.saturation)
     assert 0.2 * scale < saturation < 2 * scale
@@ -384,13 +384,14 @@ def test_a_model_saved_before_its_first_photo_still_fits_its_saturation(photos, 
     shutil.copy(BUNDLED, tmp_path / "encoder.onnx")
     (tmp_path / "encoder.json").write_text('{"preprocessing": {"resize": 32, "crop": 32}}')
     encoder = f"onnx:{tmp_path / 'encoder.onnx'}"
-    fresh, saved = HybridClassifier(encoder, members=3), HybridClassifier(encoder, members=3)
+    options = {"head": "paper", "saturation": "auto", "members": 3}
+    fresh, saved = (HybridClassifier(encoder, **options) for _ in range(2))
     saved.save(tmp_path / "model")
     loaded = HybridClassifier.load(tmp_path / "model")
     for model in (fresh, loaded):
         model.learn(photos)
     saturation = fresh.head.parameters_.saturation
-    assert loaded.head.parameters_.saturation == saturation != RECOMMENDED.saturation
+    assert loaded.head.parameters_.saturation == saturation != CoLaNETParameters.saturation
     np.testing.assert_array_equal(loaded.head.network_.resources, fresh.head.network_.resources)
     loaded.save(tmp_path / "model")
     again = HybridClassifier.load(tmp_path / "model")
@@ -400,10 +401,22 @@ def test_a_model_saved_before_its_first_photo_still_fits_its_saturation(photos, 
 @pytest.mark.parametrize(
     ("encoder", "sentence"),
     [
-        (Signed(2), "100% of what the encoder pixels:8 gives .of its sum of squares. is negative"),
-        (Scaled(0), "100.0% of what the encoder pixels:8 gives is too weak for a single spike: "),
-        (Scaled(0.01), "100.0% of what the encoder pixels:8 gives is too weak for a single spike"),
-        (Signed(-1), "100.0% of what the encoder pixels:8 gives is above the saturation, and so "),
+        (
+            Signed(2),
+            "100% of what the encoder intensities:8 gives .of its sum of squares. is negative",
+        ),
+        (
+            Scaled(0),
+            "100.0% of what the encoder intensities:8 gives is too weak for a single spike: ",
+        ),
+        (
+            Scaled(0.01),
+            "100.0% of what the encoder intensities:8 gives is too weak for a single spike",
+        ),
+        (
+            Signed(-1),
+            "100.0% of what the encoder intensities:8 gives is above the saturation, and so ",
+        ),
     ],
 )
 def test_an_encoder_of_which_nothing_is_heard_is_said(photos, encoder, sentence):
@@ -424,6 +437,23 @@ def test_broken_photos_are_skipped_and_named(photos, test_photos):
     assert answers[0].label is not None
     assert answers[1].label is None
     assert answers[1].problem == "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
+
+
+def test_of_a_photo_without_spikes_nothing_is_learned(photos, tmp_path):
+    black = tmp_path / "black.png"
+    Image.new("L", (8, 8)).save(black)
+    model = HybridClassifier("pixels:8", head="decorrelated", n_threads=1)
+    why = "its activations are all zero, so that no input spikes and nothing can be learned from it"
+    with pytest.raises(ValueError, match=f"^none of the 1 photos can be used; .*: {why}$"):
+        model.learn([black], ["night"])
+    assert (model.classes, len(model.prequential)) == ([], 0)
+    shutil.copy(black, photos / "digit 0")
+    lesson = model.learn(photos)
+    assert lesson.skipped == [(photos / "digit 0" / "black.png", why)]
+    assert lesson.learned == sum(model.photos_learned.values()) == 100
+    (answer,) = model.classify([black])
+    assert answer.label in model.classes
+    assert answer.shares.sum() == pytest.approx(1)
 
 
 def test_labels_are_names_of_classes(photos):
@@ -485,7 +515,7 @@ def test_says_what_is_wrong(photos, tmp_path):
         "a folder of photos brings its own labels; leave labels out": lambda: model.learn(
             photos, ["cat"]
         ),
-        f"none of the 1 photos can be read; the first is {broken / 'a.jpg'}: "
+        f"none of the 1 photos can be used; the first is {broken / 'a.jpg'}: "
         "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo": lambda: model.learn(
             broken.parent
         ),
@@ -508,7 +538,7 @@ def test_an_encoder_that_changed_is_refused(photos, tmp_path):
 def test_an_encoder_file_that_was_replaced_meanwhile_is_not_saved(photos, tmp_path):
     encoder = tmp_path / "encoder.onnx"
     shutil.copy(BUNDLED, encoder)
-    model = HybridClassifier(f"onnx:{encoder}", members=1)
+    model = HybridClassifier(f"onnx:{encoder}")
     encoder.write_bytes(b"another")
     with pytest.raises(OSError, match="is not what it was: put the former one back"):
         model.save(tmp_path / "model")
@@ -518,29 +548,8 @@ def test_an_encoder_file_that_was_replaced_meanwhile_is_not_saved(photos, tmp_pa
     HybridClassifier.load(tmp_path / "model")
 
 
-def test_a_model_from_before_depressions_were_counted_has_the_papers_form(
-    photos, more_photos, test_photos, tmp_path
-):
-    model = make(parameters=CoLaNETParameters(saturation=1.0, potentiation=0.3))
-    model.learn(photos)
-    model.save(tmp_path / "new")
-    stored = storage.load(tmp_path / "new")
-    del stored.arrays["depressions"]
-    for name in ("per_spike", "max_depressions"):
-        del stored.description["head"]["hyperparameters"][name]
-    storage.save(tmp_path / "old", stored.description, stored.arrays)
-    loaded = HybridClassifier.load(tmp_path / "old")
-    for one in (model, loaded):
-        one.learn(more_photos)
-    assert loaded.head.parameters_ == model.head.parameters_
-    resources = [one.head.network_.resources.tobytes() for one in (model, loaded)]
-    assert resources[0] == resources[1]
-    assert loaded.predict(test_photos) == model.predict(test_photos)
-
-
-def test_models_have_the_recommended_parameters_by_default():
-    head = HybridClassifier("pixels:8").head
-    assert head.parameters_ == replace(RECOMMENDED, saturation=1.0)
+def test_models_have_decorrelated_columns_by_default():
+    assert HybridClassifier("intensities:8").head.parameters_ == DecorrelatedParameters()
 
 
 def test_a_pretrained_encoder_needs_torch_until_it_is_built(tmp_path, monkeypatch):

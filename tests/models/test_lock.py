@@ -52,7 +52,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def model(tmp_path):
-    HybridClassifier("pixels:8", members=2).save(tmp_path / "model")
+    HybridClassifier("intensities:8").save(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -95,7 +95,7 @@ def test_every_command_that_writes_waits_for_none_and_says_who(held, photos, run
 
 def test_everything_that_writes_is_refused(held, tmp_path):
     other = tmp_path / "other"
-    HybridClassifier("pixels:8", members=2).save(other)
+    HybridClassifier("intensities:8").save(other)
     loaded, before = HybridClassifier.load(held), everything(held)
     for write in (
         lambda: Teacher(held),
@@ -115,10 +115,10 @@ def test_everything_that_writes_is_refused(held, tmp_path):
 def test_a_model_that_is_not_there_yet_has_one_maker(tmp_path):
     child = in_another_process(tmp_path / "new")
     with pytest.raises(ModelInUseError, match=IN_USE):
-        HybridClassifier("pixels:8", members=2).save(tmp_path / "new")
+        HybridClassifier("intensities:8").save(tmp_path / "new")
     child.kill()
     child.communicate()
-    HybridClassifier("pixels:8", members=2).save(tmp_path / "new")
+    HybridClassifier("intensities:8").save(tmp_path / "new")
 
 
 def test_a_teacher_keeps_others_out_until_it_is_closed(model):
@@ -216,7 +216,7 @@ def test_a_lock_file_that_was_left_or_is_nonsense_holds_nobody_up(model):
 def test_a_folder_made_to_be_held_goes_if_nothing_comes_of_it(tmp_path, run):
     (tmp_path / "empty").mkdir()
     code, _, _ = run(
-        "learn", tmp_path / "empty", "--model", tmp_path / "m", "--encoder", "pixels:8"
+        "learn", tmp_path / "empty", "--model", tmp_path / "m", "--encoder", "intensities:8"
     )
     assert code == 1
     assert not (tmp_path / "m").exists()
@@ -240,8 +240,8 @@ LEARN = """
 import os, signal, sys, threading
 from spikehead import cli
 from spikehead.models import storage
-sys.argv = ["spikehead", "learn", sys.argv[1], "--model", sys.argv[2], "--encoder", "pixels:8",
-            "--members", "2", "--no-cache"]
+sys.argv = ["spikehead", "learn", sys.argv[1], "--model", sys.argv[2], "--encoder", "intensities:8",
+            "--no-cache"]
 first, second = (getattr(signal, name) for name in os.environ["SIGNALS"].split())
 from spikehead.cli import learn
 from spikehead.models.hybrid import HybridClassifier

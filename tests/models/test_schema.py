@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from spikehead import HybridClassifier
+from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.models import storage
 from spikehead.models.schema import UPGRADES, VERSION
 
 FOLDERS = Path(__file__).parent / "folders"
+RETIRED = Path(__file__).parent / "retired"  # written by version 0.2.0, by its own default
 
 
 def test_there_is_a_folder_of_every_older_format():
@@ -67,3 +69,42 @@ def test_a_change_of_lessons_alone_brings_an_old_model_up_to_date(old, tmp_path)
     storage.add_lesson(folder, lesson)
     assert json.loads((folder / "model.json").read_text())["version"] == VERSION
     check(folder, answers)
+
+
+@pytest.fixture
+def taught(tmp_path):
+    """A model that was taught by rules that are gone, and what it answered."""
+    shutil.copytree(RETIRED / "taught" / "model", tmp_path / "model")
+    return tmp_path / "model", json.loads((RETIRED / "taught" / "answers.json").read_text())
+
+
+def test_a_model_taught_by_rules_that_are_gone_answers_as_it_did(taught):
+    folder, answers = taught
+    model = check(folder, answers)
+    activations = np.array(answers["activations"], np.float32)
+    assert model.vote(activations).tolist() == answers["votes"]
+    assert model.out_spikes(activations).sum(axis=1).tolist() == answers["out_spikes"]
+    model.save(folder)
+    assert check(folder, answers).vote(activations).tolist() == answers["votes"]
+
+
+def test_it_learns_no_more_and_says_what_to_do(taught):
+    folder, answers = taught
+    model = check(folder, answers)
+    activations = np.array(answers["activations"], np.float32)
+    for learn in (
+        lambda: model.head.partial_fit(activations[:1], ["arch"]),
+        lambda: model.head.add_classes(["dome"]),
+    ):
+        with pytest.raises(LearnsNoMore, match=r"learns no more, since its rules are gone: teach"):
+            learn()
+    assert model.vote(activations).tolist() == answers["votes"]
+
+
+def test_a_model_of_such_rules_that_has_learned_nothing_learns_its_lessons_anew(tmp_path):
+    shutil.copytree(RETIRED / "served" / "model", tmp_path / "model")
+    model = HybridClassifier.load(tmp_path / "model")
+    assert model.photos_learned == {"arch": 3, "bar": 3, "cross": 3}
+    answers = json.loads((RETIRED / "taught" / "answers.json").read_text())
+    found = model.vote(np.array(answers["activations"][:6], np.float32)).argmax(axis=1)
+    assert found.tolist() == [0, 1, 2, 0, 1, 2]

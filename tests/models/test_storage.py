@@ -14,7 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -288,7 +288,7 @@ def test_an_edited_manifest(model: Path) -> None:
 def test_a_newer_format(model: Path) -> None:
     rewrite(model, version=VERSION + 1, files="in another way")
     message = (
-        f"{model} was written by a newer spikehead (format 4; this one reads up to 3): "
+        f"{model} was written by a newer spikehead (format 5; this one reads up to 4): "
         "upgrade with pip install -U spikehead"
     )
     assert refusal(ValueError, model) == message
@@ -554,13 +554,15 @@ CRASH = """
     from spikehead.models import storage
     from spikehead.models.lessons import StoredLesson
 
-    # A base has learned photos 0 to n - 1; each lesson is one photo more.
+    # A base has learned photos 0 to n - 1; each lesson is one photo more, but for the fourth, which
+    # is a correction.
     folder, other = Path(sys.argv[1], "m"), Path(sys.argv[1], "other")
     touching = {"open", "os.rename", "os.remove", "os.mkdir", "os.truncate"}
 
     def lesson(number):
-        digests = np.full((1, 32), number, np.uint8)
-        return StoredLesson(number, "a", 1.0, digests, np.ones((1, 2), np.float32))
+        n, correction = (0, ["rename", "b"]) if number == 4 else (1, [])
+        digests = np.full((n, 32), number, np.uint8)
+        return StoredLesson(number, "a", 1.0, digests, np.ones((n, 2), np.float32), *correction)
 
     def begin(folder, base, lessons):
         shutil.rmtree(folder, ignore_errors=True)
@@ -764,16 +766,18 @@ def lesson(number: int, label: str = "dög \udce9", n_photos: int = 3) -> Stored
 def test_lessons_come_back_bit_for_bit_and_in_order(model: Path) -> None:
     assert storage.read_lessons(model) == []
     added = [lesson(2), lesson(10), lesson(1_000_000), lesson(1_000_001, "no photo", 0)]
+    added.append(replace(lesson(1_000_002, n_photos=0), action="rename", into="dög \udcea"))
     for one in reversed(added):
         storage.add_lesson(model, one)
     for read, one in zip(storage.read_lessons(model), added, strict=True):
-        assert (read.number, read.label, read.taught_at) == (one.number, one.label, one.taught_at)
+        assert (read.identity, read.label) == (one.identity, one.label)
+        assert (read.action, read.into) == (one.action, one.into)
         assert_same(
             {"digests": read.digests, "activations": read.activations},
             {"digests": one.digests, "activations": one.activations},
         )
     storage.remove_lesson(model, 10)
-    assert [read.number for read in storage.read_lessons(model)] == [2, 1_000_000, 1_000_001]
+    assert [read.number for read in storage.read_lessons(model)] == [2, *range(10**6, 10**6 + 3)]
     assert_same(storage.load(model).arrays, ARRAYS)
 
 
@@ -873,6 +877,7 @@ WHOLE = {
     "digests": np.zeros((2, 32), np.uint8),
     "activations": np.zeros((2, 5), np.float32),
 }
+RENAME = {"action": np.frombuffer(b"rename", np.uint8), "into": np.frombuffer(b"b", np.uint8)}
 
 
 @pytest.mark.parametrize(
@@ -890,6 +895,13 @@ WHOLE = {
         ({"digests": np.zeros((2, 31), np.uint8)}, "its digests do not fit its activations"),
         ({"activations": np.zeros((2, 5))}, "its activations array has another type or shape"),
         ({"activations": np.full((2, 5), np.inf, np.float32)}, "its activations are not finite"),
+        ({"action": np.frombuffer(b"remove", np.uint8)}, "it has no into"),
+        (
+            RENAME | {"into": np.frombuffer(b"\xff", np.uint8)},
+            "the name of its class is not Unicode",
+        ),
+        (RENAME | {"action": np.frombuffer(b"learn", np.uint8)}, "its action is none"),
+        (RENAME, "its action is none"),  # it has photos
     ],
 )
 def test_a_hostile_lesson_gets_one_sentence(model: Path, wrong: Any, reason: str) -> None:

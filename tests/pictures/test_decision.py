@@ -27,7 +27,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(photos):
-    model = HybridClassifier("pixels:8", members=3, n_threads=1)
+    model = HybridClassifier("intensities:8", head="paper", members=3, n_threads=1)
     model.learn(photos / "train")
     return model
 
@@ -48,7 +48,7 @@ def test_what_is_drawn_is_what_happened(model, photos):
     assert figure.get_suptitle() == f"Why {answer.label}? {photo.parent.name}/{photo.name}"
     pixels = np.float32(np.asarray(Image.open(photo)).reshape(1, -1)) / 255
     network = model.head.network_
-    trains = even_trains(pixels * model.head.coding_.gains(), network.parameters.saturation)
+    trains = even_trains(pixels, network.parameters.saturation)
     (members,) = reference.run(network, trains)
     size = network.parameters.microcolumns
     votes = panel(figure, "Votes")
@@ -90,7 +90,7 @@ def test_the_rival_is_the_truth_where_it_was_missed(model, photos):
 
 
 def test_a_model_of_one_class_has_no_rival(photos):
-    model = HybridClassifier("pixels:8", members=1, n_threads=1)
+    model = HybridClassifier("intensities:8", n_threads=1)
     files = sorted((photos / "train" / "$1$").iterdir())[:3]
     model.learn(files, ["one"] * 3)
     figure = pictures.explain(model, files[0])
@@ -104,13 +104,13 @@ def test_a_photo_that_cannot_be_explained(model, tmp_path):
     with pytest.raises(ValueError, match=r"a\.jpg: it is not a"):
         pictures.explain(model, broken)
     with pytest.raises(ValueError, match="the model has learned nothing yet; teach it with learn"):
-        pictures.explain(HybridClassifier("pixels:8"), broken)
+        pictures.explain(HybridClassifier("intensities:8"), broken)
 
 
 def test_decorrelated_columns_show_their_lateral_layer(photos):
     # The classes come in an order that is not theirs by name.
     files = sorted((photos / "train").rglob("*.png"))[::-1]
-    model = HybridClassifier("pixels:8", head="decorrelated", n_threads=1)
+    model = HybridClassifier("intensities:8", n_threads=1)
     model.learn(files, [file.parent.name for file in files], order="as-given")
     photo = sorted((photos / "test").rglob("*.png"))[0]
     (answer,) = model.classify([photo])

@@ -10,7 +10,6 @@ import requests
 from PIL import Image, ImageDraw
 
 from spikehead import HybridClassifier
-from spikehead.cli.demo import FROM_PIXELS
 from spikehead.serve.app import create_app
 from spikehead.serve.server import Server
 from spikehead.serve.teacher import Teacher
@@ -53,7 +52,7 @@ def drawing():
 @pytest.fixture
 def folder(tmp_path):
     """Return the folder of a model that knows nothing."""
-    HybridClassifier("pixels:8", parameters=FROM_PIXELS, members=3).save(tmp_path / "model")
+    HybridClassifier("intensities:8").save(tmp_path / "model")
     return tmp_path / "model"
 
 

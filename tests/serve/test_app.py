@@ -53,7 +53,7 @@ def test_from_nothing_to_three_classes(client, picture):
     for kind, answer in zip(KINDS, result["answers"], strict=True):
         assert answer["class"] == kind == max(answer["shares"], key=answer["shares"].get)
         assert sum(answer["shares"].values()) == pytest.approx(1)
-        assert [len(answer["spikes"][name]) for name in KINDS] == [15] * 3
+        assert [len(answer["spikes"][name]) for name in KINDS] == [20] * 3
 
 
 def test_undo_and_add(taught):
@@ -66,6 +66,73 @@ def test_undo_and_add(taught):
     for _ in range(3):
         assert taught("DELETE", "/api/lessons/last").ok
     assert error(taught("DELETE", "/api/lessons/last"), 409) == "there is no lesson to undo"
+
+
+def test_corrections(folder, picture, request):
+    HybridClassifier("intensities:8", head="decorrelated", n_threads=1).save(folder)
+    client = request.getfixturevalue("client")
+    for kind in KINDS:
+        client.teach(kind, *(picture(kind, number) for number in range(4)))
+
+    def known(reply):
+        assert reply.ok, reply.text
+        model = reply.json().get("model") or reply.json()
+        assert model == client("GET", "/api/model").json()
+        return {one["name"]: one["photos"] for one in model["classes"]}
+
+    def correct(action, **names):
+        return client("POST", f"/api/classes/{action}", json=names)
+
+    renamed = correct("rename", name="disc", into="a/b")
+    assert known(renamed) == {"a/b": 4, "frame": 4, "half": 4}
+    assert {"action": "rename", "class": "disc", "into": "a/b"}.items() <= renamed.json()[
+        "lessons"
+    ][-1].items()
+    assert known(correct("merge", name="half", into="frame")) == {"a/b": 4, "frame": 8}
+    assert known(correct("remove", name="frame")) == {"a/b": 4}
+    sentence = "'a/b' is the only class, and cannot be removed: teach another first"
+    assert error(correct("remove", name="a/b"), 409) == sentence
+    assert error(correct("rename", name="x", into="y"), 409) == "there is no class 'x'"
+    assert known(client("DELETE", "/api/lessons/last")) == {"a/b": 4, "frame": 8}
+
+    def photos(*contents):
+        return [("photos", (f"{n}.png", content)) for n, content in enumerate(contents)]
+
+    wrong = photos(picture("disc", 0), picture("disc", 77))
+    sentence = error(client("POST", "/api/unlearn", files=wrong), 409)
+    assert sentence == "1.png was never learned by this model"
+    some = photos(picture("disc", 0), picture("half", 1))
+    reply = client("POST", "/api/relabel", files=some, data={"class": "new"})
+    assert reply.json()["photos"] == [
+        {"photo": "0.png", "classes": ["a/b"]},
+        {"photo": "1.png", "classes": ["frame"]},
+    ]
+    assert known(reply) == {"a/b": 3, "frame": 7, "new": 2}
+    assert known(client("POST", "/api/unlearn", files=some)) == {"a/b": 3, "frame": 7, "new": 0}
+    unreadable = photos(picture("disc", 1), b"no photo")
+    assert error(client("POST", "/api/unlearn", files=unreadable), 422).startswith("1.png: it is")
+
+
+def test_photos_that_would_teach_most_come_first(client, picture):
+    sent = [picture("disc", 0), b"no photo", *(picture(kind, 9) for kind in KINDS)]
+
+    def ask(number):
+        files = [("photos", (f"{n}.png", photo)) for n, photo in enumerate(sent)]
+        return client("POST", "/api/suggestions", data={"number": number}, files=files)
+
+    refused = ask(2)
+    assert refused.status_code == 409
+    assert refused.json()["error"] == "the model has learned nothing yet; teach it a class"
+    for kind in KINDS:
+        client.teach(kind, picture(kind, 0))
+    found = ask(2).json()
+    assert (found["known"], [one["place"] for one in found["skipped"]]) == (1, [1])
+    assert len(set(found["places"])) == 2
+    assert set(found["places"]) < {2, 3, 4}
+    assert [one["photo"] for one in found["answers"]] == [f"{n}.png" for n in found["places"]]
+    answers = client.predict(*(sent[place] for place in found["places"])).json()["answers"]
+    assert [one["shares"] for one in answers] == [one["shares"] for one in found["answers"]]
+    assert ask(0).status_code == 422
 
 
 def test_one_accent_is_one_class(client, picture):
@@ -156,7 +223,7 @@ def test_the_download_is_a_model(taught, teacher, tmp_path):
     zipfile.ZipFile(io.BytesIO(response.content)).extractall(tmp_path / "there")
     model = HybridClassifier.load(tmp_path / "there" / "model")
     ours = teacher.state.model
-    assert model.head.network_.resources.tobytes() == ours.head.network_.resources.tobytes()
+    assert model.head.network_.weights.tobytes() == ours.head.network_.weights.tobytes()
 
 
 def test_figures(taught, picture):
@@ -194,7 +261,7 @@ def test_says_in_one_sentence_what_is_wrong(client, picture):
         assert error(client(*request, **options), status) == sentence
     sentence = error(client.teach("a", b"%PDF-1.7"), 422)
     reason = "it is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC photo"
-    assert sentence == f"no photo can be read; the first is 0.png: {reason}"
+    assert sentence == f"no photo can be used; the first is 0.png: {reason}"
     json = {"Content-Type": "application/json"}
     sentence = error(client("POST", "/api/classes", data=b"{", headers=json), 422)
     assert sentence == "the request: it is not JSON"

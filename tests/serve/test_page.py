@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from spikehead import HybridClassifier
-from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.names import shown
 from spikehead.serve.app import create_app
 from spikehead.serve.teacher import Teacher
@@ -41,7 +40,7 @@ def film(path, drawing) -> None:
 
 @pytest.fixture
 def folder(tmp_path):
-    HybridClassifier("bundled", parameters=THROUGH_ENCODER, members=5).save(tmp_path / "things")
+    HybridClassifier("bundled").save(tmp_path / "things")
     return tmp_path / "things"
 
 

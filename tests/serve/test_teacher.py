@@ -1,17 +1,19 @@
 """The keeper of a model that is taught while it answers."""
 
 import errno
+import io
 import os
+import shutil
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from spikehead import HybridClassifier
-from spikehead.cli.demo import FROM_PIXELS
-from spikehead.coding import even_trains
-from spikehead.heads.colanet import reference
+from spikehead.heads.decorrelated import reference
 from spikehead.models import storage
 from spikehead.serve import teacher as module
 from spikehead.serve.teacher import Conflict, Teacher
@@ -25,7 +27,7 @@ def teach(teacher: Teacher, label: str, photos: list[bytes]) -> int:
 
 def bits(model: HybridClassifier) -> tuple:
     network = model.head.network_
-    return model.classes, network.presentations, network.resources.tobytes()
+    return model.classes, network.presentations, network.weights.tobytes()
 
 
 def on_disk(folder) -> dict[str, bytes]:
@@ -43,7 +45,7 @@ def taught(teacher, picture):
 def test_learns_classes_one_after_the_other(taught, picture):
     for kind in KINDS:
         answers, problems = taught.recognise([picture(kind, number) for number in range(50, 60)])
-        assert [answer.label for answer in answers] == [kind] * 10
+        assert [answer.verdict.label for answer in answers] == [kind] * 10
         assert problems == {}
     assert taught.state.model.photos_learned == dict.fromkeys(KINDS, 6)
 
@@ -51,13 +53,22 @@ def test_learns_classes_one_after_the_other(taught, picture):
 def test_the_spikes_are_those_of_the_reference(taught, picture):
     (answer,), _ = taught.recognise([picture("half", 9)])
     model = taught.state.model
-    activations = taught.encode([picture("half", 9)]).activations
-    (members,) = reference.run(model.head.network_, even_trains(activations, 1.0))
-    assert (
-        answer.spikes == sum(now.out(FROM_PIXELS.microcolumns).astype(int) for now in members)
-    ).all()
+    (counts,) = model.head.coding_.to_answer(taught.encode([picture("half", 9)]).given)
+    now = reference.present(model.head.network_, counts)
+    np.testing.assert_array_equal(answer.spikes, now.spikes)
     assert answer.spikes.any()
     assert sum(answer.shares.values()) == pytest.approx(1)
+
+
+def test_a_photo_without_spikes_is_refused(tmp_path):
+    HybridClassifier("pixels:8", head="decorrelated", n_threads=1).save(tmp_path / "model")
+    black = io.BytesIO()
+    Image.new("L", (8, 8)).save(black, "PNG")
+    with Teacher(tmp_path / "model", n_threads=1) as teacher:
+        learned, problems = teacher.teach("night", [black.getvalue()])
+        assert learned == 0
+        assert problems[0].startswith("its activations are all zero")
+        assert (teacher.state.model.classes, teacher.state.lessons) == ([], ())
 
 
 def test_comes_back_as_it_was(taught):
@@ -105,6 +116,49 @@ def test_photos_that_cannot_be_read_are_named(taught, picture):
     assert taught.state is before
 
 
+def test_a_correction_is_undone_like_a_lesson(taught, picture):
+    before = bits(taught.state.model)
+    taught.correct("rename", "disc", "circle")
+    taught.correct("remove", "frame")
+    assert taught.state.model.classes == ["circle", "half"]
+    assert bits(HybridClassifier.load(taught.folder)) == bits(taught.state.model)
+    assert teach(taught, "circle", [picture("disc", 0)]) == 0  # known under its old name
+    for wrong in (("remove", "frame"), ("rename", "half", "circle"), ("merge", "half", "half")):
+        now = taught.state
+        with pytest.raises(Conflict):
+            taught.correct(*wrong)
+        assert taught.state is now
+    taught = Teacher(taught.folder)
+    assert (taught.undo().action, taught.undo().into) == ("remove", "circle")
+    assert bits(taught.state.model) == before
+
+
+def test_what_is_taken_out_is_in_no_file(folder, picture, monkeypatch):
+    HybridClassifier("intensities:8", head="decorrelated", n_threads=1).save(folder)
+    teacher = Teacher(folder)
+    for kind in KINDS:
+        teach(teacher, kind, [picture(kind, number) for number in range(4)])
+    batch = teacher.encode([picture("disc", 1), picture("frame", 2)])
+    before, files = teacher.state, on_disk(folder)
+    assert any(batch.digests[0] in content for content in files.values())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: exec("raise OSError(28, 'no space')"))
+        with pytest.raises(OSError, match="the disk is full"):
+            teacher.take_out(["a", "b"], [batch])
+    assert (teacher.state, on_disk(folder)) == (before, files)
+    with pytest.raises(Conflict, match=r"^b was never learned by this model$"):
+        teacher.take_out(["a", "b"], [teacher.encode([picture("disc", 1), picture("disc", 9)])])
+    assert teacher.state is before
+    assert teacher.take_out(["a", "b"], [batch]) == [["disc"], ["frame"]]
+    assert not any(photo in file for photo in batch.digests for file in on_disk(folder).values())
+    with pytest.raises(Conflict, match="there is no lesson to undo"):
+        teacher.undo()
+    assert teach(teacher, "disc", [picture("disc", 1)]) == 1
+    assert teacher.undo().number == 1
+    loaded = HybridClassifier.load(folder)
+    assert loaded.photos_learned == {"disc": 3, "frame": 3, "half": 4}
+
+
 def test_a_class_can_be_added_and_undone(teacher):
     with pytest.raises(Conflict, match="the model has learned nothing yet; teach it a class"):
         teacher.recognise([b""])
@@ -116,12 +170,13 @@ def test_a_class_can_be_added_and_undone(teacher):
     assert teacher.state.model.classes == []
 
 
-@pytest.mark.parametrize("action", ["teach", "add_class", "undo"])
+@pytest.mark.parametrize("action", ["teach", "add_class", "undo", "correct"])
 def test_a_full_disk_changes_nothing(taught, picture, monkeypatch, action):
     actions = {
         "teach": lambda: teach(taught, "disc", [picture("disc", 99)]),
         "add_class": lambda: taught.add_class("new"),
         "undo": taught.undo,
+        "correct": lambda: taught.correct("remove", "disc"),
     }
     before, files = taught.state, on_disk(taught.folder)
 
@@ -148,7 +203,8 @@ def test_old_lessons_are_saved_into_the_model(teacher, picture, monkeypatch):
     assert teacher.state.model.photos_learned == dict.fromkeys(KINDS, 30)
     numbers = [lesson.number for lesson in storage.read_lessons(teacher.folder)]
     assert numbers == [lesson.number for lesson in teacher.state.lessons]
-    assert [a.label for a in teacher.recognise([picture(k, 77) for k in KINDS])[0]] == [*KINDS]
+    told = teacher.recognise([picture(kind, 77) for kind in KINDS])[0]
+    assert [one.verdict.label for one in told] == [*KINDS]
 
 
 def test_a_model_that_cannot_be_saved_keeps_its_lessons(teacher, picture, monkeypatch):
@@ -210,7 +266,23 @@ def test_the_archive_is_a_model(taught, tmp_path):
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         archive.extractall(tmp_path / "there")
     assert bits(HybridClassifier.load(tmp_path / "there" / "model")) == bits(taught.state.model)
-    assert np.array_equal(
-        storage.load(tmp_path / "there" / "model").arrays["resources"],
-        taught.state.model.head.network_.resources,
-    )
+    arrays = storage.load(tmp_path / "there" / "model").arrays
+    assert np.array_equal(arrays["weights"], taught.state.model.head.network_.weights)
+
+
+def test_a_model_that_takes_no_photos_is_not_served(tmp_path):
+    HybridClassifier("activations:3", head="decorrelated").save(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"^the model takes 3 activations an example, and no photo"
+    ):
+        Teacher(tmp_path)
+
+
+def test_a_model_that_learns_no_more_is_asked_as_before(tmp_path, picture):
+    retired = Path(__file__).parents[1] / "models" / "retired" / "taught" / "model"
+    shutil.copytree(retired, tmp_path / "old")
+    with Teacher(tmp_path / "old") as teacher:
+        (answer,), _ = teacher.recognise([picture("disc", 0)])
+        assert sum(answer.shares.values()) == pytest.approx(1)
+        with pytest.raises(Conflict, match="teach its photos to a new model"):
+            teach(teacher, "disc", [picture("disc", 0)])

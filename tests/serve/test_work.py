@@ -99,7 +99,7 @@ def test_photos_in_several_pieces_are_those_in_one(client, teacher, picture, act
         result = client.teach("frame", *photos).json()
         assert result["learned"] == 18
         batch = teacher.encode(photos)
-        assert (teacher.state.lessons[-1].activations == batch.activations).all()
+        assert (teacher.state.lessons[-1].activations == batch.given).all()
     assert [(photo["place"], photo["photo"]) for photo in result["skipped"]] == [
         (3, "3.png"),
         (17, "17.png"),

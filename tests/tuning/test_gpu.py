@@ -1,7 +1,5 @@
 """Candidates evaluated together on a GPU; tests/heads/colanet/test_cuda.py simulates one."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -16,8 +14,8 @@ pytestmark = pytest.mark.skipif(
 
 CANDIDATES = [
     CoLaNETParameters(potentiation=1.0, max_weight=3.0, microcolumns=2, max_synapses=9),
-    CoLaNETParameters(potentiation=0.3, max_weight=7.0, per_spike=True, saturation=0.5),
-    CoLaNETParameters(potentiation=3.0, max_weight=7.0, silent_synapses=-1, max_depressions=1),
+    CoLaNETParameters(potentiation=0.3, max_weight=7.0, saturation=0.5),
+    CoLaNETParameters(potentiation=3.0, max_weight=7.0, silent_synapses=-1),
 ]
 
 
@@ -34,10 +32,9 @@ def experiment():
 
 def test_together_or_alone(experiment):
     bars = (0.3, 0.5)
-    candidates = [*CANDIDATES, replace(CANDIDATES[1], homeostasis=True, max_synapses=9)]
-    alone = experiment.evaluate(candidates, bars)
-    assert [len(rungs) for rungs in alone] == [3, 2, 3, 2]
-    assert experiment.evaluate(candidates, bars, device="cuda") == alone
+    alone = experiment.evaluate(CANDIDATES, bars)
+    assert len({len(rungs) for rungs in alone}) > 1
+    assert experiment.evaluate(CANDIDATES, bars, device="cuda") == alone
 
 
 def test_parts_fit_into_memory(experiment, monkeypatch):

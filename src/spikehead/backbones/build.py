@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from spikehead.backbones.export import export
 from spikehead.backbones.precision import Precision
@@ -111,9 +111,23 @@ def _from_timm(
         ) from error
     if not timm.is_model(name):
         raise ValueError(f"timm has no model {name!r}: timm.list_models() gives their names")
-    model: Any = timm.create_model(name, pretrained=weights is None)
+    model: Any = timm.create_model(name, pretrained=weights is None, exportable=True)
     if weights is not None:
         fill(model, load_state(weights, tell=tell), name=f"timm:{name}", file=weights)
-    # Not before: the weights come with a classifier.
-    model.reset_classifier(0)
-    return model, timm_preprocessing(timm.data.resolve_model_data_config(model))
+    if not hasattr(model, "forward_head"):
+        raise ValueError(f"timm:{name} does not pool what it sees: choose a model that classifies")
+    return _Pooled(model), timm_preprocessing(timm.data.resolve_model_data_config(model))
+
+
+class _Pooled(nn.Module):
+    """A model of timm up to what its classifier would get."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        pooled: Tensor = self.model.forward_head(
+            self.model.forward_features(images), pre_logits=True
+        )
+        return pooled

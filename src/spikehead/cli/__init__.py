@@ -11,23 +11,33 @@ from typing import Annotated, Any
 import typer
 
 import spikehead
-from spikehead.cli import encoder
+from spikehead.cli import classes, encoder
 from spikehead.cli.commands import Debug, group
 from spikehead.interrupts import stopping_once
 
 COMMANDS = {
     "demo": "Teach a model handwritten digits, with one more class half-way, and measure it.",
     "learn": "Learn photos, each once; run it again with more photos or classes to go on.",
-    "predict": "Name the class of each photo, with its share of the ensemble's vote.",
+    "predict": "Name the class of each photo, with its share of the vote.",
     "evaluate": "Measure the model on labelled photos that it has not learned; nothing is learned.",
+    "suggest": "Choose the unlabelled photos that would teach the model most, with its guess of "
+    "each.",
+    "check": "Find photos whose label is probably wrong, the most doubtful first, with the likely "
+    "class.",
     "compare": "Compare the spiking head with other classifiers on the same activations, learned "
     "in one pass.",
     "continual": "Let a stream change as it goes, and measure what is kept, beside other one-pass "
     "classifiers.",
+    "benchmark": "Judge learners that learn online by many kinds of streams, each learned in one "
+    "pass.",
     "tune": "Search for good hyperparameters: a genetic search, then descent from the best.",
     "export": "Write a model as ONNX, for ONNX Runtime; or its head as NIR, for spiking hardware.",
     "serve": "Serve a model: a page where anyone can teach it by camera or files, and a REST "
     "interface.",
+    "unlearn": "Take photos out: the model becomes one that has never learned them, up to "
+    "rounding.",
+    "relabel": "Learn photos that were learned under a wrong label under the right one instead.",
+    "undo": "Undo the last lesson of the service, or the last change of a class.",
     "merge": "Merge models that learned apart into the one that has learned all of it.",
     "push": "Push a model to the Hugging Face Hub, with its card and all that it was taught.",
     "pull": "Pull a model from the Hugging Face Hub.",
@@ -56,6 +66,7 @@ def _options(
 app = group(
     __name__, COMMANDS, options=_options, help=spikehead.__doc__, pretty_exceptions_enable=False
 )
+app.add_typer(classes.app, name="class")
 app.add_typer(encoder.app, name="encoder")
 
 

@@ -35,13 +35,7 @@ COSTS: Columns = (
 
 
 def compare(
-    photos: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder of photos, one sub-folder a class; or an .npz file of activations X and "
-            "labels y."
-        ),
-    ],
+    photos: options.Labelled,
     test: Annotated[
         Path | None,
         typer.Option(
@@ -56,6 +50,7 @@ def compare(
     seeds: rivalry.Seeds = 5,
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -68,7 +63,7 @@ def compare(
     ours, rivals = rivalry.heads(head), rivalry.rivals(against)
     paths = [photos] if test is None else [photos, test]
     found, saturation, unused = rivalry.read_examples(
-        paths, encoder, threads, cache, no_cache, as_classes
+        paths, encoder, threads, cache, no_cache, as_classes, provider
     )
     train, measured = found[0].divided() if test is None else found
     methods = rivalry.methods(ours, members, threads, saturation) + rivals

@@ -33,8 +33,8 @@ def continual(
     photos: Annotated[
         list[Path],
         typer.Argument(
-            help="Folder of photos, one sub-folder a class, or an .npz file of activations X and "
-            "labels y. Several, such as day/ night/ fog/, come one after the other."
+            help="Folder of photos, one sub-folder a class, or activations, as of compare. "
+            "Several, such as day/ night/ fog/, come one after the other."
         ),
     ],
     test: Annotated[
@@ -66,6 +66,7 @@ def continual(
     seeds: rivalry.Seeds = 5,
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -82,7 +83,7 @@ def continual(
     ours = rivalry.heads(head)
     rivals = [method for method in rivalry.rivals(against) if not method.offline]
     parts, saturation, unused = _read(
-        photos, test or [], encoder, threads, cache, no_cache, as_classes
+        photos, test or [], encoder, threads, cache, no_cache, as_classes, provider
     )
     train, measured = (Examples.joined(side) for side in zip(*parts, strict=True))
     check_parts(train, measured)
@@ -124,6 +125,7 @@ def _read(
     cache: Path | None,
     no_cache: bool,
     as_classes: bool,
+    provider: str,
 ) -> tuple[list[tuple[Examples, Examples]], float | str | None, sources.Unused]:
     """Return the training and test part of each source, their saturation, and what is not used."""
     if test and len(test) != len(photos):
@@ -132,7 +134,7 @@ def _read(
             param_hint="--test",
         )
     found, saturation, unused = rivalry.read_examples(
-        [*photos, *test], encoder, threads, cache, no_cache, as_classes
+        [*photos, *test], encoder, threads, cache, no_cache, as_classes, provider
     )
     if not test:
         return [source.divided() for source in found], saturation, unused

@@ -11,10 +11,10 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from spikehead import pictures
-from spikehead.cli import console, options
+from spikehead.cli import console, models, options
 from spikehead.encoders import DEFAULT
 from spikehead.evaluation.metrics import evaluate_photos
-from spikehead.heads.colanet.parameters import CoLaNETParameters
+from spikehead.heads.registry import DEFAULT_HEAD
 from spikehead.images import Photo, find_photos, split
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
@@ -25,37 +25,12 @@ if TYPE_CHECKING:
 SIDE = 8
 LATE_CLASS = "9"
 
-# Found by a random search on parts of the training digits; the test part was not used.
-THROUGH_ENCODER = CoLaNETParameters(
-    potentiation=0.5696,
-    relative_depression=0.8479,
-    stability_rate=0.04779,
-    max_weight=0.8194,
-    min_weight=2.724,
-    microcolumns=8,
-    threshold_excess=0.01611,
-    silent_synapses=20,
-    saturation=3.006,
-    stochastic_stimulation=0.09949,
-)
-FROM_PIXELS = CoLaNETParameters(
-    potentiation=0.125,
-    relative_depression=0.8191,
-    stability_rate=0.03186,
-    max_weight=0.5961,
-    min_weight=0.5806,
-    microcolumns=10,
-    threshold_excess=0.0398,
-    silent_synapses=22,
-    saturation=1.0,
-    stochastic_stimulation=0.1,
-)
-
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where photos, model and pictures go.")] = Path(
         "spikehead-demo"
     ),
+    head: options.HeadName = None,
     threads: options.Threads = None,
     as_json: options.Json = False,
 ) -> None:
@@ -73,7 +48,10 @@ def demo(
     early = [photo for photo in find_photos(train)[::2] if photo.label != LATE_CLASS]
     late = [photo for photo in find_photos(train) if photo not in set(early)]
 
-    model = HybridClassifier("bundled", parameters=THROUGH_ENCODER, n_threads=threads)
+    model, pixels = (
+        models.new(threads, encoder=encoder, head=head or DEFAULT_HEAD)
+        for encoder in ("bundled", f"intensities:{SIDE}")
+    )
     console.messages.print(
         "Learning nine digits from half of the photos, each once, through the bundled encoder, "
         f"which is for pictures as small as these; photos go through {DEFAULT} ...",
@@ -86,7 +64,6 @@ def demo(
     after = evaluate_photos(model, test)
     model.save(folder / "model")
     console.messages.print("The same from pixels alone, without the encoder ...")
-    pixels = HybridClassifier(f"pixels:{SIDE}", parameters=FROM_PIXELS, n_threads=threads)
     _learn(pixels, early)
     _learn(pixels, late)
     shown = find_photos(test)[-1].path
@@ -148,7 +125,7 @@ def _draw(
 def _weights(model: HybridClassifier) -> FigureBase:
     """Draw the weights of each class's most trained neuron."""
     network = model.head.network_
-    columns = [network.weight_map(column) for column in range(network.n_columns)]
+    columns = [np.atleast_2d(network.weight_map(column)) for column in range(network.n_columns)]
     most_trained = [column[np.abs(column).sum(axis=1).argmax()] for column in columns]
     return pictures.weight_maps(
         np.reshape(most_trained, (-1, SIDE, SIDE)),

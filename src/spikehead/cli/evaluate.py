@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from spikehead.activations import labelled
 from spikehead.cli import console, options, progress, sources
-from spikehead.evaluation.metrics import Evaluation, evaluate_photos
+from spikehead.encoders import Given
+from spikehead.evaluation.metrics import Evaluation, evaluate_photos, unknown_sentence
 from spikehead.evaluation.report import check_report, write_report
-from spikehead.images import PhotoFolder
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
 from spikehead.models.schema import Measurement
@@ -20,7 +21,7 @@ from spikehead.models.schema import Measurement
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
-    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    photos: options.Labelled,
     report: Annotated[
         Path | None,
         typer.Option(help="Also write a report: this HTML file, and a JSON file beside it."),
@@ -28,8 +29,10 @@ def evaluate(
     card: Annotated[
         bool, typer.Option("--card", help="Also note the accuracy in the model's card, README.md.")
     ] = False,
+    send_back: options.SendBack = None,
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -39,8 +42,15 @@ def evaluate(
         check_report(report)
     with storage.writing(model) if card else nullcontext():
         classifier = HybridClassifier.load(model, n_threads=threads)
-        found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
-        with sources.at_work(classifier, cache, no_cache), progress.bar() as shown:
+        if send_back is not None:
+            classifier.send_back = send_back
+        if report and isinstance(classifier.encoder, Given):
+            raise typer.BadParameter(
+                "a report shows photos, and the model takes activations; leave it out.",
+                param_hint="--report",
+            )
+        found = labelled(photos, known=classifier.classes, as_classes=as_classes)
+        with sources.at_work(classifier, cache, no_cache, provider), progress.bar() as shown:
             task = shown.add_task("Evaluating", total=None)
             result = evaluate_photos(
                 classifier,
@@ -109,6 +119,8 @@ def _print_table(result: Evaluation) -> None:
             "accuracy on others.",
             soft_wrap=True,
         )
+    if told := unknown_sentence(result):
+        console.out.print(told, soft_wrap=True)
     low, high = result.confidence_interval
     console.out.print(
         f"Accuracy {result.accuracy:.2%} ({result.n_right} of {result.n_photos} photos; "

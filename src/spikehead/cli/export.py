@@ -9,7 +9,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from spikehead.cli import console, sources
+from spikehead.cli import console, options, sources
 from spikehead.cli.commands import needs
 from spikehead.images import Preprocessing, UnreadablePhoto, read_photo
 from spikehead.models.hybrid import HybridClassifier, none_readable
@@ -26,6 +26,7 @@ def export(
     nir: Annotated[
         Path | None, typer.Option(help="Write the head, a spiking network, to this file.")
     ] = None,
+    send_back: options.SendBack = None,
     precision: Annotated[
         Literal["float32", "int8"], typer.Option(help="Of the encoder in the ONNX file.")
     ] = "float32",
@@ -52,6 +53,8 @@ def export(
         from spikehead.deployment.nir import export as export_nir
         from spikehead.deployment.onnx import export as export_onnx
     classifier = HybridClassifier.load(model)
+    if send_back is not None:
+        classifier.send_back = send_back
     if onnx:
         preprocessing = classifier.encoder.preprocessing
         photos = _preprocessed(calibration, preprocessing) if calibration else None

@@ -10,7 +10,7 @@ import typer
 from spikehead.cli import console, options
 from spikehead.encoders import restore_encoder
 from spikehead.models import storage
-from spikehead.models.photos import LearnedPhotos, lesson_keys
+from spikehead.models.photos import LearnedPhotos, known_after
 from spikehead.models.schema import Description, whole
 
 SIZES = {
@@ -42,14 +42,13 @@ def _document(folder: Path) -> dict[str, Any]:
         description = Description.from_dict(stored.description)
         head = description.head
         encoder = restore_encoder(description.encoder, stored.attachments)
-        learned = LearnedPhotos.unpacked(stored.arrays)
+        learned = LearnedPhotos.unpacked(stored.arrays, description.classes)
+        classes, learned = known_after(stored.lessons, description.classes, learned)
         hyperparameters = dict(head.hyperparameters)
-    taught = {key for lesson in stored.lessons for key in lesson_keys(lesson)}
-    labels = [*description.classes, *(lesson.label for lesson in stored.lessons)]
     return {
         "model": str(folder),
-        "classes": list(dict.fromkeys(labels)),
-        "photos_learned": len({*learned} | taught),
+        "classes": classes,
+        "photos_learned": len(learned),
         "encoder": description.encoder,
         "activations": encoder.n_activations,
         "head": head.kind,

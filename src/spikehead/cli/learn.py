@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from spikehead.activations import labelled
 from spikehead.cli import console, models, options, progress, sources
 from spikehead.images import PhotoFolder
 from spikehead.models import storage
@@ -21,18 +22,20 @@ SAVE_EVERY = 10.0
 
 
 def learn(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos: one sub-folder a class.")],
+    photos: options.Labelled,
     model: Annotated[Path, typer.Option(help="Model folder; made where there is none.")],
     encoder: options.EncoderName = None,
     head: options.HeadName = None,
     members: models.Members = None,
     seed: models.Seed = None,
+    horizon: models.Horizon = None,
     order: Annotated[
         Literal["shuffled", "as-given"],
         typer.Option(help="Order of learning; as-given is class after class."),
     ] = "shuffled",
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     ray: options.Ray = None,
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
@@ -44,14 +47,21 @@ def learn(
     goes on where it was when the same command is given again.
     """
     with storage.writing(model):
-        given = models.given(model, encoder=encoder, head=head, members=members, seed=seed)
+        given = models.given(
+            model, encoder=encoder, head=head, members=members, seed=seed, horizon=horizon
+        )
         if storage.is_model(model):
             classifier = HybridClassifier.load(model, n_threads=threads)
+            found = labelled(photos, known=classifier.classes, as_classes=as_classes)
         else:
+            found = labelled(photos, as_classes=as_classes)
+            given["encoder"] = sources.encoder_for(found, encoder)
             classifier = models.new(threads, **given)
         started = time.monotonic()
-        with sources.at_work(classifier, cache, no_cache), sources.cluster(ray) as cluster:
-            found = PhotoFolder.read(photos, known=classifier.classes, as_classes=as_classes)
+        with (
+            sources.at_work(classifier, cache, no_cache, provider),
+            sources.cluster(ray) as cluster,
+        ):
             lesson = _learn(classifier, found, model, order, cluster)
     _report(model, classifier, lesson, time.monotonic() - started, as_json)
 

@@ -24,7 +24,7 @@ def merge(
 
     They must have the same encoder and decorrelated columns of the same hyperparameters. Classes of
     the same name are one; the models stay as they are. A photo that two of them have learned counts
-    twice.
+    twice; how many those are is said.
     """
     if len(models) < 2:
         raise typer.BadParameter("give two or more.", param_hint="MODELS")
@@ -36,12 +36,23 @@ def merge(
         parts = [HybridClassifier.load(folder, n_threads=threads) for folder in models]
         whole = reduce(HybridClassifier.merge, parts)
         whole.save(into)
-    learned = whole.head.network_.presentations
+    remembered = sum(sum(part.photos_learned.values()) for part in parts)
+    document = {
+        "model": str(into),
+        "merged": [str(folder) for folder in models],
+        "classes": whole.classes,
+        "learned": whole.head.network_.presentations,
+        "counted_again": remembered - sum(whole.photos_learned.values()),
+    }
     if as_json:
-        merged = [str(folder) for folder in models]
-        document = {"model": str(into), "merged": merged, "classes": whole.classes}
-        console.print_json(document | {"learned": learned})
+        console.print_json(document)
         return
     console.out.print(
-        f"{into} knows {len(whole.classes)} classes from {learned} photos.", soft_wrap=True
+        f"{into} knows {len(whole.classes)} classes from {document['learned']} lessons.",
+        soft_wrap=True,
     )
+    if again := document["counted_again"]:
+        console.messages.print(
+            f"Photos that several of them had learned in the same class count again: {again}.",
+            soft_wrap=True,
+        )

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from spikehead.cli import sources
-from spikehead.heads.parameters import Hyperparameters
-from spikehead.heads.registry import DEFAULT_HEAD, RECOMMENDED
+from spikehead.heads.registry import DEFAULT_HEAD
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier
 from spikehead.names import shown
@@ -17,12 +16,24 @@ from spikehead.names import shown
 Members = Annotated[
     int | None,
     typer.Option(
-        "--members", min=1, max=1000, help="Networks in a new model's ensemble.  [default: 15]"
+        "--members", min=1, max=1000, help="Networks in a new CoLaNET's ensemble.  [default: 15]"
     ),
 ]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of a new model.  [default: 0]"),
+]
+Horizon = Annotated[
+    int | None,
+    typer.Option(
+        "--horizon",
+        min=0,
+        max=2**31,
+        help="Examples of a class after which a new model's decorrelated columns forget older "
+        "ones, and classes that stay away: for labels that change their meaning.  "
+        "[default: 0, never]",
+        show_default=False,
+    ),
 ]
 
 
@@ -44,15 +55,9 @@ def new(
     *,
     encoder: str | None = None,
     head: str = DEFAULT_HEAD,
-    for_bundled: Hyperparameters | None = None,
     **options: Any,
 ) -> HybridClassifier:
-    """Make a model by the options that are given.
-
-    `for_bundled` is what the recommended head has on the bundled encoder, if anything else.
-    """
+    """Make a model by the options that are given."""
     name, parameters = sources.head(head)
     opened = sources.encoder(encoder, threads)
-    if name == RECOMMENDED and opened.name == "bundled":
-        parameters = for_bundled
     return HybridClassifier(opened, head=name, parameters=parameters, n_threads=threads, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,15 +15,29 @@ EncoderName = Annotated[
         show_default=False,
     ),
 ]
+Labelled = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of photos, one sub-folder a class; or activations: an .npz file of X and y, "
+        "a Parquet file, or a folder with a file for each class."
+    ),
+]
 HeadName = Annotated[
     str | None,
     typer.Option(
         "--head",
         metavar="NAME|FILE",
-        help="Head of a new model: recommended or paper (CoLaNET as recommended, or with Table 1), "
-        "decorrelated, or one of another package; or a JSON file of hyperparameters, as tune "
-        "writes it.  [default: recommended]",
+        help="Head of a new model: decorrelated, paper (CoLaNET with Table 1), or one of another "
+        "package; or a JSON file of hyperparameters, as tune writes it.  [default: decorrelated]",
         show_default=False,
+    ),
+]
+Provider = Annotated[
+    Literal["auto", "cpu", "cuda", "coreml", "directml", "openvino"],
+    typer.Option(
+        "--provider",
+        help="What computes the encoder: auto takes a faster one than the CPU where the installed "
+        "ONNX Runtime has one, and says so.",
     ),
 ]
 Heads = Annotated[
@@ -39,6 +53,15 @@ Heads = Annotated[
 AsClasses = Annotated[
     bool,
     typer.Option("--as-classes", help="Take folders such as train and test for classes, too."),
+]
+SendBack = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Share of known photos that may be taken for unknown.  [default: the model's, 0.05]",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Threads = Annotated[

@@ -8,20 +8,21 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from spikehead.activations import holds_activations
 from spikehead.cli import sources
+from spikehead.encoders.providers import AUTO
 from spikehead.evaluation.examples import Examples, read_activations
-from spikehead.evaluation.methods import Method, others, spiking
+from spikehead.evaluation.methods import Method, from_outside, others, spiking
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import (
     DECORRELATED,
     PAPER,
-    RECOMMENDED,
     head_class,
     kind_of,
     title_of,
 )
 
-OURS = (PAPER, RECOMMENDED, DECORRELATED)
+OURS = (DECORRELATED, PAPER)
 """The spiking heads that are compared where none is named."""
 
 Against = Annotated[
@@ -49,20 +50,16 @@ def read_examples(
     cache: Path | None,
     no_cache: bool,
     as_classes: bool,
+    provider: str = AUTO,
 ) -> tuple[list[Examples], float | str | None, sources.Unused]:
-    """Return the examples in folders of photos or in .npz files, their saturation, and what is not.
+    """Return the examples in photos or activations, their saturation, and what is not used.
 
-    The saturation is the encoder's, if it knows one; for an .npz file it is left to the first
-    batch.
+    The saturation is the encoder's, if it knows one; for activations it is left to the first batch.
     """
-    if all(path.suffix == ".npz" for path in paths):
-        if encoder is not None:
-            raise typer.BadParameter(
-                "activations are encoded already; leave it out, or give photos.",
-                param_hint="--encoder",
-            )
+    if all(map(holds_activations, paths)):
+        sources.check_unnamed(encoder)
         return [read_activations(path) for path in paths], "auto", sources.Unused()
-    return sources.encode(paths, encoder, threads, cache, no_cache, as_classes)
+    return sources.encode(paths, encoder, threads, cache, no_cache, as_classes, provider=provider)
 
 
 class Head(NamedTuple):
@@ -96,12 +93,16 @@ def methods(
     return found
 
 
-def rivals(names: Sequence[str] | None) -> list[Method]:
-    """Return the methods to compare with, or those that are named."""
-    known = {method.name: method for method in others()}
+def rivals(names: Sequence[str] | None, *, outside: bool = False) -> list[Method]:
+    """Return the methods to compare with, or those that are named.
+
+    Those from other packages take part where they are named, or all are asked for.
+    """
+    near = {method.name: method for method in others()}
+    known = near | {method.name: method for method in from_outside()}
     for name in names or ():
         if name not in known:
             raise typer.BadParameter(
                 f"there is no {name!r}; there are {', '.join(known)}.", param_hint="--against"
             )
-    return [method for name, method in known.items() if not names or name in names]
+    return [known[name] for name in names or (known if outside else near)]

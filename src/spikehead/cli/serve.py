@@ -14,7 +14,6 @@ import typer
 
 from spikehead.cli import console, models, options
 from spikehead.cli.commands import needs
-from spikehead.cli.demo import THROUGH_ENCODER
 from spikehead.models import storage
 
 
@@ -58,10 +57,12 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    send_back: options.SendBack = None,
     encoder: options.EncoderName = None,
     head: options.HeadName = None,
     members: models.Members = None,
     seed: models.Seed = None,
+    horizon: models.Horizon = None,
     threads: options.Threads = None,
 ) -> None:
     """Serve a model: a page where anyone can teach it by camera or files, and a REST interface.
@@ -80,12 +81,14 @@ def serve(
     if token is None and (not local or offered or proxies):
         token = secrets.token_urlsafe(18)
     with storage.writing(model), _listening(host, port) as listener:
-        given = models.given(model, encoder=encoder, head=head, members=members, seed=seed)
+        given = models.given(
+            model, encoder=encoder, head=head, members=members, seed=seed, horizon=horizon
+        )
         if not storage.is_model(model):
-            models.new(threads, for_bundled=THROUGH_ENCODER, **given).save(model)
+            models.new(threads, **given).save(model)
         names = {host, "localhost", "127.0.0.1", "::1", offered and offered.hostname}
         app = create_app(
-            Teacher(model, n_threads=threads),
+            Teacher(model, n_threads=threads, send_back=send_back),
             token=token,
             hosts={*filter(None, names)} if local else None,
             public=offered and f"{offered.scheme}://{offered.netloc}",

@@ -11,9 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import typer
 
+from spikehead.activations import Row
 from spikehead.cli import console, progress
-from spikehead.encoders import DEFAULT, ActivationCache, Encoder, encode_photos
+from spikehead.encoders import (
+    DEFAULT,
+    ActivationCache,
+    Encoder,
+    OnnxEncoder,
+    encode_photos,
+    given,
+)
+from spikehead.encoders.providers import AUTO
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import COLANET, head_class, kind_of
 from spikehead.images import LeftOut, Photo, PhotoFolder
@@ -41,6 +51,40 @@ def encoder(name: str | None, threads: int | None) -> Encoder:
         return obtain_encoder(name, n_threads=threads, progress=shown)
 
 
+def placed(encoder: Encoder, provider: str) -> Encoder:
+    """Return an encoder that computes where the option says, and tell what it has chosen."""
+    if not isinstance(encoder, OnnxEncoder):
+        if provider not in (AUTO, "cpu"):
+            raise typer.BadParameter(
+                f"{encoder.name} is computed on the CPU; leave it out.", param_hint="--provider"
+            )
+        return encoder
+    found = encoder.on(provider)
+    if provider == AUTO and found is not encoder:
+        console.tell(
+            f"{encoder.name} is computed by {found.provider}; --provider cpu takes the CPU"
+        )
+    return found
+
+
+def encoder_for(found: PhotoFolder, name: str | None) -> str | None:
+    """Return the encoder of a new model that learns this: the one named, or for activations."""
+    first = found.photos[0]
+    if not isinstance(first, Row):
+        return name
+    check_unnamed(name)
+    return f"{given.NAME}:{len(first.activations)}"
+
+
+def check_unnamed(encoder: str | None) -> None:
+    """Refuse an encoder where activations are given."""
+    if encoder is not None:
+        raise typer.BadParameter(
+            "activations are encoded already; leave it out, or give photos.",
+            param_hint="--encoder",
+        )
+
+
 def cache(
     encoder: Encoder, folder: Path | None, no_cache: bool
 ) -> AbstractContextManager[ActivationCache | None]:
@@ -50,9 +94,10 @@ def cache(
 
 @contextmanager
 def at_work(
-    model: HybridClassifier, cache_folder: Path | None, no_cache: bool
+    model: HybridClassifier, cache_folder: Path | None, no_cache: bool, provider: str
 ) -> Iterator[HybridClassifier]:
-    """Let a model work with the cache that the options ask for."""
+    """Let a model work with the cache, and on the provider, that the options ask for."""
+    model.encoder = placed(model.encoder, provider)
     with cache(model.encoder, cache_folder, no_cache) as model.cache:
         yield model
 
@@ -114,10 +159,11 @@ def encode(
     no_cache: bool,
     as_classes: bool,
     joined: Cluster | None = None,
+    provider: str = AUTO,
 ) -> Encoded:
     """Encode the photos in folders, one sub-folder a class; tell what is left out or unreadable."""
     found = [photo_folder(folder, as_classes=as_classes) for folder in folders]
-    opened = encoder(encoder_name, threads)
+    opened = placed(encoder(encoder_name, threads), provider)
     examples, skipped = [], []
     with cache(opened, cache_folder, no_cache) as kept:
         for folder in found:
@@ -142,7 +188,7 @@ def _encode(
         task = shown.add_task("Encoding", total=len(photos))
         paths = [photo.path for photo in photos]
         for batch in encode_photos(paths, encoder, cache, cluster=cluster):
-            activations.append(batch.activations)
+            activations.append(batch.given)
             labels += [photos[index].label for index in batch.indices]
             skipped += [(photos[index].path, why) for index, why in batch.problems.items()]
             shown.update(task, completed=len(labels) + len(skipped))

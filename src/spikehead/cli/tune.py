@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from spikehead.activations import Activations, holds_activations
 from spikehead.cli import console, options, progress, sources
-from spikehead.evaluation.examples import read_labels
-from spikehead.evaluation.npz import read_arrays
 from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.names import shown
 from spikehead.tuning.descent import StochasticDescent
@@ -25,8 +24,8 @@ def tune(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Folder of photos, one sub-folder a class; or a .npz file with X and y, and "
-            "perhaps X_test and y_test."
+            help="Folder of photos, one sub-folder a class; or activations, as of compare, of "
+            "which an .npz file may bring its test part, X_test and y_test."
         ),
     ],
     study: Annotated[
@@ -39,8 +38,8 @@ def tune(
     protocol: Annotated[
         Literal["validation", "paper"],
         typer.Option(
-            help="Rank candidates on a validation part of the training set, or do as the hybrid "
-            "paper: rank on the test set, without the rules beyond the paper."
+            help="Rank candidates on a validation part of the training set, or on the test set, as "
+            "the hybrid paper did."
         ),
     ] = "validation",
     experiments: Annotated[
@@ -85,6 +84,7 @@ def tune(
     name: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "spikehead",
     as_classes: options.AsClasses = False,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     ray: options.Ray = None,
     device: Annotated[
         Literal["cpu", "cuda"],
@@ -111,7 +111,7 @@ def tune(
     try:
         with sources.cluster(ray) as cluster:
             dataset, unused = _read(
-                source, test, encoder, threads, cache, no_cache, as_classes, cluster
+                source, test, encoder, threads, cache, no_cache, as_classes, cluster, provider
             )
             with progress.bar() as shown:
                 bar = shown.add_task("Tuning", total=min(planned, experiments or planned))
@@ -160,18 +160,21 @@ def _read(
     no_cache: bool,
     as_classes: bool,
     cluster: Cluster | None,
+    provider: str,
 ) -> tuple[Dataset, sources.Unused]:
     """Read what to tune on; return also what is not used of it."""
     from spikehead.tuning.tune import Dataset
 
-    if source.suffix == ".npz":
+    if holds_activations(source):
         if test is not None:
             raise typer.BadParameter(
                 f"{shown(source)} brings its own test set, X_test and y_test.", param_hint="--test"
             )
         return _read_activations(source), sources.Unused()
     folders = [source, test] if test else [source]
-    encoded = sources.encode(folders, encoder, threads, cache, no_cache, as_classes, cluster)
+    encoded = sources.encode(
+        folders, encoder, threads, cache, no_cache, as_classes, cluster, provider
+    )
     arrays = [array for one in encoded.examples for array in (one.X, one.y)]
     return Dataset(*arrays), encoded.unused
 
@@ -179,11 +182,10 @@ def _read(
 def _read_activations(path: Path) -> Dataset:
     from spikehead.tuning.tune import Dataset
 
-    found = read_arrays(path)
+    train, *test = Activations.parts(path)
+    arrays = [train.X, train.labels, *(array for part in test for array in (part.X, part.labels))]
     try:
-        for name in found.keys() & {"y", "y_test"}:
-            found[name] = read_labels(found[name], name)
-        return Dataset(found["X"], found["y"], found.get("X_test"), found.get("y_test"))
+        return Dataset(*arrays)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

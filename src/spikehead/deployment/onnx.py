@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -31,7 +31,7 @@ from PIL import Image
 
 from spikehead.backbones.precision import quantise
 from spikehead.coding import Coding
-from spikehead.encoders import Encoder, OnnxEncoder, Pixels, provenance
+from spikehead.encoders import Encoder, Intensities, OnnxEncoder, provenance
 from spikehead.encoders.onnx_encoder import LAYOUTS
 from spikehead.files import write_file
 from spikehead.heads.deployed import Operators
@@ -44,28 +44,25 @@ _IR_VERSION = 8
 _STANDARD = "ai.onnx"  # the other name of the domain of the standard operators
 _ACTIVATIONS = "encoder/activations of the head"
 
-_PIXELS = """
+_COMPUTED = """
 <ir_version: 8, opset_import: ["": 17]>
-pixels (float[batch, 1, $side, $side] image) => (float[batch, intensities] intensity)
+encoder (float[batch, 1, $side, $side] image) => (float[batch, $n] $output)
 {
-    intensity = Flatten (image)
+    $graph
 }
 """
 
 _HEAD = """
 <ir_version: $ir_version, opset_import: ["": $opset]>
 head (float[batch, inputs] activations)
-    => (int64[batch] class, double[batch, $columns] votes, double[batch, $columns] confidences)
+    => (int64[batch] class, double[batch, $columns] votes, double[batch, $columns] confidences,
+        double[batch] familiarity)
 {
     # Spike counts: specification, section 1.
     $coding
     $head
 
-    all_votes = ReduceSum (votes, columns)
-    any_vote = Greater (all_votes, never)
-    of_all = Div (votes, all_votes)
-    confidences = Where (any_vote, of_all, even)
-    class = ArgMax <axis = 1, keepdims = 0> (confidences)
+    class = ArgMax <axis = 1, keepdims = 0> (votes)
 }
 """
 
@@ -81,10 +78,11 @@ def export(
 
     It takes `image`, float32 [batch, channels, side, side], as the encoder's preprocessing makes
     it. It gives `class`, int64 [batch]; `votes`, float64 [batch, classes], each class's score
-    as the head's `decision_function` gives it; and
-    `confidences`, the same as `HybridClassifier.vote` gives them. Its metadata hold, as JSON,
-    `classes` (their names) and `preprocessing` (the fields of `Preprocessing`). The network is run
-    and compared with the model before it is written.
+    as the head's `decision_function` gives it; `confidences`, the same as `HybridClassifier.vote`
+    gives them; and `familiarity`, float64 [batch], as the head's `score_samples`. Its metadata
+    hold, as JSON, `classes` (their names), `preprocessing` (the fields of `Preprocessing`) and
+    `unknown_below`, the familiarity below which a photo is unknown, or null. The network is run and
+    compared with the model before it is written.
 
     Parameters
     ----------
@@ -142,14 +140,15 @@ def export(
 
 def _encoder(encoder: Encoder) -> ModelProto:
     """Return an encoder as a network that takes `image` and has one output."""
-    if isinstance(encoder, Pixels):
-        return parser.parse_model(Template(_PIXELS).substitute(side=encoder.side))
-    if not isinstance(encoder, OnnxEncoder):
+    if isinstance(encoder, Intensities):
+        network = _computed(encoder)
+    elif isinstance(encoder, OnnxEncoder):
+        (path,) = encoder.files.values()
+        network = _plain(onnx.load(path))
+    else:
         raise ValueError(
             f"the encoder {encoder.name} is not an ONNX file: write it as one, and use onnx:PATH"
         )
-    (path,) = encoder.files.values()
-    network = _plain(onnx.load(path))
     oldest, usual = _OPSETS
     if _opset(network) < oldest:
         with _explained(f"the encoder {encoder.name} cannot be converted to opset {usual}"):
@@ -173,6 +172,22 @@ def _encoder(encoder: Encoder) -> ModelProto:
     kind = output.type.tensor_type.elem_type
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(_ACTIVATIONS, kind, activations))
+    return network
+
+
+def _computed(encoder: Intensities) -> ModelProto:
+    text = Template(_COMPUTED).substitute(
+        graph=encoder.graph, output=encoder.output, n=encoder.n_activations, side=encoder.side
+    )
+    return _parsed(text, encoder.constants())
+
+
+def _parsed(text: str, constants: Mapping[str, Any]) -> ModelProto:
+    """Return the network that a text describes, with its constants: a list is one of int64."""
+    network = parser.parse_model(text)
+    for name, value in constants.items():
+        array = np.array(value, np.int64) if isinstance(value, list) else np.asarray(value)
+        network.graph.initializer.append(numpy_helper.from_array(array, name))
     return network
 
 
@@ -214,7 +229,7 @@ def _opset(network: ModelProto) -> int:
 def _quantised(
     network: ModelProto, encoder: Encoder, calibration: NDArray[np.float32]
 ) -> ModelProto:
-    if isinstance(encoder, Pixels):
+    if isinstance(encoder, Intensities):
         raise ValueError(f"the encoder {encoder.name} has no weights to quantise: use float32")
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -238,15 +253,8 @@ def _head(coding: Coding, operators: Operators, n_columns: int, encoder: ModelPr
     constants = {
         **coding.constants(),
         **operators.constants,
-        "never": np.float64(0),
-        "even": np.float64(1 / n_columns),
-        "columns": [1],
     }
-    head = parser.parse_model(text)
-    for name, value in constants.items():
-        array = np.array(value, np.int64) if isinstance(value, list) else np.asarray(value)
-        head.graph.initializer.append(numpy_helper.from_array(array, name))
-    return head
+    return _parsed(text, constants)
 
 
 def _joined(encoder: ModelProto, head: ModelProto, model: HybridClassifier) -> ModelProto:
@@ -255,7 +263,12 @@ def _joined(encoder: ModelProto, head: ModelProto, model: HybridClassifier) -> M
         joined = compose.merge_models(encoder, head, io_map=[(activations, "activations")])
     joined.graph.name = "spikehead"
     joined.doc_string = provenance(model.encoder.name).notice
-    metadata = {"classes": model.classes, "preprocessing": model.encoder.preprocessing.to_dict()}
+    threshold = model.head.unfamiliar_below()
+    metadata = {
+        "classes": model.classes,
+        "preprocessing": model.encoder.preprocessing.to_dict(),
+        "unknown_below": threshold if np.isfinite(threshold) else None,
+    }
     helper.set_model_props(joined, {name: json.dumps(value) for name, value in metadata.items()})
     return joined
 
@@ -287,8 +300,6 @@ def _agreement(network: ModelProto, model: HybridClassifier, photos: NDArray[np.
     # Some networks insist on a batch of a certain size.
     batch = network.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
     given = [session.run(["class"], {"image": np.repeat(p[None], batch, 0)})[0][0] for p in photos]
-    activations = model.encoder.encode(photos)
-    if not model.head.signed:
-        activations = activations.clip(min=0)
-    expected = model.vote(activations).argmax(axis=1)
-    return float(np.mean(given == expected))
+    activations = model.head.heard(model.encoder.encode(photos))
+    expected = [model.classes.index(verdict.label) for verdict in model.judge(activations)]
+    return float(np.mean(np.array(given) == expected))

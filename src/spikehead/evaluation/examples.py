@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.evaluation.npz import read_arrays
+from spikehead.activations import Activations
 from spikehead.images import split
-from spikehead.names import class_names
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Examples:
     Attributes
     ----------
     X : ndarray of float32, shape (n_examples, n_activations)
-        Activations; not negative.
+        Activations, of either sign.
     y : ndarray of str, shape (n_examples,)
         Labels.
     """
@@ -102,49 +101,17 @@ def check_parts(train: Examples, test: Examples) -> None:
 
 
 def read_activations(path: str | Path) -> Examples:
-    """Read activations from an .npz file with the arrays ``X`` and ``y``.
-
-    Negative activations count as zero, for every method, as in an encoder of spikehead.
+    """Read activations and their labels.
 
     Parameters
     ----------
     path : str or Path
-        Its ``X`` has the shape (n_examples, n_activations), its ``y`` (n_examples,), of text or
-        whole numbers.
+        As `Activations.read` takes it.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If the file is missing, or does not hold that.
+    OSError, ValueError
+        If it is missing, or does not hold that.
     """
-    arrays = read_arrays(path)
-    X, y = arrays["X"], arrays["y"]
-    if X.ndim != 2 or X.dtype.kind not in "fiu" or 0 in X.shape or y.shape != (len(X),):
-        raise ValueError(
-            f"{path}: X has the shape {X.shape} and y {y.shape}; X must be numbers in the shape "
-            "(examples, activations), with one label in y for each example"
-        )
-    if not np.isfinite(X).all():
-        raise ValueError(f"{path}: X holds NaN or infinity; every activation must be finite")
-    return Examples(X.astype(np.float32).clip(min=0), read_labels(y, f"{path}: y"))
-
-
-def read_labels(labels: NDArray[Any], source: str) -> NDArray[np.str_]:
-    """Return the classes that an array of labels from a file means.
-
-    Parameters
-    ----------
-    labels : ndarray, shape (n_examples,)
-        Text, bytes in UTF-8, or whole numbers.
-    source : str
-        Where the array is from; a label that is none is named by it and its row.
-
-    Raises
-    ------
-    ValueError
-        If a label is none.
-    """
-    if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8", "surrogateescape")
-    rows = (f"{source}[{row}]" for row in range(len(labels)))
-    return np.array(class_names(labels.tolist(), rows))
+    found = Activations.read(path)
+    return Examples(found.X, found.labels)

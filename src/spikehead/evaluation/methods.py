@@ -1,34 +1,49 @@
-"""The classifiers that are compared, and what each keeps and computes."""
+"""The classifiers that are compared, and what each keeps and computes.
+
+A package adds one by an entry point of the group ``spikehead.learners``: its name, and where a
+callable is that takes a seed and returns an estimator with ``partial_fit(X, y, classes)`` and
+``predict(X)``, as in ``my_learner = "package:MyLearner"``. With ``score_samples(X)``, which is
+higher the more familiar an example is, it is also asked what it does not know.
+"""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata, util
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, PassiveAggressiveClassifier, SGDClassifier
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from spikehead.evaluation.energy import measure_energy
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.rivals import (
+    CosineClassMean,
+    KernelLDA,
     NearestClassMean,
+    Prototypes,
     RandomProjectionRidge,
     SingleLayerANN,
-    StandardisedSGD,
+    Standardised,
     StoredNeighbours,
     StreamingLDA,
     StreamingRidge,
 )
 from spikehead.heads.classifiers import SpikingClassifier
 from spikehead.heads.parameters import Hyperparameters
-from spikehead.heads.registry import new_head
+from spikehead.heads.registry import head_class, kind_of, new_head
+
+GROUP = "spikehead.learners"
 
 BATCH = 32
 """Examples that a stream brings at a time, as `spikehead learn` hands them to the head."""
@@ -55,6 +70,8 @@ class Method:
         Whether it needs all examples at once, or several times: no rival, but what is possible.
     seeded : bool, default=True
         Whether the order or the seed changes the result, so that more than one run makes sense.
+    hears : callable, optional
+        Takes activations of either sign; returns those that are learned and answered. Default: all.
     """
 
     name: str
@@ -63,6 +80,11 @@ class Method:
     operations: Callable[[Any, NDArray[np.float32]], tuple[float | None, float | None]]
     offline: bool = False
     seeded: bool = True
+    hears: Callable[[NDArray[np.float32]], NDArray[np.float32]] = np.asarray
+
+    def heard(self, examples: Examples) -> Examples:
+        """Return what the method hears of examples."""
+        return Examples(self.hears(examples.X), examples.y)
 
 
 def spiking(
@@ -89,7 +111,26 @@ def spiking(
         arrays = [value for value in head.state().values() if isinstance(value, np.ndarray)]
         return [array for array in arrays if array.any()]  # the others are of rules not in use
 
-    return Method(name, make, state, _operations)
+    return Method(name, make, state, _operations, hears=head_class(kind_of(head)).heard)
+
+
+def from_outside() -> list[Method]:
+    """Return the learners that other packages bring, and River's where it is installed."""
+    found = [_plain(one.name, one.load()) for one in metadata.entry_points(group=GROUP)]
+    if util.find_spec("river"):
+        from spikehead.evaluation.river import LEARNERS
+
+        found += [_plain(f"River: {name}", make) for name, make in LEARNERS.items()]
+    return found
+
+
+def _plain(name: str, make: Callable[[int], Any]) -> Method:
+    """Describe a learner of which no more is known than how to make it."""
+
+    def state(learned: Any) -> Sequence[NDArray[Any]]:
+        return [np.frombuffer(pickle.dumps(learned), np.uint8)]
+
+    return Method(name, make, state, lambda *_: (None, None))
 
 
 def others() -> list[Method]:
@@ -105,7 +146,7 @@ def others() -> list[Method]:
         weights: str,
         more: str = "",
         learning: Callable[[int, int], int] | None = None,
-        **how: bool,
+        **how: Any,
     ) -> Method:
         """Describe a method.
 
@@ -131,6 +172,13 @@ def others() -> list[Method]:
             lambda inputs, _: inputs,
         ),
         method(
+            "cosine class mean",
+            lambda _: CosineClassMean(),
+            "means_",
+            "counts_",
+            lambda inputs, _: 2 * inputs,
+        ),
+        method(
             "streaming LDA",
             lambda _: StreamingLDA(),
             "means_",
@@ -152,10 +200,31 @@ def others() -> list[Method]:
             lambda inputs, _: inputs * n_projections + n_projections**2,
         ),
         method(
+            "kernel LDA",
+            lambda seed: KernelLDA(random_state=seed),
+            "projection_ means_",
+            "counts_ scatter_",
+            lambda inputs, _: inputs * n_projections + n_projections**2,
+        ),
+        method(
+            "prototypes (CLP-SNN)",
+            lambda _: Prototypes(),
+            "prototypes_",
+        ),
+        method(
             "SGD, logistic loss",
-            lambda seed: StandardisedSGD(random_state=seed),
-            "sgd_.coef_",
-            "sgd_.intercept_ scaler_.mean_ scaler_.var_",
+            lambda seed: Standardised(
+                SGDClassifier(loss="log_loss", shuffle=False, random_state=seed)
+            ),
+            "linear_.coef_",
+            "linear_.intercept_ scaler_.mean_ scaler_.var_",
+            lambda inputs, classes: 2 * inputs + 2 * inputs * classes,
+        ),
+        method(
+            "passive-aggressive",
+            _passive_aggressive,
+            "linear_.coef_",
+            "linear_.intercept_ scaler_.mean_ scaler_.var_",
             lambda inputs, classes: 2 * inputs + 2 * inputs * classes,
         ),
         method(
@@ -224,6 +293,22 @@ def _operations(
     if not energy.answering.counts:  # it does not tell
         return None, None
     return energy.answering.operations, energy.learning.operations
+
+
+def _passive_aggressive(seed: int) -> Standardised:
+    """Return the first form of Crammer et al. (2006), as scikit-learn has it under two names."""
+    if parse_version(sklearn.__version__) < parse_version("1.8"):
+        return Standardised(PassiveAggressiveClassifier(shuffle=False, random_state=seed))
+    return Standardised(
+        SGDClassifier(
+            loss="hinge",
+            penalty=None,
+            learning_rate="pa1",
+            eta0=1.0,
+            shuffle=False,
+            random_state=seed,
+        )
+    )
 
 
 class _LinearProbe:

@@ -12,20 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from spikehead.activations import labelled
 from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.models.hybrid import Answer, HybridClassifier, none_readable
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How confidence, the answer's share of the vote, agrees with accuracy, in bins of confidence.
+    """How confidence, the probability of the answer, agrees with accuracy, in bins of confidence.
 
     Attributes
     ----------
     photos : list of int
         Photos in each bin.
     confidence : list of float
-        Mean share of the answers in the bin; 0 where it is empty.
+        Mean probability of the answers in the bin; 0 where it is empty.
     accuracy : list of float
         Fraction of them that are right; 0 where it is empty.
     """
@@ -95,6 +96,21 @@ class Evaluation:
         """The 95 % confidence interval of the accuracy, by Wilson's score."""
         return confidence_interval(self.n_right, self.n_photos)
 
+    def sent_back(self, *, known: bool) -> tuple[int, int]:
+        """Return of how many photos the model said "unknown", and how many there were.
+
+        Parameters
+        ----------
+        known : bool
+            Whether of classes that it knows, or of others.
+        """
+        unknown = [
+            answer.unknown
+            for label, answer in self.answers
+            if (label not in self.unknown_classes) == known
+        ]
+        return sum(unknown), len(unknown)
+
     def photos(self, label: str) -> int:
         """Return the number of photos of a class."""
         return sum(n for (true, _), n in self.counts.items() if true == label)
@@ -109,7 +125,7 @@ class Evaluation:
         return self.counts.get((label, label), 0) / answered if answered else None
 
     def calibration(self, n_bins: int = 10) -> Calibration:
-        """Return how the share of the vote that an answer has agrees with how often it is right.
+        """Return how the probability that an answer gives itself agrees with how often it is right.
 
         Parameters
         ----------
@@ -154,9 +170,31 @@ class Evaluation:
                 if label != answer
             ],
             "unknown_classes": self.unknown_classes,
+            "sent_back": {
+                name: dict(zip(("unknown", "photos"), self.sent_back(known=known), strict=True))
+                for name, known in (("known_classes", True), ("unknown_classes", False))
+            },
             "skipped": [{"photo": str(path), "reason": reason} for path, reason in self.skipped],
             "left_out": self.left_out.to_dict(),
         }
+
+
+def unknown_sentence(result: Evaluation) -> str:
+    """Return how many photos were taken for unknown, of known classes and of others; or nothing.
+
+    Parameters
+    ----------
+    result : Evaluation
+        How a model did.
+    """
+    counted = [
+        (result.sent_back(known=True), "of known classes"),
+        (result.sent_back(known=False), "of other classes"),
+    ]
+    if not any(unknown for (unknown, _), _ in counted):
+        return ""
+    told = [f"{unknown} of {n} photos {what}" for (unknown, n), what in counted if n]
+    return f"Taken for unknown: {' and '.join(told)}."
 
 
 def confidence_interval(right: int, n: int) -> tuple[float, float]:
@@ -209,7 +247,8 @@ def evaluate_photos(
     model : HybridClassifier
         Learns nothing here.
     photos : path, PhotoFolder or sequence of Photo
-        A folder with a sub-folder for each class; or photos with their labels.
+        A folder with a sub-folder for each class, or activations with labels; or photos with their
+        labels.
     on_photo : callable, optional
         Called with the number of photos done and of all photos, to show progress.
 
@@ -223,12 +262,12 @@ def evaluate_photos(
         If there is no readable photo.
     """
     if isinstance(photos, (str, Path)):
-        photos = PhotoFolder.read(photos, known=model.classes)
+        photos = labelled(photos, known=model.classes)
     found = photos if isinstance(photos, PhotoFolder) else PhotoFolder(list(photos), LeftOut())
     counts: Counter[tuple[str, str]] = Counter()
     skipped = []
     read = []
-    answers = model.classify(photo.path for photo in found.photos)
+    answers = model.classify(found.photos)
     for done, (photo, answer) in enumerate(zip(found.photos, answers, strict=True), start=1):
         if answer.label is None:
             skipped.append((photo.path, answer.problem))

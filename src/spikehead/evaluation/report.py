@@ -1,4 +1,4 @@
-"""The report of an evaluation: one HTML file that needs nothing else, and the same as JSON."""
+"""Reports: of an evaluation and of doubtful labels, each an HTML file that needs nothing else."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from spikehead import pictures
 from spikehead.evaluation.energy import MULTIPLY_ADD, Energy, measure_energy
 from spikehead.evaluation.firing import STABLE, Firing, activations_of, measure_firing
-from spikehead.evaluation.metrics import Evaluation, learning_curve
+from spikehead.evaluation.metrics import Evaluation, learning_curve, unknown_sentence
 from spikehead.files import replace_file
 from spikehead.images import UnreadablePhoto, read_photo
-from spikehead.models.hybrid import Answer, HybridClassifier
+from spikehead.models.hybrid import Answer, Checked, HybridClassifier
 from spikehead.names import shown
 
-__all__ = ["check_report", "write_report"]
+__all__ = ["check_report", "page", "write_doubts", "write_report"]
 
 MAX_WRONG = 24
 MAX_UNSURE = 12
@@ -96,6 +96,43 @@ def write_report(
     return [html, data]
 
 
+def write_doubts(path: str | Path, checked: Checked, number: int, *, title: str) -> None:
+    """Write a page of photos whose labels are doubtful; an older one stays whole until then.
+
+    Parameters
+    ----------
+    path : str or Path
+        The HTML file.
+    checked : Checked
+        What `HybridClassifier.check` found.
+    number : int
+        Photos to show at most.
+    title : str
+        The heading.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    ImportError
+        If Jinja2 is missing.
+    """
+    shown = checked.doubtful[:number]
+    text = page(
+        "doubts.html",
+        title=title,
+        checked=checked,
+        n_photos=len(checked.doubts) + len(checked.unscored),
+        labels=len({one.label for one in checked.doubts}),
+        shown=[
+            _image(one.path)
+            | {"label": one.label, "said": one.likely, "note": f"doubt {one.doubt:.2f}"}
+            for one in shown
+        ],
+    )
+    _replace(Path(path), text)
+
+
 def _replace(path: Path, text: str) -> None:
     try:
         replace_file(path, [text.encode(errors="replace")])
@@ -125,6 +162,8 @@ def _document(
                 "class": label,
                 "predicted": answer.label,
                 "share": float(answer.shares.max()),
+                "familiarity": answer.familiarity,
+                "unknown": answer.unknown,
             }
             for label, answer in result.answers
         ],
@@ -134,19 +173,6 @@ def _document(
 def _page(
     model: HybridClassifier, result: Evaluation, firing: Firing, energy: Energy, title: str
 ) -> str:
-    """Fill in the template: it says what is shown, and how."""
-    pictures.require("jinja2")
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("spikehead.evaluation"),
-        autoescape=True,
-        finalize=lambda value: value if hasattr(value, "__html__") else shown(value),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    pages.filters["to"] = format
     wrong = sorted(
         (pair for pair in result.answers if pair[1].label != pair[0]),
         key=lambda pair: -pair[1].shares.max(),
@@ -154,11 +180,13 @@ def _page(
     unsure = sorted(result.answers, key=lambda pair: _margin(pair[1].shares))
     label, telling = (wrong or unsure)[0]
     names = sorted({name for pair in result.counts for name in pair})
-    return pages.get_template("report.html").render(
+    return page(
+        "report.html",
         title=title,
         encoder=model.encoder.name,
         network=model.head.network_,
         result=result,
+        unknown=unknown_sentence(result),
         weakest_first=sorted(result.labels, key=result.recall),
         confused=_confused(result, names),
         all_names=len(names),
@@ -178,6 +206,36 @@ def _page(
         ],
         multiply_add=MULTIPLY_ADD,
     )
+
+
+def page(template: str, **facts: Any) -> str:
+    """Fill in a template, which says what is shown, and how.
+
+    Parameters
+    ----------
+    template : str
+        Its name among `templates`.
+    **facts
+        What it shows.
+
+    Raises
+    ------
+    ImportError
+        If Jinja2 is missing.
+    """
+    pictures.require("jinja2")
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("spikehead.evaluation"),
+        autoescape=True,
+        finalize=lambda value: value if hasattr(value, "__html__") else shown(value),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    pages.filters["to"] = format
+    return pages.get_template(template).render(**facts)
 
 
 def _confused(result: Evaluation, names: list[str]) -> list[str]:
@@ -211,25 +269,24 @@ def _histogram(stability: NDArray[np.float64]) -> dict[str, list[Any]]:
 
 
 def _photo(label: str, answer: Answer) -> dict[str, Any]:
-    """Return a photo, small, with what was said of it."""
+    """Return a photo with what was said of it."""
     first, second = _two_best(answer.shares)
-    facts = {
-        "name": answer.path.name,
-        "label": label,
-        "said": answer.label,
-        "first": first,
-        "second": second,
-    }
+    note = f"{first:.0%}, next {second:.0%}"
+    return _image(answer.path) | {"label": label, "said": answer.label, "note": note}
+
+
+def _image(path: Path) -> dict[str, Any]:
+    """Return a photo, small, with its name."""
     try:
-        photo = read_photo(answer.path)
+        photo = read_photo(path)
     except UnreadablePhoto as problem:  # it could be read a moment ago
-        return {**facts, "problem": str(problem)}
+        return {"name": path.name, "problem": str(problem)}
     small = max(photo.size) < _THUMBNAIL / 2
     photo.thumbnail((2 * _THUMBNAIL, 2 * _THUMBNAIL))
     content, form = BytesIO(), "png" if small else "jpeg"
     photo.save(content, form, optimize=True, quality=80)
     image = _data(content.getvalue(), form)
-    return {**facts, "problem": "", "small": small, "image": image}
+    return {"name": path.name, "problem": "", "small": small, "image": image}
 
 
 def _data(content: bytes, form: str) -> str:

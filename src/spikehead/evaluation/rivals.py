@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import SGDClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 __all__ = [
+    "CosineClassMean",
+    "KernelLDA",
     "NearestClassMean",
+    "Prototypes",
     "RandomProjectionRidge",
     "SingleLayerANN",
-    "StandardisedSGD",
+    "Standardised",
     "StoredNeighbours",
     "StreamingLDA",
     "StreamingRidge",
@@ -86,10 +88,23 @@ class _Streaming(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : array of shape (n_samples, n_features)
             Features.
         """
+        return np.asarray(self.classes_[self._known_scores(X).argmax(axis=1)])
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return how familiar each example is: its highest score.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Features.
+        """
+        return np.asarray(self._known_scores(X).max(axis=1))
+
+    def _known_scores(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self, "classes_")
         scores = self._scores(np.asarray(X, np.float64))
         scores[:, self.counts_ == 0] = -np.inf
-        return np.asarray(self.classes_[scores.argmax(axis=1)])
+        return scores
 
     @abstractmethod
     def _start(self, n_features: int) -> None: ...
@@ -119,7 +134,18 @@ class NearestClassMean(_Streaming):
             self.means_[column] += (x - self.means_[column]) / self.counts_[column]
 
     def _scores(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(2 * X @ self.means_.T - (self.means_**2).sum(axis=1))
+        distances = 2 * X @ self.means_.T - (self.means_**2).sum(axis=1)
+        return np.asarray(distances - (X**2).sum(axis=1, keepdims=True))
+
+
+class CosineClassMean(NearestClassMean):
+    """The class whose mean has the smallest angle; examples count by their direction alone."""
+
+    def _learn(self, X: NDArray[np.float64], columns: NDArray[np.intp]) -> None:
+        super()._learn(_directions(X), columns)
+
+    def _scores(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(_directions(X) @ _directions(self.means_).T)
 
 
 class StreamingLDA(NearestClassMean):
@@ -265,38 +291,135 @@ class RandomProjectionRidge(StreamingRidge):
         return super()._scores(np.maximum(X @ self.projection_, 0))
 
 
-class StandardisedSGD(_Streaming):
-    """Logistic regression by stochastic gradient descent on features standardised as they come.
+class KernelLDA(StreamingLDA):
+    """Streaming LDA on random Fourier features of a Gaussian kernel.
 
-    scikit-learn's `SGDClassifier` and `StandardScaler` with their defaults.
+    The kernel's width is the root mean square distance of the first examples from each other, and
+    there are 2,000 features where the paper takes 5,000; both are not chosen.
 
     Parameters
     ----------
+    n_projections : int, default=2000
+        Random features.
     random_state : int, default=0
-        Seed.
+        Decides the projection.
+
+    Attributes
+    ----------
+    projection_ : ndarray of float64, shape (n_features, n_projections)
+        Normally distributed, over the width.
+    phases_ : ndarray of float64, shape (n_projections,)
+        Uniformly distributed.
+
+    References
+    ----------
+    S. Momeni et al., "Continual Learning Using a Kernel-Based Method Over Foundation Models",
+    AAAI 2025.
+    """
+
+    def __init__(self, n_projections: int = 2000, random_state: int = 0) -> None:
+        super().__init__()
+        self.n_projections = n_projections
+        self.random_state = random_state
+
+    def _start(self, n_features: int) -> None:
+        random = np.random.default_rng(self.random_state)
+        self.projection_ = random.standard_normal((n_features, self.n_projections))
+        self.phases_ = random.uniform(0, 2 * np.pi, self.n_projections)
+        self._width = 0.0
+        super()._start(self.n_projections)
+
+    def _learn(self, X: NDArray[np.float64], columns: NDArray[np.intp]) -> None:
+        if not self._width:
+            self._width = max(float(np.sqrt(2 * X.var(axis=0).sum())), 1e-12)
+            self.projection_ /= self._width
+        super()._learn(self._features(X), columns)
+
+    def _scores(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        return super()._scores(self._features(X))
+
+    def _features(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        waves = np.cos(X @ self.projection_ + self.phases_)
+        return np.asarray(waves * np.sqrt(2 / self.n_projections))
+
+
+class Prototypes(_Streaming):
+    """Prototypes of unit length, of which the most similar one wins: the rule of CLP-SNN.
+
+    The winner `w` moves by ``r (x - (w . x) w) / n``: towards an example of its class (``r = 1``),
+    away from another's (``r = -1``), ever more slowly, with the lessons `n` that it has had. An
+    example whose winner is of another class becomes a prototype itself. Written after the rule in
+    the paper's abstract and its summaries; what allocates prototypes on the chip is simplified.
+
+    Attributes
+    ----------
+    prototypes_ : list of ndarray of float64, shape (n_features,)
+        Each of length one.
+
+    References
+    ----------
+    E. Hajizada et al., "Real-time Continual Learning on Intel Loihi 2", arXiv:2511.01553.
+    """
+
+    def _start(self, n_features: int) -> None:  # noqa: ARG002
+        self.prototypes_: list[NDArray[np.float64]] = []
+        self._owners: list[np.intp] = []
+        self._lessons: list[int] = []
+
+    def _learn(self, X: NDArray[np.float64], columns: NDArray[np.intp]) -> None:
+        for x, column in zip(_directions(X), columns, strict=True):
+            self.counts_[column] += 1
+            right = False
+            if self.prototypes_:
+                winner = int((np.stack(self.prototypes_) @ x).argmax())
+                right = self._owners[winner] == column
+                self._lessons[winner] += 1
+                w, r = self.prototypes_[winner], 1 if right else -1
+                w = w + r * (x - (w @ x) * w) / self._lessons[winner]
+                self.prototypes_[winner] = _directions(w[None])[0]
+            if not right:
+                self.prototypes_.append(x)
+                self._owners.append(column)
+                self._lessons.append(1)
+
+    def _scores(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        similar = _directions(X) @ np.stack(self.prototypes_).T
+        scores = np.full((len(X), len(self.classes_)), -np.inf)
+        for column, owner in enumerate(self._owners):
+            np.maximum(scores[:, owner], similar[:, column], out=scores[:, owner])
+        return scores
+
+
+class Standardised(_Streaming):
+    """A linear classifier of scikit-learn, on features standardised as they come.
+
+    Parameters
+    ----------
+    linear : estimator
+        With ``partial_fit`` and ``decision_function``, such as `SGDClassifier`.
 
     Attributes
     ----------
     scaler_ : StandardScaler
         Running means and variances.
-    sgd_ : SGDClassifier
+    linear_ : estimator
         The weights.
     """
 
-    def __init__(self, random_state: int = 0) -> None:
-        self.random_state = random_state
+    def __init__(self, linear: Any) -> None:
+        self.linear = linear
 
     def _start(self, n_features: int) -> None:  # noqa: ARG002
         self.scaler_ = StandardScaler()
-        self.sgd_ = SGDClassifier(loss="log_loss", shuffle=False, random_state=self.random_state)
+        self.linear_ = clone(self.linear)
 
     def _learn(self, X: NDArray[np.float64], columns: NDArray[np.intp]) -> None:
         self.counts_ += np.bincount(columns, minlength=len(self.classes_))
         scaled = self.scaler_.partial_fit(X).transform(X)
-        self.sgd_.partial_fit(scaled, columns, classes=np.arange(len(self.classes_)))
+        self.linear_.partial_fit(scaled, columns, classes=np.arange(len(self.classes_)))
 
     def _scores(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        scores = self.sgd_.decision_function(self.scaler_.transform(X))
+        scores = self.linear_.decision_function(self.scaler_.transform(X))
         return np.asarray(np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores)
 
 
@@ -356,3 +479,8 @@ class SingleLayerANN(MLPClassifier):  # type: ignore[misc]
         for _ in range(self.epochs):
             self.partial_fit(X, y, classes=np.unique(y))
         return self
+
+
+def _directions(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return vectors of length one; zero stays zero."""
+    return np.asarray(X / np.linalg.norm(X, axis=1, keepdims=True).clip(1e-30))

@@ -219,8 +219,8 @@ def follow(method: Method, tasks: Iterable[Task], classes: NDArray[np.str_], see
     tests: list[Examples] = []
     rows: list[list[float]] = []
     for task in tasks:
-        learn_stream(estimator, task.train.shuffled(seed), classes)
-        tests.append(task.test)
+        learn_stream(estimator, method.heard(task.train).shuffled(seed), classes)
+        tests.append(method.heard(task.test))
         rows.append([accuracy(estimator, test) for test in tests])
     accuracies = np.full((len(rows), len(rows)), np.nan)
     for number, row in enumerate(rows):

@@ -24,7 +24,8 @@ class Operators:
     text : str
         In ONNX's textual syntax. They take `counts`, float64 [batch, n_inputs], the spike counts
         that the coding's own operators find, and `activations`; they give `votes`, float64
-        [batch, n_columns], the score of each column, not negative.
+        [batch, n_columns], the score of each column, not negative; `confidences`, likewise, how
+        likely each class is; and `familiarity`, float64 [batch].
     constants : mapping
         The values they need, by name; a list is one of int64.
     """

@@ -69,6 +69,30 @@ class ColumnarNetwork(Stateful):
                 setattr(other, variable.name, copy.copy(value))
         return other
 
+    def without_column(self: _Own, column: int) -> _Own:
+        """Return a network that lacks one of the columns; this one stays as it is.
+
+        The other columns keep all that they have, and move up.
+
+        Parameters
+        ----------
+        column : int
+            Which column.
+        """
+        other = copy.copy(self)
+        other.n_columns -= 1
+        for variable in self.variables:
+            value, shape = getattr(self, variable.name), self._shape(variable)
+            kept = other._shape(variable)
+            if shape == kept:
+                value = copy.copy(value)
+            else:
+                axis = next(place for place, size in enumerate(shape) if size != kept[place])
+                size = shape[axis] // self.n_columns
+                value = np.delete(value, np.s_[column * size : (column + 1) * size], axis)
+            setattr(other, variable.name, value)
+        return other
+
     def _extended(self, variable: Variable, old: NDArray[Any]) -> NDArray[Any]:
         """Return an array with the columns that this network has more than it."""
         shape = self._shape(variable)

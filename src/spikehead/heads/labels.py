@@ -18,7 +18,7 @@ _TEXT, _TRUTH, _NUMBER, _MISSING = "text", "true or false", "number", "missing"
 def labels_of(y: ArrayLike, n_examples: int | None = None) -> NDArray[Any]:
     """Return labels as a one-dimensional array of one type, one for each example."""
     kinds = {_kind(label) for label in y} if isinstance(y, (list, tuple)) else set()
-    array = column_or_1d(y, warn=True)
+    array = y if type(y) is np.ndarray and y.ndim == 1 else column_or_1d(y, warn=True)
     if array.dtype == object:
         kinds = {_kind(label) for label in array}
     if _MISSING in kinds:
@@ -54,7 +54,11 @@ def _kinds(labels: NDArray[Any]) -> set[str]:
 
 def missing(labels: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
     """Return those labels that are not known."""
-    return labels[~np.isin(labels, known)] if _kinds(labels) == _kinds(known) else labels
+    if not len(known) or _kinds(labels) != _kinds(known):
+        return labels
+    ordered = np.sort(known)
+    nearest = ordered[np.searchsorted(ordered[:-1], labels)]
+    return np.asarray(labels[labels != nearest])
 
 
 def joined(known: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:

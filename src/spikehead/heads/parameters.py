@@ -48,7 +48,7 @@ def number(default: float, low: float, high: float, **more: Any) -> Any:
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Hyperparameters of a head: fields made by `number`, or truth values.
+    """Hyperparameters of a head: fields made by `number`.
 
     Raises
     ------
@@ -60,10 +60,7 @@ class Hyperparameters:
         """Check every value against its range."""
         for name, about in self.about().items():
             value, kind = getattr(self, name), type(self.defaults()[name])
-            if kind is bool:
-                if value not in (0, 1):
-                    raise ValueError(f"{name} must be true or false, not {value!r}")
-            elif not _is_within(value, about, whole=kind is int):
+            if not _is_within(value, about, whole=kind is int):
                 word = "a whole number" if kind is int else "a number"
                 raise ValueError(
                     f"{name} must be {word} from {about.low:g} to {about.high:g}, not {value!r}"
@@ -73,7 +70,7 @@ class Hyperparameters:
     @classmethod
     def about(cls) -> dict[str, About]:
         """Return what is known of each hyperparameter, by name."""
-        return {one.name: one.metadata.get("about", About(0, 1)) for one in fields(cls)}
+        return {one.name: one.metadata["about"] for one in fields(cls)}
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:

@@ -17,22 +17,23 @@ GROUP = "spikehead.heads"
 COLANET = "colanet"
 """The kind of heads that were saved before there were others."""
 
-DECORRELATED = "decorrelated"
-"""The head without conditions."""
+RETIRED = "colanet-0.2"
+"""The kind of heads that version 0.2 taught by rules that are gone; no new model has it."""
 
-RECOMMENDED = "recommended"
-"""CoLaNET with what is recommended for photos."""
+DECORRELATED = "decorrelated"
+"""The head without conditions, which a new model has by default."""
 
 PAPER = "paper"
 """CoLaNET with Table 1 of the hybrid paper."""
 
-DEFAULT_HEAD = RECOMMENDED
+DEFAULT_HEAD = DECORRELATED
 """The head of a new model where none is named."""
 
-_PRESETS = {PAPER: COLANET, RECOMMENDED: COLANET}
+_PRESETS = {PAPER: COLANET}
 
 _OWN = {
     COLANET: "spikehead.heads.colanet.classifier:CoLaNETClassifier",
+    RETIRED: "spikehead.heads.colanet.retired:RetiredCoLaNET",
     DECORRELATED: "spikehead.heads.decorrelated.classifier:DecorrelatedColumns",
 }
 
@@ -55,7 +56,8 @@ def head_class(name: str) -> type[SpikingClassifier]:
     known = kinds()
     if name not in known:
         raise ValueError(
-            f"there is no head {name!r}; there are {', '.join(sorted({*known, *_PRESETS}))} "
+            f"there is no head {name!r}; there are "
+            f"{', '.join(sorted({*known, *_PRESETS} - {RETIRED}))} "
             f"(another package adds one by an entry point of the group {GROUP})"
         )
     found: type[SpikingClassifier] = known[name].load()
@@ -95,7 +97,7 @@ def new_head(
     Parameters
     ----------
     name : str
-        A kind of head; or ``"recommended"`` or ``"paper"``, which are CoLaNET's.
+        A kind of head; or ``"paper"``, which is CoLaNET with Table 1.
     parameters : Hyperparameters, optional
         Default: those that the name stands for.
     **options

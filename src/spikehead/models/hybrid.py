@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
+from spikehead.activations import Row, labelled, named
 from spikehead.coding import CodedShares
 from spikehead.encoders import (
     DEFAULT,
     ActivationCache,
     EncodedBatch,
     Encoder,
+    Given,
     check_restorable,
     encode_photos,
     restore_encoder,
@@ -27,21 +30,30 @@ from spikehead.encoders import (
 from spikehead.files import chunks, sha256
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import DEFAULT_HEAD, head_class, kind_of, kind_with, kinds, new_head
-from spikehead.images import LeftOut, Photo, PhotoFolder, named_photos
+from spikehead.images import LeftOut, Photo, PhotoFolder
 from spikehead.interrupts import uninterrupted
 from spikehead.models import storage
 from spikehead.models.card import ModelCard
 from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
-from spikehead.models.photos import LearnedPhotos, lesson_keys, photo_key
+from spikehead.models.photos import LearnedPhotos, known_after
 from spikehead.models.schema import Description, Head, Measurement, whole
+from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
-from spikehead.names import class_names
+from spikehead.names import class_name, class_names
+from spikehead.state import fraction
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
 ORDERS = ("shuffled", "as-given")
+
+FEW_EXAMPLES = 5
+"""Photos of a class up to which answers that name it are surer than they are right."""
+
+_SILENT = "its activations are all zero, so that no input spikes and nothing can be learned from it"
+
+_BATCH = 2048  # photos that are learned again at a time, which bounds memory
 
 
 @dataclass
@@ -59,7 +71,7 @@ class Learned:
     new_classes : list of str
         Classes met for the first time.
     skipped : list of (Path, str)
-        Photos that could not be read, and why.
+        Photos that could not be read or learned, and why.
     renamed : list of (Path, str, list of str)
         Photos that were learned though the same file had been learned before under other names:
         each one's name now, and those.
@@ -70,6 +82,8 @@ class Learned:
         over the photos learned so far.
     warning : str
         What is wrong with that, and what to do, once the lesson is over; nothing if it is well.
+    waiting : int
+        Photos that are encoded, and will be learned when a cluster has enough of them.
     """
 
     total: int = 0
@@ -81,11 +95,12 @@ class Learned:
     left_out: LeftOut = field(default_factory=LeftOut)
     shares: CodedShares = field(default_factory=CodedShares)
     warning: str = ""
+    waiting: int = 0
 
     @property
     def done(self) -> int:
         """Number of photos that were dealt with so far."""
-        return self.learned + self.known + len(self.skipped)
+        return self.learned + self.known + self.waiting + len(self.skipped)
 
     def add(self, learned: int, shares: CodedShares) -> None:
         """Take in photos that were learned, and how their activations were coded."""
@@ -94,6 +109,31 @@ class Learned:
         self.shares = CodedShares(
             *(old + weight * (new - old) for old, new in zip(self.shares, shares, strict=True))
         )
+
+
+class Verdict(NamedTuple):
+    """What the model says of one photo's activations.
+
+    Attributes
+    ----------
+    label : str
+        Its class; of an unknown one the class most like it.
+    shares : ndarray of float64, shape (n_classes,)
+        How likely each class is.
+    familiarity : float or None
+        How familiar the photo is, from 0 to 1; None where this kind of head does not tell.
+    unknown : bool
+        Whether it seems to be of no class that the model knows.
+    few_examples : bool
+        Whether the class was learned from `FEW_EXAMPLES` photos or fewer, so that the model is
+        surer of it than it is right.
+    """
+
+    label: str
+    shares: NDArray[np.float64]
+    familiarity: float | None
+    unknown: bool
+    few_examples: bool
 
 
 @dataclass(frozen=True)
@@ -107,7 +147,9 @@ class Answer:
     label : str or None
         Its class, or None where it could not be read.
     shares : ndarray of float64, shape (n_classes,)
-        Each class's share of the vote; empty where the photo could not be read.
+        How likely each class is; empty where the photo could not be read.
+    familiarity, unknown, few_examples
+        As of `Verdict`.
     problem : str
         Why it could not be read, or nothing.
     learned_as : list of str
@@ -117,8 +159,87 @@ class Answer:
     path: Path
     label: str | None
     shares: NDArray[np.float64]
+    familiarity: float | None = None
+    unknown: bool = False
+    few_examples: bool = False
     problem: str = ""
     learned_as: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Suggested:
+    """Which photos would teach a model most.
+
+    Attributes
+    ----------
+    answers : list of Answer
+        What the model says of them, those that teach most first.
+    photos : int
+        Photos that were given.
+    known : int
+        Those among them that the model has learned already, which are never suggested.
+    skipped : list of (Path, str)
+        Photos that could not be read, and why.
+    left_out : LeftOut
+        What else was in the folders.
+    """
+
+    answers: list[Answer] = field(default_factory=list)
+    photos: int = 0
+    known: int = 0
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How doubtful the label of a photo is.
+
+    Attributes
+    ----------
+    path : Path
+        The photo.
+    label : str
+        Its label.
+    likely : str
+        The other class that it is most like.
+    doubt : float
+        By how much it is more like that class than its own, as cosines in the metric of the lateral
+        layer, from -2 to 2, to a head that has learned all photos but this one: above 0 where that
+        head would take it for the other class.
+    """
+
+    path: Path
+    label: str
+    likely: str
+    doubt: float
+
+
+@dataclass
+class Checked:
+    """Which labels of photos are doubtful.
+
+    Attributes
+    ----------
+    doubts : list of Doubt
+        One for each photo, the most doubtful first.
+    unscored : list of (Path, str)
+        Photos about which nothing can be said, and why.
+    skipped : list of (Path, str)
+        Photos that could not be read, and why.
+    left_out : LeftOut
+        What else was in the folder.
+    """
+
+    doubts: list[Doubt]
+    unscored: list[tuple[Path, str]]
+    skipped: list[tuple[Path, str]]
+    left_out: LeftOut
+
+    @property
+    def doubtful(self) -> list[Doubt]:
+        """Those that would be taken for another class, the most doubtful first."""
+        return [one for one in self.doubts if one.doubt > 0]
 
 
 class HybridClassifier:
@@ -129,12 +250,10 @@ class HybridClassifier:
     encoder : str or Encoder, default="efficientnet_lite0"
         As `spikehead.models.obtain.obtain_encoder` takes it, or an encoder of your own.
     head : str, optional
-        By its name, as `spikehead.heads.registry` knows it. ``"recommended"`` is CoLaNET as is
-        recommended for photos, with the saturation that the encoder knows, or else with one that
-        fits the first photos that are learned, as by ``CoLaNETClassifier(saturation="auto")``;
-        ``"paper"`` is CoLaNET with Table 1 and the saturation that the encoder knows;
-        ``"decorrelated"`` is `DecorrelatedColumns`; and another package may add some. Default: the
-        head whose hyperparameters `parameters` are, or else ``"recommended"``.
+        By its name, as `spikehead.heads.registry` knows it. ``"decorrelated"`` is
+        `DecorrelatedColumns`; ``"paper"`` is CoLaNET with Table 1 and the saturation that the
+        encoder knows; and another package may add some. Default: the head whose hyperparameters
+        `parameters` are, or else ``"decorrelated"``.
     parameters : Hyperparameters, optional
         Hyperparameters of the head. Default: those that its name stands for.
     seed : int, default=0
@@ -199,6 +318,7 @@ class HybridClassifier:
         self.revision: Revision | None = None
         self._seed = seed
         self._learned = LearnedPhotos()
+        self._lessons: frozenset[tuple[int, float]] = frozenset()
         self._right = bytearray()
 
     @property
@@ -235,13 +355,16 @@ class HybridClassifier:
         Parameters
         ----------
         photos : path, PhotoFolder or sequence of paths
-            A folder with a sub-folder for each class; or photos, with `labels`.
+            A folder with a sub-folder for each class; or photos, with `labels`. Of a model whose
+            encoder is ``activations:N``, activations: a file or a folder, as
+            `spikehead.activations` has them.
         labels : sequence of str or int, optional
             The class of each photo, as `spikehead.names.class_name` takes it.
         order : {"shuffled", "as-given"}, default="shuffled"
             Shuffled by the model's seed, or as given (of a folder: class after class).
         cluster : Cluster, optional
-            Where photos are encoded. Default: on this machine.
+            Where photos are encoded and, by a head that can be merged, many of them learned
+            (`spikehead.models.shards`). Default: on this machine.
         on_batch : callable, optional
             Called after each batch with the lesson so far: to show progress, or to save.
 
@@ -258,10 +381,18 @@ class HybridClassifier:
         found = self._labelled(photos, labels)
         stream = self._ordered(found.photos, order)
         lesson = Learned(total=len(stream), left_out=found.left_out)
-        paths = [photo.path for photo in stream]
-        for batch in encode_photos(paths, self.encoder, self.cache, cluster=cluster):
+        shards = Shards.of(self.head, len(stream), cluster)
+        waiting: list[EncodedBatch] = []
+        contents = self._contents(stream)
+        for encoded in encode_photos(contents, self.encoder, self.cache, cluster=cluster):
+            batch = self.learnable(encoded)
             lesson.skipped += [(stream[i].path, why) for i, why in batch.problems.items()]
-            self._learn_batch(batch, stream, lesson)
+            lesson.waiting += len(batch.indices)
+            waiting.append(batch)
+            last = lesson.done == lesson.total
+            if last or not shards or lesson.waiting >= shards.n_photos:
+                self._learn_batch(EncodedBatch.joined(waiting), stream, lesson, shards)
+                waiting.clear()
             if on_batch:
                 on_batch(lesson)
         if len(lesson.skipped) == len(stream):
@@ -271,53 +402,279 @@ class HybridClassifier:
             warnings.warn(lesson.warning, stacklevel=2)
         return lesson
 
-    def classify(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
+    def classify(self, photos: str | Path | Iterable[str | Path | Photo]) -> Iterator[Answer]:
         """Answer photo by photo, in order; one that cannot be read gets an answer that says so.
 
         Parameters
         ----------
         photos : path or iterable of paths
-            Photos; or one photo, a folder of photos, or a list of them, as
-            `spikehead.images.named_photos` takes it.
+            Photos; or one photo, a folder of photos, a list of them, or activations, as
+            `spikehead.activations.named` takes it.
 
         Yields
         ------
         Answer
         """
         self._check_taught()
-        if isinstance(photos, (str, Path)):
-            photos, _ = named_photos([photos])
-        paths = [Path(photo) for photo in photos]
-        for batch in encode_photos(paths, self.encoder, self.cache):
+        given = _given(photos)
+        paths = [photo.path for photo in given]
+        for batch in encode_photos(self._contents(given), self.encoder, self.cache):
             answers = {
-                index: Answer(paths[index], None, np.empty(0), problem)
+                index: Answer(paths[index], None, np.empty(0), problem=problem)
                 for index, problem in batch.problems.items()
             }
-            if batch.indices:
-                shares = self.vote(self.heard(batch))
-                classes = self.classes
-                found = zip(batch.indices, batch.digests, shares, strict=True)
-                for index, digest, share in found:
-                    learned_as = [
-                        name for name in classes if photo_key(digest, name) in self._learned
-                    ]
-                    answers[index] = Answer(
-                        paths[index], classes[share.argmax()], share, learned_as=learned_as
-                    )
+            answers |= zip(batch.indices, self._answered(batch, paths), strict=True)
             yield from (answers[index] for index in sorted(answers))
 
+    def suggest(
+        self,
+        photos: str | Path | Iterable[str | Path],
+        number: int = 20,
+        *,
+        on_photo: Callable[[int, int], None] | None = None,
+    ) -> Suggested:
+        """Choose the unlabelled photos that would teach most: unsure ones, and unlike each other.
+
+        Photos that were learned, under whatever label, are left out; of the same file, all but one.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            Photos, folders of photos and lists of them, as `spikehead.activations.named` takes
+            them.
+        number : int, default=20
+            How many to choose.
+        on_photo : callable, optional
+            Called with the number of photos done and of all photos, to show progress.
+
+        Returns
+        -------
+        Suggested
+
+        Raises
+        ------
+        ValueError
+            If no photo can be read, `number` is not a whole number from 1, or the head cannot tell
+            (`SpikingClassifier.suggest`).
+        """
+        self._check_taught()
+        # Before the photos are encoded, if it is refused.
+        self.head.suggest(self._blank(), number)
+        given, left_out = named([photos] if isinstance(photos, (str, Path)) else photos)
+        paths = [photo.path for photo in given]
+        found = Suggested(photos=len(paths), left_out=left_out)
+        answers: list[Answer] = []
+        digests: list[bytes] = []
+        rows = []
+        contents = self._contents(given)
+        for batch in map(self.learnable, encode_photos(contents, self.encoder, self.cache)):
+            found.skipped += [(paths[index], why) for index, why in batch.problems.items()]
+            answers += self._answered(batch, paths)
+            digests += batch.digests
+            rows.append(self.heard(batch))
+            if on_photo:
+                on_photo(len(answers) + len(found.skipped), len(paths))
+        if paths and not answers:
+            raise ValueError(none_readable(found.skipped))
+        if answers:
+            chosen = self.instructive(digests, np.concatenate(rows), number)
+            found.answers = [answers[place] for place in chosen]
+        found.known = sum(bool(answer.learned_as) for answer in answers)
+        return found
+
+    def instructive(
+        self, digests: Sequence[bytes], activations: NDArray[np.float32], number: int
+    ) -> list[int]:
+        """Choose the photos that would teach most, as `suggest` does, of encoded ones.
+
+        Parameters
+        ----------
+        digests : sequence of bytes
+            SHA-256 of each photo's file.
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            As for `vote`.
+        number : int
+            How many to choose.
+
+        Returns
+        -------
+        list of int
+            Their places, those that teach most first.
+
+        Raises
+        ------
+        ValueError
+            As `suggest` raises it.
+        """
+        new: dict[bytes, int] = {}
+        for place, digest in enumerate(digests):
+            if not self.learned_as(digest):
+                new.setdefault(digest, place)
+        places = np.array(list(new.values()), np.intp)
+        if not len(places):
+            return []
+        return places[self.head.suggest(activations[places], number)].tolist()  # type: ignore[no-any-return]
+
+    def check(
+        self,
+        photos: str | Path | PhotoFolder | Sequence[str | Path],
+        labels: Sequence[str | int] | None = None,
+        *,
+        on_batch: Callable[[Learned], None] | None = None,
+    ) -> Checked:
+        """Find labels of photos that are probably wrong.
+
+        A copy of the model learns those photos that are new to it; then each is left out in turn,
+        and answered. The model itself stays as it is.
+
+        Parameters
+        ----------
+        photos : path, PhotoFolder or sequence of paths
+            As `learn` takes them.
+        labels : sequence of str or int, optional
+            Likewise.
+        on_batch : callable, optional
+            Called after each batch with the copy's lesson so far, to show progress.
+
+        Returns
+        -------
+        Checked
+
+        Raises
+        ------
+        ValueError
+            As `learn` raises it; if there is one class only; or if the head cannot tell
+            (`SpikingClassifier.leave_one_out`).
+        """
+        if self.classes:  # before the photos are encoded, if it is refused
+            self.head.leave_one_out(self._blank(), self.classes[:1])
+        found = self._labelled(photos, labels)
+        pupil = self._copy()
+        lesson = Learned(total=len(found.photos), left_out=found.left_out)
+        paths = [photo.path for photo in found.photos]
+        read: list[Photo] = []
+        rows = []
+        contents = self._contents(found.photos)
+        for batch in map(self.learnable, encode_photos(contents, self.encoder, self.cache)):
+            lesson.skipped += [(paths[index], why) for index, why in batch.problems.items()]
+            lesson.waiting += len(batch.indices)
+            pupil._learn_batch(batch, found.photos, lesson, None)
+            read += [found.photos[index] for index in batch.indices]
+            rows.append(pupil.heard(batch))
+            if on_batch:
+                on_batch(lesson)
+        if not read:
+            raise ValueError(none_readable(lesson.skipped))
+        if len(pupil.classes) == 1:
+            raise ValueError(
+                f"all photos are of one class, {pupil.classes[0]}: to doubt a label takes another"
+            )
+        alike = pupil.head.leave_one_out(np.concatenate(rows), [photo.label for photo in read])
+        doubts, unscored = [], []
+        for photo, row in zip(read, alike, strict=True):
+            others = pupil.head.classes_ != photo.label
+            own = float(row[~others][0])
+            if np.isnan(own):
+                unscored.append((photo.path, f"no other photo tells of the class {photo.label}"))
+                continue
+            best = int(np.where(others, row, -np.inf).argmax())
+            likely = str(pupil.head.classes_[best])
+            doubts.append(Doubt(photo.path, photo.label, likely, float(row[best]) - own))
+        doubts.sort(key=lambda one: -one.doubt)
+        return Checked(doubts, unscored, lesson.skipped, lesson.left_out)
+
+    def learned_as(self, digest: bytes) -> list[str]:
+        """Return the classes under whose names a photo was learned.
+
+        Parameters
+        ----------
+        digest : bytes
+            SHA-256 of its file.
+        """
+        return [
+            name for column, name in enumerate(self.classes) if (digest, column) in self._learned
+        ]
+
+    @property
+    def send_back(self) -> float | None:
+        """Share of known photos that may be taken for unknown; None where it learns no threshold.
+
+        It may be changed at any time.
+
+        Raises
+        ------
+        ValueError
+            If it is set to what is not from 0 to 1, or the head learns no threshold.
+        """
+        return getattr(self.head, "send_back", None)
+
+    @send_back.setter
+    def send_back(self, share: float) -> None:
+        if not self.head.has_option("send_back"):
+            raise ValueError(
+                f"a head of {self.head.title} does not learn which photos are unknown: it has no "
+                "send_back"
+            )
+        self.head.set_params(send_back=fraction("send_back", share))
+
     def heard(self, batch: EncodedBatch) -> NDArray[np.float32]:
-        """Return what the head hears of a batch: of either sign, or negative activations as zero.
+        """Return what the head hears of a batch, as `SpikingClassifier.heard` has it.
 
         Parameters
         ----------
         batch : EncodedBatch
             Encoded photos.
         """
-        return batch.given if self.head.signed else batch.activations
+        return self.head.heard(batch.given)
+
+    def learnable(self, batch: EncodedBatch) -> EncodedBatch:
+        """Return a batch without the photos of which the head hears nothing; they have a problem.
+
+        Parameters
+        ----------
+        batch : EncodedBatch
+            Encoded photos.
+        """
+        return batch.only(self.head.hears(self.heard(batch)), _SILENT)
+
+    def judge(self, activations: NDArray[np.float32]) -> list[Verdict]:
+        """Return what the model says of photos.
+
+        Parameters
+        ----------
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            What the head hears of photos (`heard`).
+        """
+        judged = self.head.judge(activations)
+        scores, shares = (part[:, self._in_columns()] for part in (judged.scores, judged.shares))
+        unknown = judged.familiarity < self.head.unfamiliar_below()
+        photos, classes = self.photos_learned, self.classes
+        labels = [classes[column] for column in scores.argmax(axis=1)]
+        familiarity = [None if np.isnan(one) else float(one) for one in judged.familiarity]
+        few = [photos[label] <= FEW_EXAMPLES for label in labels]
+        return list(map(Verdict, labels, shares, familiarity, unknown.tolist(), few))
+
+    def likely(self, answer: Answer, coverage: float) -> list[str]:
+        """Return the classes that hold the right one with a certain probability, likeliest first.
+
+        Parameters
+        ----------
+        answer : Answer
+            That of a photo that could be read.
+        coverage : float
+            The probability, from 0 to 1; `SpikingClassifier.predict_sets` says what it rests on.
+
+        Raises
+        ------
+        ValueError
+            If the coverage is not from 0 to 1, or the head does not learn what is likely.
+        """
+        threshold = self.head.unlikely_below(coverage)
+        ranked = sorted(zip(-answer.shares, self.classes, strict=True), key=lambda pair: pair[0])
+        return [name for share, name in ranked if -share >= threshold or name == answer.label]
 
     def vote(self, activations: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return each class's share of the vote, in the order of `classes`.
+        """Return how likely each class is, in the order of `classes`.
 
         Parameters
         ----------
@@ -357,10 +714,10 @@ class HybridClassifier:
         ValueError
             If a photo cannot be read.
         """
-        return [self.classes[row.argmax()] for row in self.predict_proba(photos)]
+        return [str(answer.label) for answer in self._answers(photos)]
 
     def predict_proba(self, photos: str | Path | Iterable[str | Path]) -> NDArray[np.float64]:
-        """Return each class's share of the vote, shape (n_photos, n_classes).
+        """Return how likely each class is, shape (n_photos, n_classes).
 
         Parameters
         ----------
@@ -372,12 +729,29 @@ class HybridClassifier:
         ValueError
             If a photo cannot be read.
         """
-        rows = []
+        rows = [answer.shares for answer in self._answers(photos)]
+        return np.array(rows).reshape(len(rows), len(self.classes))
+
+    def predict_unknown(self, photos: str | Path | Iterable[str | Path]) -> list[bool]:
+        """Return whether each photo seems to be of no class that the model knows.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            As `classify` takes them.
+
+        Raises
+        ------
+        ValueError
+            If a photo cannot be read.
+        """
+        return [answer.unknown for answer in self._answers(photos)]
+
+    def _answers(self, photos: str | Path | Iterable[str | Path]) -> Iterator[Answer]:
         for answer in self.classify(photos):
             if answer.problem:
                 raise ValueError(f"{answer.path}: {answer.problem}")
-            rows.append(answer.shares)
-        return np.array(rows).reshape(len(rows), len(self.classes))
+            yield answer
 
     def save(self, folder: str | Path) -> None:
         """Save the model to a folder; a crash at any moment leaves the old one whole.
@@ -408,7 +782,7 @@ class HybridClassifier:
         check_restorable(self.encoder)
         with uninterrupted(), storage.writing(folder):
             lessons = storage.read_lessons(folder) if storage.is_model(folder) else []
-            learned = [lesson.number for lesson in lessons if self._has_learned_all(lesson)]
+            learned = [one.number for one in lessons if one.identity in self._lessons]
             self._check_fit(folder, [one for one in lessons if one.number not in learned])
             self.revision = storage.save(
                 folder,
@@ -422,9 +796,6 @@ class HybridClassifier:
             # The model is saved; a card that cannot be written is no reason to say otherwise.
             with suppress(OSError):
                 self.write_card(folder)
-
-    def _has_learned_all(self, lesson: StoredLesson) -> bool:
-        return lesson.label in self.classes and self._learned.has_all(lesson_keys(lesson))
 
     def _check_fit(self, folder: str | Path, lessons: Iterable[StoredLesson]) -> None:
         """Raise if there is a lesson in the folder that the model can never learn."""
@@ -476,12 +847,12 @@ class HybridClassifier:
         OSError
             If it cannot be.
         """
-        photos = Counter(self.photos_learned)
-        for lesson in storage.read_lessons(folder):
-            photos[lesson.label] += sum(key not in self._learned for key in lesson_keys(lesson))
+        lessons = storage.read_lessons(folder)
+        missing = [one for one in lessons if one.identity not in self._lessons]
+        classes, photos = known_after(missing, self.classes, self._learned)
         card = ModelCard(
             name=Path(folder).resolve().name,
-            photos=dict(photos),
+            photos=dict(zip(classes, photos.counts(len(classes)), strict=True)),
             encoder=self.encoder.name,
             fingerprint=self.encoder.fingerprint,
             n_activations=self.encoder.n_activations,
@@ -555,12 +926,16 @@ class HybridClassifier:
                 f"{model.encoder.name} is not the encoder that the model learned with: restore the "
                 "model from a copy"
             )
-        model.head.resume(
-            np.array(description.classes, str),
-            {**arrays, **head.counters},
-            n_features=model.encoder.n_activations,
-        )
-        model._learned = LearnedPhotos.unpacked(arrays)
+        if head.hyperparameters:
+            model.head.resume(
+                np.array(description.classes, str),
+                {**arrays, **head.counters},
+                n_features=model.encoder.n_activations,
+            )
+        else:  # of what it was nothing is kept
+            for name in description.classes:
+                model.head.add_classes([name])
+        model._learned = LearnedPhotos.unpacked(arrays, description.classes)
         model._right = bytearray(arrays["prequential"].tobytes())
         model.measurement = description.measurement
         return model
@@ -571,36 +946,281 @@ class HybridClassifier:
         The classes take turns, each spread evenly over the stream: where the encoder hardly tells
         classes apart, many photos of one in a row would crowd out the others. So what a model
         knows follows from all of its lessons at once, and is not that of learning them in order.
+        Corrections come in between: what was taught before one is learned before it.
 
         Parameters
         ----------
         lessons : iterable of StoredLesson
             In the order in which new classes shall come. A photo learned before under the same
             label is left out.
+
+        Raises
+        ------
+        ValueError
+            If a correction is none for the classes that there are.
         """
+        model = self._copy()
+        for corrects, part in groupby(lessons, lambda lesson: lesson.corrects):
+            some = list(part)
+            if corrects:
+                for lesson in some:
+                    model._correct(lesson)
+            else:
+                model._learn_in_turns(some)
+            model._lessons |= {lesson.identity for lesson in some}
+        return model
+
+    def _copy(self) -> HybridClassifier:
         model = copy.copy(self)
         model.head = copy.deepcopy(self.head)
         model._learned = self._learned.copy()
         model._right = self._right.copy()
-        labels: dict[str, None] = {}
-        new: dict[bytes, tuple[str, NDArray[np.float32]]] = {}
-        for lesson in lessons:
-            labels[lesson.label] = None
-            for key, activations in zip(lesson_keys(lesson), lesson.activations, strict=True):
-                if key not in self._learned:
-                    new.setdefault(key, (lesson.label, activations))
+        return model
+
+    def _learn_in_turns(self, lessons: list[StoredLesson]) -> None:
+        labels = dict.fromkeys(lesson.label for lesson in lessons)
         if unknown := [label for label in labels if label not in self.classes]:
-            model.head.add_classes(unknown)
+            self.head.add_classes(unknown)
+        columns = {name: column for column, name in enumerate(self.classes)}
+        new: dict[tuple[bytes, int], tuple[str, NDArray[np.float32]]] = {}
+        for lesson in lessons:
+            for digest, activations in zip(lesson.digests, lesson.activations, strict=True):
+                entry = digest.tobytes(), columns[lesson.label]
+                if entry not in self._learned:
+                    new.setdefault(entry, (lesson.label, activations))
         if new:
-            keys = list(new)
+            photos = [photo for photo, _ in new]
             order = _in_turns([label for label, _ in new.values()])
-            shown = [new[keys[place]] for place in order]
-            model._learn(
-                [keys[place] for place in order],
+            shown = [list(new.values())[place] for place in order]
+            self._learn(
+                [photos[place] for place in order],
                 [label for label, _ in shown],
                 np.array([activations for _, activations in shown]),
             )
-        return model
+
+    def _correct(self, lesson: StoredLesson) -> None:
+        if lesson.action == "rename":
+            self.rename_class(lesson.label, lesson.into)
+        elif lesson.action == "merge":
+            self.merge_class(lesson.label, lesson.into)
+        else:
+            self.remove_class(lesson.label)
+
+    # ------------------------------------------------------------ corrections
+
+    def rename_class(self, name: str, new: str) -> None:
+        """Give a class another name; it answers and learns as before.
+
+        Parameters
+        ----------
+        name : str
+            One of `classes`.
+        new : str
+            None of them, and a name as `spikehead.names.class_name` takes it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or there is one of the new name already.
+        """
+        self.head.rename_class(self._class(name), class_name(new, self.classes))
+
+    def merge_class(self, name: str, into: str) -> None:
+        """Make one class of two, as if all their photos had been learned under one name.
+
+        Parameters
+        ----------
+        name : str
+            One of `classes`, which goes.
+        into : str
+            Another of them, which is both from now on.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, both are the same, or the head cannot merge classes
+            (`SpikingClassifier.mergeable`).
+        """
+        column, other = map(self.classes.index, (self._class(name), self._class(into)))
+        with uninterrupted():
+            self.head.merge_class(self.classes[column], self.classes[other])
+            self._learned = self._learned.without_column(column, other)
+            self.measurement = None
+
+    def remove_class(self, name: str) -> None:
+        """Take a class out; the others answer as they did without it.
+
+        The model no longer knows which photos of it it has learned; what they have taught the
+        others stays, unless they are taken out first (`unlearn`).
+
+        Parameters
+        ----------
+        name : str
+            One of `classes`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or no other.
+        """
+        column = self.classes.index(self._class(name))
+        with uninterrupted():
+            self.head.remove_class(self.classes[column])
+            self._learned = self._learned.without_column(column)
+            self.measurement = None
+
+    def unlearn(self, photos: str | Path | Iterable[str | Path | Photo]) -> dict[Path, list[str]]:
+        """Take photos out: up to rounding, the model becomes one that has never learned them.
+
+        Where the head cannot take a lesson back (`SpikingClassifier.mergeable`), it learns all
+        other photos again, in the same order, from the activation cache.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            As `classify` takes them. A photo is known by its content, not by its name.
+
+        Returns
+        -------
+        dict of Path to list of str
+            Under which class each was learned; several times, where it was.
+
+        Raises
+        ------
+        ValueError
+            If a photo cannot be read or was never learned, or activations are missing; nothing is
+            changed.
+        """
+        paths, digests, activations = self._encoded(photos)
+        return dict(zip(paths, self.take_out(paths, digests, activations), strict=True))
+
+    def relabel(
+        self, photos: str | Path | Iterable[str | Path | Photo], label: str
+    ) -> dict[Path, list[str]]:
+        """Learn photos that were learned under a wrong label under the right one instead.
+
+        Parameters
+        ----------
+        photos : path or iterable of paths
+            As for `unlearn`.
+        label : str
+            The right class; a new one is added.
+
+        Returns
+        -------
+        dict of Path to list of str
+            Under which class each was learned before.
+
+        Raises
+        ------
+        ValueError
+            As in `unlearn`, or if a photo is known by this label alone; nothing is changed.
+        """
+        paths, digests, activations = self._encoded(photos)
+        was = self.take_out(paths, digests, activations, class_name(label, self.classes))
+        return dict(zip(paths, was, strict=True))
+
+    def take_out(
+        self,
+        names: Sequence[object],
+        digests: Sequence[bytes],
+        activations: NDArray[np.float32],
+        label: str | None = None,
+    ) -> list[list[str]]:
+        """Take photos out that are encoded already, as `unlearn` or `relabel` does.
+
+        Parameters
+        ----------
+        names : sequence of object
+            What an error calls each photo.
+        digests : sequence of bytes
+            SHA-256 of each photo's file.
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            What the head hears of each (`heard`).
+        label : str, optional
+            The class under which they are learned instead. Default: none.
+
+        Returns
+        -------
+        list of list of str
+            Under which class each was learned.
+
+        Raises
+        ------
+        ValueError
+            As in `unlearn` and `relabel`; nothing is changed.
+        """
+        model, classes = self._copy(), self.classes
+        rows = dict(zip(digests, activations, strict=True))
+        was = {
+            photo: [classes[column] for column in model._learned.take_out(photo, len(classes))]
+            for photo in rows
+        }
+        for name, photo in zip(names, digests, strict=True):
+            if not was[photo]:
+                raise ValueError(f"{name} was never learned by this model")
+            if was[photo] == [label]:
+                raise ValueError(f"{name} was learned under the label {label!r} already")
+        if model.head.mergeable:
+            times = [len(labels) for labels in was.values()]
+            labels = [label for labels in was.values() for label in labels]
+            try:
+                model.head.unlearn(np.repeat(list(rows.values()), times, axis=0), labels)
+            except ValueError as error:
+                raise ValueError(
+                    "the activations are not those that were learned, as where another machine or "
+                    f"provider computes them: {error}"
+                ) from None
+        else:
+            model._learn_again()
+        if label is not None:
+            new = [label] if label not in classes else []
+            model._learn(list(rows), [label] * len(rows), np.array(list(rows.values())), new)
+        vars(self).update(vars(model))
+        return [was[photo] for photo in digests]
+
+    def _learn_again(self) -> None:
+        """Let a new head learn all photos that are known, from the cache and in order."""
+
+        def cached(photo: bytes) -> NDArray[np.float32] | None:
+            return self.cache.get(photo) if self.cache else None
+
+        stream, classes = self._learned.stream(), self.classes
+        if missing := sum(cached(photo) is None for photo, _ in stream):
+            raise ValueError(
+                f"a head of the kind {self.head.title} forgets a photo by learning all others "
+                f"again from the activation cache, which lacks {missing} of {len(stream)}: learn "
+                "them anew, into another model"
+            )
+        head = clone(self.head).set_params(**self.head.settings())
+        self.head = head.begin(self.encoder.n_activations).add_classes(classes)
+        self._learned, self._right = LearnedPhotos(), bytearray()
+        for start in range(0, len(stream), _BATCH):
+            part = stream[start : start + _BATCH]
+            given = np.array([cached(photo) for photo, _ in part])
+            heard = head.heard(given)
+            self._learn([p for p, _ in part], [classes[column] for _, column in part], heard)
+
+    def _class(self, name: str) -> str:
+        """Return one of the classes by its name, or say that there is none."""
+        known = class_name(name, self.classes)
+        if known not in self.classes:
+            raise ValueError(f"there is no class {name!r}")
+        return known
+
+    def _encoded(
+        self, photos: str | Path | Iterable[str | Path | Photo]
+    ) -> tuple[list[Path], list[bytes], NDArray[np.float32]]:
+        """Return photos, their digests and what the head hears of them, if all can be read."""
+        given = _given(photos)
+        paths = [photo.path for photo in given]
+        if not paths:
+            raise ValueError("no photo is given: name at least one")
+        batches = list(encode_photos(self._contents(given), self.encoder, self.cache))
+        for index, problem in sorted(item for one in batches for item in one.problems.items()):
+            raise ValueError(f"{paths[index]}: {problem}")
+        digests = [digest for batch in batches for digest in batch.digests]
+        return paths, digests, np.concatenate([self.heard(batch) for batch in batches])
 
     def merge(self, other: HybridClassifier) -> HybridClassifier:
         """Return the model that has learned what both have; both stay as they are.
@@ -632,6 +1252,21 @@ class HybridClassifier:
 
     # ------------------------------------------------------------ the way of the data
 
+    def _blank(self) -> NDArray[np.float32]:
+        """Return the activations of a photo on which nothing is to be seen."""
+        return np.zeros((1, self.encoder.n_activations), np.float32)
+
+    def _answered(self, batch: EncodedBatch, paths: Sequence[Path]) -> list[Answer]:
+        """Return what the model says of the photos of a batch that could be read."""
+        if not batch.indices:
+            return []
+        return [
+            Answer(paths[index], *verdict, learned_as=self.learned_as(digest))
+            for index, digest, verdict in zip(
+                batch.indices, batch.digests, self.judge(self.heard(batch)), strict=True
+            )
+        ]
+
     def _labelled(
         self,
         photos: str | Path | PhotoFolder | Sequence[str | Path],
@@ -643,12 +1278,33 @@ class HybridClassifier:
                 raise ValueError("a folder of photos brings its own labels; leave labels out")
             if isinstance(photos, PhotoFolder):
                 return photos
-            return PhotoFolder.read(photos, known=self.classes)
+            return labelled(photos, known=self.classes)
         if labels is None or len(labels) != len(photos) or not len(photos):
             raise ValueError("photos need labels: name a folder, or give as many labels as photos")
         names = class_names(labels, photos, set(self.classes))
         paths = map(Path, photos)
         return PhotoFolder(list(map(Photo, paths, names)), LeftOut())
+
+    def _contents(self, photos: Sequence[Photo]) -> list[Path | NDArray[np.float32]]:
+        """Return what is encoded, unless the encoder does not take it."""
+        width = self.encoder.n_activations
+        for photo in photos:
+            if isinstance(self.encoder, Given) and not isinstance(photo, Row):
+                raise ValueError(
+                    f"{photo.path} is no file of activations, and the model takes nothing else: "
+                    f"give {width} of them an example (.npz, .npy or .parquet)"
+                )
+            if isinstance(photo, Row) and not isinstance(self.encoder, Given):
+                raise ValueError(
+                    f"{photo.path} holds activations, and the model takes photos, through "
+                    f"{self.encoder.name}: give photos, or teach another model"
+                )
+            if isinstance(photo, Row) and len(photo.activations) != width:
+                raise ValueError(
+                    f"{photo.path} has {len(photo.activations)} activations, but the model takes "
+                    f"{width}: all must come from one encoder"
+                )
+        return [photo.content for photo in photos]
 
     def _ordered(self, photos: list[Photo], order: str) -> list[Photo]:
         if order not in ORDERS:
@@ -657,30 +1313,41 @@ class HybridClassifier:
             return photos
         return [photos[i] for i in np.random.RandomState(self._seed).permutation(len(photos))]
 
-    def _learn_batch(self, batch: EncodedBatch, stream: list[Photo], lesson: Learned) -> None:
+    def _learn_batch(
+        self, batch: EncodedBatch, stream: list[Photo], lesson: Learned, shards: Shards | None
+    ) -> None:
         """Learn those of a batch that are new."""
         # All classes of the lesson at once: where batches end must not decide their order.
         classes = sorted({photo.label for photo in stream} - set(self.classes))
         names = [*self.classes, *classes]
-        new: dict[bytes, int] = {}
+        new: dict[tuple[bytes, int], int] = {}
         for place, (index, digest) in enumerate(zip(batch.indices, batch.digests, strict=True)):
             photo = stream[index]
-            keys = {photo_key(digest, name): name for name in names}
-            known = [name for key, name in keys.items() if key in self._learned or key in new]
+            known = [
+                name
+                for column, name in enumerate(names)
+                if (digest, column) in self._learned or (digest, column) in new
+            ]
             if photo.label not in known:
-                new[photo_key(digest, photo.label)] = place
+                new[digest, names.index(photo.label)] = place
                 if known:
                     lesson.renamed.append((photo.path, photo.label, known))
-        lesson.known += len(batch.indices) - len(new)
-        if not new:
-            return
         places = list(new.values())
         activations = self.heard(batch)[places]
         labels = [stream[batch.indices[place]].label for place in places]
+        taught = shards.taught(self.head, activations, labels, classes) if shards and new else None
         with uninterrupted():
-            self._learn(list(new), labels, activations, classes)
+            lesson.waiting -= len(batch.indices)
+            lesson.known += len(batch.indices) - len(new)
+            if not new:
+                return
+            if taught:
+                self.head = taught
+                self._remember([photo for photo, _ in new], labels)
+            else:
+                self._learn([photo for photo, _ in new], labels, activations, classes)
             lesson.new_classes += classes
-            # Once it has learned them, since gains and perhaps the saturation come from them.
+            # Once it has learned them, since the saturation may come from them.
             lesson.add(len(new), self.head.coding_.shares(batch.given[places]))
 
     def _in_columns(self) -> NDArray[np.intp]:
@@ -689,14 +1356,18 @@ class HybridClassifier:
 
     def _learn(
         self,
-        keys: list[bytes],
+        photos: list[bytes],
         labels: list[str],
         activations: NDArray[np.float32],
         new_classes: Sequence[str] = (),
     ) -> None:
         """Learn photos in this order, of known classes and of new ones."""
         self.head.partial_fit(activations, labels, classes=[*self.classes, *new_classes])
-        self._learned.add(keys, map(self.classes.index, labels))
+        self._remember(photos, labels)
+
+    def _remember(self, photos: list[bytes], labels: list[str]) -> None:
+        """Take down which photos the head has just learned, and how it had answered them."""
+        self._learned.add(photos, map(self.classes.index, labels))
         self._right += (self.head.prequential_predictions_ == labels).tobytes()
 
     def _check_taught(self) -> None:
@@ -714,6 +1385,13 @@ def _in_turns(labels: Sequence[str]) -> NDArray[np.intp]:
 
 
 def none_readable(skipped: list[tuple[Path, str]]) -> str:
-    """Return the sentence for photos of which not one can be read."""
+    """Return the sentence for photos of which not one can be used."""
     path, problem = skipped[0]
-    return f"none of the {len(skipped)} photos can be read; the first is {path}: {problem}"
+    return f"none of the {len(skipped)} photos can be used; the first is {path}: {problem}"
+
+
+def _given(photos: str | Path | Iterable[str | Path | Photo]) -> list[Photo]:
+    """Return photos, or rows of activations, as they are given or named."""
+    if isinstance(photos, (str, Path)):
+        photos, _ = named([photos])
+    return [photo if isinstance(photo, Photo) else Photo(Path(photo), "") for photo in photos]

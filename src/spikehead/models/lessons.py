@@ -1,4 +1,7 @@
-"""Lessons: what a model was taught since it was saved, each in a file of its own."""
+"""Lessons: what a model was taught since it was saved, each in a file of its own.
+
+What a class was renamed to, or merged with, is kept like a lesson, and undone like one.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,18 @@ _ARRAYS = {
     "digests": ("u1", 2),
     "activations": ("f4", 2),
 }
+_OF_CORRECTIONS = {"action": ("u1", 1), "into": ("u1", 1)}
+
+LEARN = "learn"
+"""What a lesson does that is no correction."""
+
+CORRECTIONS = ("rename", "merge", "remove")
+"""What else it may do, to a class."""
 
 
 @dataclass(frozen=True)
 class StoredLesson:
-    """Photos of one class that a model was taught after it was saved.
+    """Photos of one class that a model was taught after it was saved; or what became of a class.
 
     Attributes
     ----------
@@ -39,6 +49,10 @@ class StoredLesson:
         SHA-256 of each photo's file.
     activations : ndarray of float32, shape (n_photos, n_activations)
         What the encoder gave. No photo makes a lesson, too: it adds the class.
+    action : str, default="learn"
+        Or one of `CORRECTIONS`; then there is no photo.
+    into : str
+        The class's name from now on, where it was renamed; the other class, where it was merged.
     """
 
     number: int
@@ -46,15 +60,29 @@ class StoredLesson:
     taught_at: float
     digests: NDArray[np.uint8]
     activations: NDArray[np.float32]
+    action: str = LEARN
+    into: str = ""
+
+    @property
+    def identity(self) -> tuple[int, float]:
+        """What tells it from all other lessons of a model."""
+        return self.number, self.taught_at
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it is a correction."""
+        return self.action != LEARN
 
     def packed(self) -> bytes:
         """Return the content of its file, which all but the number is in."""
+        correction = {"action": _bytes(self.action), "into": _bytes(self.into)}
         return packed(
             {
-                "label": np.frombuffer(self.label.encode(errors="surrogatepass"), np.uint8),
+                "label": _bytes(self.label),
                 "taught_at": np.array([self.taught_at]),
                 "digests": self.digests,
                 "activations": self.activations,
+                **(correction if self.corrects else {}),
             }
         )
 
@@ -83,28 +111,41 @@ class StoredLesson:
             raise ValueError(f"{path} is no lesson ({wrong}): {remedy}")
         return cls(
             number,
-            arrays["label"].tobytes().decode(errors="surrogatepass"),
+            _text(arrays["label"]),
             float(arrays["taught_at"][0]),
             arrays["digests"],
             arrays["activations"],
+            **{name: _text(arrays[name]) for name in _OF_CORRECTIONS if name in arrays},
         )
+
+
+def _bytes(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(text.encode(errors="surrogatepass"), np.uint8)
+
+
+def _text(array: NDArray[np.uint8]) -> str:
+    return array.tobytes().decode(errors="surrogatepass")
 
 
 def _wrong(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Return what keeps arrays from being a lesson; nothing where they are one."""
-    for name, (kind, n_dims) in _ARRAYS.items():
+    corrects = "action" in arrays
+    for name, (kind, n_dims) in (_ARRAYS | (_OF_CORRECTIONS if corrects else {})).items():
         if name not in arrays:
             return f"it has no {name}"
         if arrays[name].dtype != kind or arrays[name].ndim != n_dims:
             return f"its {name} array has another type or shape"
     label, taught_at = arrays["label"], arrays["taught_at"]
     digests, activations = arrays["digests"], arrays["activations"]
-    if len(label) > _MOST_LABEL_BYTES:
-        return f"its class has a name of {len(label)} bytes"
-    try:
-        label.tobytes().decode(errors="surrogatepass")
-    except UnicodeDecodeError:
-        return "the name of its class is not Unicode"
+    for text in (label, *(arrays[name] for name in _OF_CORRECTIONS if corrects)):
+        if len(text) > _MOST_LABEL_BYTES:
+            return f"its class has a name of {len(text)} bytes"
+        try:
+            _text(text)
+        except UnicodeDecodeError:
+            return "the name of its class is not Unicode"
+    if corrects and (_text(arrays["action"]) not in CORRECTIONS or len(digests)):
+        return "its action is none"
     if taught_at.shape != (1,) or not 0 <= taught_at[0] <= _LAST_SECOND:
         return "its time is none"
     if digests.shape != (len(activations), 32):

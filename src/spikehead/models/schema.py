@@ -5,7 +5,10 @@ date, step by step, when it is read (`UPGRADES`):
 
 1. named no lessons: all that lay in the folder counted;
 2. kept what is the head's beside what is the model's, and knew one kind of head;
-3. has a record of the head: its kind, its hyperparameters and its counters.
+3. has a record of the head: its kind, its hyperparameters and its counters; knew photos by hashes
+   with their classes' names in them, and CoLaNET by three rules more than the paper's;
+4. knows photos by their own, and how often each was learned; lessons may be corrections; a CoLaNET
+   that such rules taught is a kind of its own, which learns no more.
 
 To add a version, raise `VERSION`, let `Manifest` or `Description` read and write what is new, and
 add the step from the version before to `UPGRADES`; ``tests/models/folders`` keeps a model of each.
@@ -26,7 +29,7 @@ from spikehead.files import explained, read_file, sha256
 from spikehead.models.lock import LOCK
 
 FORMAT = "spikehead model"
-VERSION = 3
+VERSION = 4
 
 MANIFEST = "model.json"
 CARD = "README.md"
@@ -289,9 +292,27 @@ def _give_the_head_a_record(document: Mapping[str, Any], _: Path) -> Mapping[str
     return {**document, "description": {**rest, "head": asdict(head)}}
 
 
+def _retire_rules(document: Mapping[str, Any], _: Path) -> Mapping[str, Any]:
+    """From version 3, whose CoLaNET could have rules that are gone; the rest is in the arrays."""
+    head = Head(**document["description"]["head"])
+    if head.kind != "colanet":
+        return document
+    values = dict(head.hyperparameters)
+    rules = (
+        values.pop("per_spike", False),
+        values.pop("max_depressions", -1) >= 0,
+        values.pop("homeostasis", False),
+    )
+    kept = Head("colanet-0.2" if any(rules) else head.kind, values, head.counters)
+    if any(rules) and not head.counters["presentations"]:
+        kept = Head("decorrelated", {}, {})  # as it has learned nothing, another can learn for it
+    return {**document, "description": {**document["description"], "head": asdict(kept)}}
+
+
 UPGRADES: dict[int, Callable[[Mapping[str, Any], Path], Mapping[str, Any]]] = {
     1: _name_lessons,
     2: _give_the_head_a_record,
+    3: _retire_rules,
 }
 """What brings the content of ``model.json``, in a folder, from a version to the next."""
 

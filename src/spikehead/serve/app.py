@@ -150,11 +150,12 @@ _BAD_REQUEST = _errors(
         400: "The request cannot be parsed.",
         403: "A page of another site asks.",
         413: f"It has more than {MAX_BYTES >> 20} MiB.",
-        422: "An argument is missing or wrong, no photo can be read, or together they have more "
+        422: "An argument is missing or wrong, no photo can be used, or together they have more "
         f"than {REQUEST_PIXELS // 1_000_000} megapixels.",
     }
     | _BUSY
 )
+_REFUSED = _errors({409: "It does not go with what the model knows."})
 _NOT_KEPT = _errors(
     {507: "It cannot be written, the disk is full for one; nothing is changed."} | _BUSY
 )
@@ -237,6 +238,34 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         )
 
     @router.post(
+        "/api/suggestions",
+        summary="Which of these photos would teach most?",
+        description="Those about which the model is unsure and that tell most of the others, and "
+        "no two alike. Photos that were learned are left out. Nothing is learned or kept.",
+        responses={
+            **_BAD_REQUEST,
+            **_errors({409: "It knows no class yet, or has no decorrelated columns."}),
+        },
+    )
+    async def suggest(
+        asker: Asker, photos: Photos, number: Annotated[int, Form(ge=1, le=MAX_PHOTOS)] = 20
+    ) -> schemas.Suggestions:
+        pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
+        skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
+        batches = [batch for _, batch in pieces]
+        places = [start + index for start, batch in pieces for index in batch.indices]
+        chosen, recognitions, known = await work.long(asker, teacher.suggest, batches, number)
+        return schemas.Suggestions(
+            places=[places[place] for place in chosen],
+            answers=[
+                schemas.Answer.of(_file_name(photos[places[place]]), recognition)
+                for place, recognition in zip(chosen, recognitions, strict=True)
+            ],
+            known=known,
+            skipped=skipped,
+        )
+
+    @router.post(
         "/api/lessons",
         summary="Teach photos of a class",
         description="A class that is not known is added. When the answer comes, the lesson is on "
@@ -249,7 +278,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         photos: Photos,
     ) -> schemas.Taught:
         label = named(label.replace("\r\n", "\n"))  # as browsers send the line ends of a field
-        pieces = await work.on_photos(asker, _contents(photos), teacher.encode)
+        pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
         skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
         batches = [batch for _, batch in pieces]
         learned = await work.changes(asker, teacher.teach_encoded, label, batches)
@@ -284,6 +313,75 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
     async def add_class(asker: Asker, new: schemas.NewClass) -> schemas.Model:
         await work.changes(asker, teacher.add_class, named(new.name))
         return described()
+
+    async def correct(asker: Asker, action: str, label: str, into: str = "") -> schemas.Model:
+        await work.changes(asker, teacher.correct, action, named(label), into)
+        return described()
+
+    @router.post(
+        "/api/classes/rename",
+        summary="Rename a class",
+        description="It can be undone like a lesson.",
+        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
+    )
+    async def rename(asker: Asker, renamed: schemas.RenamedClass) -> schemas.Model:
+        return await correct(asker, "rename", renamed.name, named(renamed.into))
+
+    @router.post(
+        "/api/classes/merge",
+        summary="Merge a class with another",
+        description="As if the photos of both had been learned under one name, which decorrelated "
+        "columns can. It can be undone like a lesson.",
+        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
+    )
+    async def merge(asker: Asker, merged: schemas.MergedClass) -> schemas.Model:
+        return await correct(asker, "merge", merged.name, named(merged.into))
+
+    @router.post(
+        "/api/classes/remove",
+        summary="Remove a class",
+        description="The others answer as they did without it. It can be undone like a lesson.",
+        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
+    )
+    async def remove(asker: Asker, removed: schemas.RemovedClass) -> schemas.Model:
+        return await correct(asker, "remove", removed.name)
+
+    async def take_out(
+        asker: Asker, photos: Sequence[UploadFile], label: str | None = None
+    ) -> schemas.Corrected:
+        pieces = await work.on_photos(asker, _contents(photos), teacher.encode)
+        for skipped in _skipped(photos, {start: batch.problems for start, batch in pieces}):
+            raise HTTPException(422, f"{skipped.photo}: {skipped.reason}")
+        names, batches = list(map(_file_name, photos)), [batch for _, batch in pieces]
+        was = await work.changes(asker, teacher.take_out, names, batches, label)
+        taken = [
+            schemas.TakenOut(photo=name, classes=classes)
+            for name, classes in zip(names, was, strict=True)
+        ]
+        return schemas.Corrected(photos=taken, model=described())
+
+    @router.post(
+        "/api/unlearn",
+        summary="Take photos out",
+        description="The model becomes one that has never learned them. It is saved, so that "
+        "nothing of them stays in its folder, and no lesson before can be undone any more.",
+        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
+    )
+    async def unlearn(asker: Asker, photos: Photos) -> schemas.Corrected:
+        return await take_out(asker, photos)
+
+    @router.post(
+        "/api/relabel",
+        summary="Learn photos under the right label",
+        description="They are taken out, as by unlearn, and learned as the class that is named.",
+        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
+    )
+    async def relabel(
+        asker: Asker,
+        label: Annotated[schemas.ClassName, Form(alias="class")],
+        photos: Photos,
+    ) -> schemas.Corrected:
+        return await take_out(asker, photos, named(label.replace("\r\n", "\n")))
 
     @router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
     async def figures() -> Response:
@@ -321,7 +419,7 @@ def _file_name(photo: UploadFile) -> str:
 def _skipped(
     photos: Sequence[UploadFile], problems: Mapping[int, Mapping[int, str]]
 ) -> list[schemas.SkippedPhoto]:
-    """Name the photos that cannot be read, given piece by piece; refuse if not one can."""
+    """Name the photos that cannot be used, given piece by piece; refuse if not one can."""
     skipped = [
         schemas.SkippedPhoto(
             place=start + place, photo=_file_name(photos[start + place]), reason=problem
@@ -332,7 +430,7 @@ def _skipped(
     if len(skipped) == len(photos):
         first = skipped[0]
         raise HTTPException(
-            422, f"no photo can be read; the first is {first.photo}: {first.reason}"
+            422, f"no photo can be used; the first is {first.photo}: {first.reason}"
         )
     return skipped
 

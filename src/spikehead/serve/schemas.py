@@ -41,6 +41,26 @@ class NewClass(BaseModel):
     name: ClassName
 
 
+class RenamedClass(BaseModel):
+    """A class, and its name from now on."""
+
+    name: ClassName
+    into: ClassName
+
+
+class MergedClass(BaseModel):
+    """A class, and the one that it becomes part of."""
+
+    name: ClassName
+    into: ClassName
+
+
+class RemovedClass(BaseModel):
+    """A class to remove."""
+
+    name: ClassName
+
+
 class LearnedClass(BaseModel):
     """A class that the model knows."""
 
@@ -49,9 +69,15 @@ class LearnedClass(BaseModel):
 
 
 class Lesson(BaseModel):
-    """A lesson that can be undone."""
+    """A lesson, or a correction, that can be undone."""
 
     number: int = Field(examples=[1])
+    action: str = Field(
+        description="What became of the class: learn, rename, merge or remove.", examples=["learn"]
+    )
+    into: str = Field(
+        description="Its new name, or the class that it was merged with.", examples=[""]
+    )
     label: str = Field(serialization_alias="class", examples=["cup"])
     photos: int = Field(examples=[8])
     taught_at: datetime
@@ -61,6 +87,8 @@ class Lesson(BaseModel):
         """Describe a lesson."""
         return cls(
             number=lesson.number,
+            action=lesson.action,
+            into=lesson.into,
             label=lesson.label,
             photos=len(lesson.digests),
             taught_at=datetime.fromtimestamp(lesson.taught_at, timezone.utc),
@@ -72,7 +100,7 @@ class Model(BaseModel):
 
     name: str = Field(description="Of its folder.", examples=["my-model"])
     encoder: str = Field(examples=["bundled"])
-    members: int = Field(description="Networks in the head.", examples=[15])
+    members: int = Field(description="Networks in the head.", examples=[1])
     photos: int = Field(description="Photos that were learned.", examples=[24])
     classes: list[LearnedClass] = Field(description="In the order in which they came.")
     lessons: list[Lesson] = Field(
@@ -119,30 +147,64 @@ class Undone(BaseModel):
     model: Model
 
 
+class TakenOut(BaseModel):
+    """A photo that was taken out, or learned under another label."""
+
+    photo: str = Field(description="Its file name.", examples=["a.jpg"])
+    classes: list[str] = Field(
+        description="As what it was learned; several times, where it was.", examples=[["cup"]]
+    )
+
+
+class Corrected(BaseModel):
+    """What was taken out, and what the model has learned without it."""
+
+    photos: list[TakenOut]
+    model: Model
+
+
 class Answer(BaseModel):
     """What the model says of one photo."""
 
     photo: str = Field(description="Its file name.", examples=["a.jpg"])
     label: str = Field(serialization_alias="class", examples=["cup"])
     shares: dict[str, float] = Field(
-        description="Each class's share of the vote; they add up to 1.",
+        description="How likely each class is; they add up to 1.",
         examples=[{"cup": 0.9, "pen": 0.1}],
+    )
+    familiarity: float | None = Field(
+        description="How familiar the photo is, from 0 to 1; null where the model's kind of head "
+        "does not tell.",
+        examples=[0.71],
+    )
+    unknown: bool = Field(
+        description="Whether it seems to be of no class that the model knows; `class` is then the "
+        "one most like it.",
+        examples=[False],
+    )
+    few_examples: bool = Field(
+        description="Whether the class was learned from so few photos that the model is surer of "
+        "it than it is right.",
+        examples=[False],
     )
     spikes: dict[str, list[int]] = Field(
         description="For each class, in how many members its column spiked at each step of the "
         "presentation: of CoLaNET 10 of input and 5 of silence, of decorrelated columns 10 of "
         "input and 10 in which they answer.",
-        examples=[{"cup": [0, 0, 3, 15, 2, 9, 12, 4, 8, 11, 0, 0, 0, 0, 0], "pen": [0] * 15}],
+        examples=[{"cup": [0] * 10 + [1] * 6 + [0] * 4, "pen": [0] * 20}],
     )
 
     @classmethod
     def of(cls, photo: str, recognition: Recognition) -> Answer:
         """Describe what was recognised."""
-        classes = recognition.shares
+        verdict, classes = recognition.verdict, recognition.shares
         return cls(
             photo=photo,
-            label=recognition.label,
+            label=verdict.label,
             shares=recognition.shares,
+            familiarity=verdict.familiarity,
+            unknown=verdict.unknown,
+            few_examples=verdict.few_examples,
             spikes=dict(zip(classes, recognition.spikes.T.tolist(), strict=True)),
         )
 
@@ -151,4 +213,18 @@ class Answers(BaseModel):
     """What the model says of the photos."""
 
     answers: list[Answer]
+    skipped: list[SkippedPhoto]
+
+
+class Suggestions(BaseModel):
+    """The photos that would teach the model most."""
+
+    places: list[int] = Field(
+        description="Among those that were sent, from 0; those that teach most first.",
+        examples=[[2, 0]],
+    )
+    answers: list[Answer] = Field(description="What the model says of them, in the same order.")
+    known: int = Field(
+        description="Photos that were learned already, and are left out.", examples=[0]
+    )
     skipped: list[SkippedPhoto]

@@ -6,9 +6,9 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders import EncodedBatch, encode_photos
+from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.models import storage
-from spikehead.models.hybrid import HybridClassifier
+from spikehead.models.hybrid import HybridClassifier, Verdict
 from spikehead.models.lessons import StoredLesson
+from spikehead.names import class_name
 
 KEPT_PHOTOS = 1000
-"""Photos of the last lessons that are kept: what can be undone, and what new classes mix with."""
+"""Photos of the last lessons that are kept: what can be undone, and what new classes mix with. A
+lesson without photos counts as one."""
 
 
 class Conflict(ValueError):  # noqa: N818 - as HTTP calls it
@@ -49,15 +52,15 @@ class Recognition:
 
     Attributes
     ----------
-    label : str
-        Its class.
+    verdict : Verdict
+        Its class, how likely each class is, how familiar the photo is.
     shares : dict of str to float
-        Each class's share of the vote.
+        How likely each class is, by its name.
     spikes : ndarray of int, shape (n_steps, n_classes)
         In how many members each class's OUT neuron spiked, step by step.
     """
 
-    label: str
+    verdict: Verdict
     shares: dict[str, float]
     spikes: NDArray[np.intp]
 
@@ -79,6 +82,8 @@ class Teacher:
         A saved model.
     n_threads : int, optional
         Default: as many as this process may use.
+    send_back : float, optional
+        Share of known photos that may be taken for unknown. Default: the model's.
 
     Attributes
     ----------
@@ -92,16 +97,25 @@ class Teacher:
     ModelInUseError
         Another program is at work on the model.
     FileNotFoundError, ValueError
-        As `HybridClassifier.load` raises them.
+        As `HybridClassifier.load` raises them; or the model takes no photos.
     """
 
-    def __init__(self, folder: str | Path, *, n_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        n_threads: int | None = None,
+        send_back: float | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self._turn = threading.Lock()
         with ExitStack() as holds:
             holds.enter_context(storage.writing(folder))
             lessons = storage.read_lessons(folder)
             self._saved = HybridClassifier.load(folder, n_threads=n_threads, lessons=False)
+            self._saved.encoder.preprocessing  # noqa: B018 - says so if the model takes no photos
+            if send_back is not None:
+                self._saved.send_back = send_back
             self._warm_up()
             self.state = State(self._saved.taught(lessons), tuple(lessons))
             self._hold = holds.pop_all()
@@ -137,23 +151,43 @@ class Teacher:
         Conflict
             The model knows no class yet.
         """
-        model = self.state.model
-        if not model.classes:
-            raise Conflict("the model has learned nothing yet; teach it a class")
+        model = self._knowing()
         encoded = self.encode(photos)
-        if not encoded.indices:
-            return [], encoded.problems
-        activations = model.heard(encoded)
-        shares, spikes = model.vote(activations), model.out_spikes(activations)
-        recognitions = [
-            Recognition(
-                model.classes[share.argmax()],
-                dict(zip(model.classes, share.tolist(), strict=True)),
-                raster,
-            )
-            for share, raster in zip(shares, spikes, strict=True)
-        ]
-        return recognitions, encoded.problems
+        return _recognitions(model, model.heard(encoded)), encoded.problems
+
+    def suggest(
+        self, batches: Sequence[EncodedBatch], number: int
+    ) -> tuple[list[int], list[Recognition], int]:
+        """Choose the photos that would teach most (`HybridClassifier.suggest`).
+
+        Parameters
+        ----------
+        batches : sequence of EncodedBatch
+            The photos, as `encode` gives them.
+        number : int
+            How many to choose.
+
+        Returns
+        -------
+        places : list of int
+            Their places among those that were encoded, those that teach most first.
+        recognitions : list of Recognition
+            What the model says of them.
+        known : int
+            Photos that were learned already, which are never chosen.
+
+        Raises
+        ------
+        Conflict
+            The model knows no class yet, or its head cannot tell.
+        """
+        model = self._knowing()
+        digests = [digest for batch in batches for digest in batch.digests]
+        activations = np.concatenate([model.heard(batch) for batch in batches])
+        with _conflicts():
+            places = model.instructive(digests, activations, number)
+        known = sum(bool(model.learned_as(digest)) for digest in digests)
+        return places, _recognitions(model, activations[places]), known
 
     def encode(self, photos: Sequence[bytes]) -> EncodedBatch:
         """Encode photos, all in one batch.
@@ -166,6 +200,16 @@ class Teacher:
         encoder = self.state.model.encoder
         # Few are decoded at a time, since a large photo takes much memory.
         return next(encode_photos(photos, encoder, batch_size=len(photos), n_threads=2))
+
+    def encode_lesson(self, photos: Sequence[bytes]) -> EncodedBatch:
+        """Encode photos that are to be taught; what cannot be learned is a problem, too.
+
+        Parameters
+        ----------
+        photos : sequence of bytes
+            The contents of photo files.
+        """
+        return self.state.model.learnable(self.encode(photos))
 
     def teach(self, label: str, photos: Sequence[bytes]) -> tuple[int, dict[int, str]]:
         """Teach photos of a class; when this returns, the lesson is on the disk.
@@ -182,14 +226,14 @@ class Teacher:
         learned : int
             Photos that were learned.
         problems : dict of int to str
-            Why others cannot be read, by position.
+            Why others cannot be read or learned, by position.
 
         Raises
         ------
         OSError
             The lesson cannot be written; the model is as it was.
         """
-        batch = self.encode(photos)
+        batch = self.encode_lesson(photos)
         return self.teach_encoded(label, [batch]), batch.problems
 
     def teach_encoded(self, label: str, batches: Sequence[EncodedBatch]) -> int:
@@ -200,7 +244,7 @@ class Teacher:
         label : str
             The class; a new one is added.
         batches : sequence of EncodedBatch
-            The photos, as `encode` gives them.
+            The photos, as `encode_lesson` gives them.
 
         Returns
         -------
@@ -216,7 +260,8 @@ class Teacher:
         activations = np.concatenate([self._saved.heard(batch) for batch in batches])
         if not digests:
             return 0
-        return self._add(label, np.frombuffer(digests, np.uint8).reshape(-1, 32), activations)
+        hashes = np.frombuffer(digests, np.uint8).reshape(-1, 32)
+        return self._add(self._lesson(label, hashes, activations))
 
     def add_class(self, label: str) -> None:
         """Add a class without photos; when this returns, it is on the disk.
@@ -231,8 +276,72 @@ class Teacher:
         model = self.state.model
         if label in model.classes:
             raise Conflict(f"the class {label!r} is known already")
-        nothing = np.empty((0, model.encoder.n_activations), np.float32)
-        self._add(label, np.empty((0, 32), np.uint8), nothing)
+        self._add(self._lesson(label))
+
+    def correct(self, action: str, label: str, into: str = "") -> None:
+        """Rename, merge or remove a class; when this returns, it is on the disk.
+
+        It can be undone like a lesson.
+
+        Parameters
+        ----------
+        action : {"rename", "merge", "remove"}
+            What to do.
+        label : str
+            The class.
+        into : str, optional
+            Its new name, or the class that it becomes part of.
+
+        Raises
+        ------
+        Conflict
+            As `HybridClassifier.rename_class`, `merge_class` and `remove_class` refuse it.
+        OSError
+            It cannot be written; the model is as it was.
+        """
+        classes = self.state.model.classes
+        with _conflicts():  # names are kept as the classes have them
+            label, into = class_name(label, classes), into and class_name(into, classes)
+        self._add(self._lesson(label, action=action, into=into))
+
+    def take_out(
+        self, names: Sequence[str], batches: Sequence[EncodedBatch], label: str | None = None
+    ) -> list[list[str]]:
+        """Take photos out, or learn them under another label, and save the model.
+
+        Nothing of them stays in the folder, and so no lesson before can be undone any more.
+
+        Parameters
+        ----------
+        names : sequence of str
+            What an error calls each photo.
+        batches : sequence of EncodedBatch
+            The photos, as `encode` gives them.
+        label : str, optional
+            The right label. Default: they are not learned again.
+
+        Returns
+        -------
+        list of list of str
+            Under which class each was learned.
+
+        Raises
+        ------
+        Conflict
+            As `HybridClassifier.take_out` refuses it.
+        OSError
+            The model cannot be saved; it is as it was.
+        """
+        digests = [digest for batch in batches for digest in batch.digests]
+        activations = np.concatenate([self._saved.heard(batch) for batch in batches])
+        with self._turn:
+            model = self.state.model.taught([])
+            model.revision = self._saved.revision
+            with _conflicts():
+                was = model.take_out(names, digests, activations, label)
+            model.save(self.folder)
+            self._saved, self.state = model, State(model, ())
+            return was
 
     def undo(self) -> StoredLesson:
         """Undo the last lesson, and return it; when this returns, it is gone from the disk.
@@ -263,24 +372,47 @@ class Teacher:
             for file in sorted(Path(folder, name).glob("[!.]*")):
                 archive.write(file, f"{name}/{file.name}")
 
+    def _knowing(self) -> HybridClassifier:
+        """Return the model as it is now, if it knows a class."""
+        model = self.state.model
+        if not model.classes:
+            raise Conflict("the model has learned nothing yet; teach it a class")
+        return model
+
     def _warm_up(self) -> None:
         """Learn and answer once, on a copy: what is compiled at first use takes seconds."""
         blank = np.ones((1, self._saved.encoder.n_activations), np.float32)
         lesson = StoredLesson(0, "", 0.0, np.zeros((1, 32), np.uint8), blank)
-        head = self._saved.taught([lesson]).head
+        head = self._saved.head
+        with suppress(LearnsNoMore):
+            head = self._saved.taught([lesson]).head
         head.predict_proba(blank)
         head.out_spikes(blank)
 
-    def _add(self, label: str, digests: NDArray[np.uint8], activations: NDArray[np.float32]) -> int:
+    def _lesson(
+        self,
+        label: str,
+        digests: NDArray[np.uint8] | None = None,
+        activations: NDArray[np.float32] | None = None,
+        **correction: str,
+    ) -> StoredLesson:
+        """Return a lesson that has no number yet; by default of no photos."""
+        if digests is None or activations is None:
+            digests = np.empty((0, 32), np.uint8)
+            activations = np.empty((0, self._saved.encoder.n_activations), np.float32)
+        return StoredLesson(0, label, time.time(), digests, activations, **correction)
+
+    def _add(self, lesson: StoredLesson) -> int:
         """Learn a lesson, keep it, and return how many photos were new."""
         with self._turn:
             before, lessons = self.state
             number = lessons[-1].number + 1 if lessons else 1
-            lesson = StoredLesson(number, label, time.time(), digests, activations)
+            lesson = replace(lesson, number=number)
             lessons = (*lessons, lesson)
-            model = self._saved.taught(lessons)
+            with _conflicts():
+                model = self._saved.taught(lessons)
             learned = sum(model.photos_learned.values()) - sum(before.photos_learned.values())
-            if learned or label not in before.classes:
+            if learned or lesson.corrects or lesson.label not in before.classes:
                 self._saved.revision = storage.add_lesson(
                     self.folder, lesson, since=self._saved.revision
                 )
@@ -291,7 +423,7 @@ class Teacher:
     def _save_the_oldest(self) -> None:
         """Save the older half of the lessons into the model once there are many."""
         lessons = self.state.lessons
-        if sum(len(lesson.digests) for lesson in lessons) <= KEPT_PHOTOS:
+        if sum(max(len(lesson.digests), 1) for lesson in lessons) <= KEPT_PHOTOS:
             return
         half = len(lessons) // 2
         saved = self._saved.taught(lessons[:half])
@@ -300,3 +432,23 @@ class Teacher:
             saved.save(self.folder)
             self._saved = saved
             self.state = State(saved.taught(lessons[half:]), lessons[half:])
+
+
+def _recognitions(model: HybridClassifier, activations: NDArray[np.float32]) -> list[Recognition]:
+    """Return what a model says of photos."""
+    if not len(activations):
+        return []
+    verdicts, spikes = model.judge(activations), model.out_spikes(activations)
+    return [
+        Recognition(verdict, dict(zip(model.classes, verdict.shares.tolist(), strict=True)), raster)
+        for verdict, raster in zip(verdicts, spikes, strict=True)
+    ]
+
+
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    """Let what the model refuses be a conflict."""
+    try:
+        yield
+    except ValueError as error:
+        raise Conflict(str(error)) from None

@@ -6,13 +6,13 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from joblib import cpu_count
 from numpy.typing import ArrayLike, NDArray
 
-from spikehead.coding import SpikeTrains, adapt, gains
+from spikehead.coding import SpikeTrains
 from spikehead.heads.colanet.classifier import votes
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.network import Network
@@ -72,7 +72,6 @@ class Experiment:
     ) -> None:
         classes, columns = np.unique(labels, return_inverse=True)
         self._n_columns = len(classes)
-        self._activations = activations, test_activations
         self._stream = RankedActivations.of(activations)
         self._columns = columns.astype(np.int32)
         self._tests = RankedActivations.of(test_activations)
@@ -81,7 +80,6 @@ class Experiment:
         self._test_columns = np.array(test_columns)
         self._members = members
         self._seeds = seeds
-        self._amplified: dict[int, list[_Stretch]] = {}
 
     @property
     def n_rungs(self) -> int:
@@ -136,7 +134,7 @@ class Experiment:
         return min(self._stream.n_inputs, parameters.max_synapses)
 
     def _parts(self, candidates: Sequence[CoLaNETParameters]) -> list[list[int]]:
-        """Cut candidates into parts that share synapses and stream, and fit into a GPU."""
+        """Cut candidates into parts that share synapses, and fit into a GPU."""
         from spikehead.heads.colanet.cuda import bytes_needed, free_bytes
 
         shape = self._stream.n_inputs, self._n_columns, self._members
@@ -147,15 +145,15 @@ class Experiment:
 
         parts: list[list[int]] = []
         left = room
-        kinds = [(self._n_synapses(p), p.homeostasis) for p in candidates]
-        for place in sorted(range(len(candidates)), key=kinds.__getitem__):
+        sizes = [self._n_synapses(p) for p in candidates]
+        for place in sorted(range(len(candidates)), key=sizes.__getitem__):
             if needed[place] > room:
                 raise MemoryError(
                     f"a candidate needs {needed[place] / 1e9:.1f} GB on the GPU beside "
                     f"{common / 1e9:.1f} GB for all, but too little is free; search fewer "
                     "microcolumns or members, or compute on the CPU"
                 )
-            alike = parts and kinds[parts[-1][0]] == kinds[place]
+            alike = parts and sizes[parts[-1][0]] == sizes[place]
             if not alike or needed[place] > left:
                 parts.append([])
                 left = room
@@ -170,20 +168,20 @@ class Experiment:
         bars: Sequence[float],
         stop: threading.Event | None,
     ) -> list[Rungs]:
-        """Let candidates that share synapses and stream learn side by side."""
+        """Let candidates that share synapses learn side by side."""
         rungs: list[list[float]] = [[] for _ in candidates]
         totals = [0.0] * len(candidates)
         going = list(range(len(candidates)))
         for number, seed in enumerate(self._seeds):
             parameters = [candidates[place] for place in going]
             running = begin(self._network(parameters, seed), parameters)
-            for stretch in self._stretches(number, homeostasis=candidates[0].homeostasis):
+            for part in self._cut(number):
                 saturations = [candidates[place].saturation for place in going]
-                for batch in _batches(stretch.columns, stop):
-                    trains = _coded(stretch.activations[batch], saturations)
-                    running.learn(trains, stretch.columns[batch])
+                stretch, columns = self._stream[part], self._columns[part]
+                for batch in _batches(columns, stop):
+                    running.learn(_coded(stretch[batch], saturations), columns[batch])
                 right = [
-                    running.decide(_coded(stretch.tests[batch], saturations))
+                    running.decide(_coded(self._tests[batch], saturations))
                     == self._test_columns[batch]
                     for batch in _batches(self._test_columns, stop)
                 ]
@@ -205,40 +203,11 @@ class Experiment:
         largest = max(candidates, key=lambda p: p.microcolumns)
         return Network(largest, self._stream.n_inputs, self._n_columns, self._members, seed)
 
-    def _stretches(self, number: int, *, homeostasis: bool) -> list[_Stretch]:
-        """Return the stretches of a seed's stream, between which candidates are measured."""
-        if not homeostasis:
-            return [
-                _Stretch(self._stream[part], self._columns[part], self._tests)
-                for part in self._cut(number)
-            ]
-        if number not in self._amplified:
-            self._amplified[number] = self._amplify(number)
-        return self._amplified[number]
-
-    def _amplify(self, number: int) -> list[_Stretch]:
-        """Return the stretches as homeostatic inputs hear them; gains adapt along the stream."""
-        stream, tests = (np.maximum(activations, 0) for activations in self._activations)
-        power = np.zeros(self._stream.n_inputs)
-        stretches = []
-        for part in self._cut(number):
-            heard = RankedActivations.of(adapt(stream[part], power))
-            tested = RankedActivations.of(tests * gains(power))
-            stretches.append(_Stretch(heard, self._columns[part], tested))
-        return stretches
-
     def _cut(self, number: int) -> list[NDArray[np.intp]]:
+        """Return the stretches of a seed's stream, between which candidates are measured."""
         order = shuffled(len(self._columns), self._seeds[number])
         quarter = math.ceil(FIRST_RUNG * len(order))
         return [order[:quarter], order[quarter:]] if number == 0 else [order]
-
-
-class _Stretch(NamedTuple):
-    """What is learned up to a rung, and what is measured there."""
-
-    activations: RankedActivations
-    columns: NDArray[np.int32]
-    tests: RankedActivations
 
 
 class _Alone:

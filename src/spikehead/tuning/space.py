@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.heads.parameters import Hyperparameters
 
 Values = dict[str, float]
@@ -119,7 +119,6 @@ class SearchSpace:
         activations: ArrayLike,
         ranges: Mapping[str, tuple[float, float]] | None = None,
         fixed: Mapping[str, float] | None = None,
-        base: CoLaNETParameters = RECOMMENDED,
     ) -> SearchSpace:
         """Make the published space for some activations, changed as a user wants it.
 
@@ -128,12 +127,10 @@ class SearchSpace:
         activations : array of float
             Training activations, whose percentiles bound the saturation.
         ranges : mapping of str to (low, high), optional
-            Other bounds, or hyperparameters beyond the nine of the hybrid paper; 0 and 1 are
-            false and true. The scale, logarithmic or not, is that of the hyperparameter.
+            Other bounds, or hyperparameters beyond the nine of the hybrid paper. The scale,
+            logarithmic or not, is that of the hyperparameter.
         fixed : mapping of str to float, optional
-            Hyperparameters that are not searched.
-        base : CoLaNETParameters, default=RECOMMENDED
-            Values of those that are neither searched nor fixed.
+            Hyperparameters that are not searched; without a value here those of Table 1.
 
         Raises
         ------
@@ -150,7 +147,7 @@ class SearchSpace:
                 searched[name] = _range(CoLaNETParameters, name, low, high)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
-        rest = {name: value for name, value in base.to_dict().items() if name not in searched}
+        rest = {n: v for n, v in CoLaNETParameters.defaults().items() if n not in searched}
         return cls({n: r for n, r in searched.items() if n not in fixed}, {**rest, **fixed})
 
     def values(self, positions: ArrayLike) -> Values:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.heads.colanet.classifier import CoLaNETClassifier
-from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.images import split
 from spikehead.tuning.descent import StochasticDescent
 from spikehead.tuning.executors import Executor, Local, OnCluster, OnGPU
@@ -119,8 +119,7 @@ def tune(
         learned, so that the test set is touched once, at the end; or, as in the hybrid paper,
         accuracy on the test set itself, which makes the best one look better than it is.
     ranges, fixed : mapping, optional
-        As in `SearchSpace.of`. The other hyperparameters are those of `RECOMMENDED`, so the search
-        keeps the rules beyond the paper; with the protocol "paper" those of Table 1.
+        As in `SearchSpace.of`.
     genetic : GeneticSearch, optional
         Default: the hybrid paper's.
     descent : StochasticDescent, optional
@@ -178,8 +177,7 @@ def tune(
         check_gpu()
     folder = Path(folder)
     seeds = range(seed, seed + n_seeds)
-    base = CoLaNETParameters() if protocol == "paper" else RECOMMENDED
-    space = SearchSpace.of(dataset.activations, ranges, fixed, base)
+    space = SearchSpace.of(dataset.activations, ranges, fixed)
     search = Search(space, genetic or GeneticSearch(), descent or StochasticDescent(), seed)
     experiment = _ranking(dataset, protocol, validation_fraction, members, seeds)
     settings = {

@@ -125,7 +125,7 @@ def pixels():
 @pytest.fixture(scope="session")
 def plain_lite(folder):
     """Return EfficientNet-Lite0 for photos of 64 x 64 pixels."""
-    whole = open_encoder(efficientnet_lite.NAME, n_threads=1)
+    whole = open_encoder(efficientnet_lite.LITE0.name, n_threads=1)
     model = onnx.load(whole.files["encoder"])
     for size in model.graph.input[0].type.tensor_type.shape.dim[2:]:
         size.dim_value = 64
@@ -138,7 +138,7 @@ def plain_lite(folder):
 def lite(plain_lite, folder):
     """Return the file of its spiking twin."""
     file = folder / "lite.safetensors"
-    file.write_bytes(spike(plain_lite, norms=efficientnet_lite.norms()).to_bytes())
+    file.write_bytes(spike(plain_lite, norms=efficientnet_lite.LITE0.norms()).to_bytes())
     return file
 
 

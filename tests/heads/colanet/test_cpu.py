@@ -33,8 +33,6 @@ parameters = st.builds(
     silent_synapses=st.sampled_from([-1, 1, 300]),
     stochastic_stimulation=st.sampled_from([0.0, 0.016, 0.5, 0.947, 0.95, 2.0, 8.0]),
     max_synapses=st.integers(1, 80),
-    per_spike=st.booleans(),
-    max_depressions=st.sampled_from([-1, 0, 1, 3]),
 )
 
 
@@ -58,7 +56,7 @@ def coded(X: NDArray[Any], coding: str, **numbering: Any) -> SpikeTrains:
 
 
 def assert_same_state(one: Network, other: Network) -> None:
-    for name in ("resources", "stability", "depressions"):
+    for name in ("resources", "stability"):
         ours, theirs = getattr(one, name), getattr(other, name)
         assert np.array_equal(ours.view(np.int32), theirs.view(np.int32)), name
     assert one.presentations == other.presentations
@@ -125,7 +123,6 @@ def test_it_learns_and_answers_as_the_reference(
     slow.resources *= rng.gamma(2.0, 1.0, slow.resources.shape).astype(np.float32)
     slow.resources -= np.float32(0.1) * (rng.random(slow.resources.shape) < 0.1)
     slow.stability[:] = rng.choice([-0.5, 0, 0.3, 4], slow.stability.shape)
-    slow.depressions[:] = rng.integers(0, 3, slow.depressions.shape)
     fast = copy.deepcopy(slow)
 
     engine = CPUEngine(fast, n_threads)
@@ -134,8 +131,7 @@ def test_it_learns_and_answers_as_the_reference(
     changes = [change for members in happened for now in members for change in now.changes]
     renormalised = p.silent_synapses > 0
     assert slow.resource_updates == sum(
-        len(change.eligibility) if renormalised else np.count_nonzero(change.eligibility)
-        for change in changes
+        len(change.active) if renormalised else change.active.sum() for change in changes
     )
     # What it answers while it learns is what it answered before the label came.
     assert_recorded(engine.learn(trains, labels), happened, slow, STEPS)

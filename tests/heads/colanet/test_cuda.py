@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +25,7 @@ from spikehead.coding import STEPS, SpikeTrains, bernoulli_trains, even_trains, 
 from spikehead.heads.colanet import reference
 from spikehead.heads.colanet.cpu import CPUEngine, Response
 from spikehead.heads.colanet.network import Network
-from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 from spikehead.tuning.activations import RankedActivations
 
 engine = pytest.importorskip("spikehead.heads.colanet.cuda")
@@ -54,8 +53,6 @@ parameters = st.builds(
     silent_synapses=st.sampled_from([-1, 1, 300]),
     stochastic_stimulation=st.sampled_from([0.0, 0.016, 2.0, 8.0]),
     max_synapses=st.just(12),
-    per_spike=st.booleans(),
-    max_depressions=st.sampled_from([-1, 0, 1, 3]),
 )
 
 
@@ -88,12 +85,11 @@ def awake(network: Network, seed: int) -> Network:
     rng = np.random.default_rng(seed)
     network.resources *= rng.gamma(2.0, 1.0, network.resources.shape).astype(np.float32)
     network.stability[:] = rng.choice([-0.5, 0, 0.3, 4], network.stability.shape)
-    network.depressions[:] = rng.integers(0, 3, network.depressions.shape)
     return network
 
 
 def assert_same_state(one: Network, other: Network) -> None:
-    for name in ("resources", "stability", "depressions"):
+    for name in ("resources", "stability"):
         ours, theirs = getattr(one, name), getattr(other, name)
         assert np.array_equal(ours.view(np.int32), theirs.view(np.int32)), name
     assert one.presentations == other.presentations
@@ -140,9 +136,7 @@ def test_it_learns_and_answers_as_the_reference(
 
 @runs
 def test_columns_can_be_added_while_it_learns() -> None:
-    p = CoLaNETParameters(
-        max_weight=3.0, potentiation=1.0, microcolumns=2, per_spike=True, max_depressions=1
-    )
+    p = CoLaNETParameters(max_weight=3.0, potentiation=1.0, microcolumns=2)
     slow = Network(p, n_inputs=8, n_columns=1, n_members=1)
     fast = copy.deepcopy(slow)
     running, trains = engine.CUDAEngine(fast), coded("even", 0, 3, 8)
@@ -161,8 +155,8 @@ def test_a_population_is_its_networks() -> None:
     candidates = [
         CoLaNETParameters(max_weight=3.0, potentiation=1.0, saturation=2.0, microcolumns=3),
         CoLaNETParameters(max_weight=7.0, stability_rate=1.0, saturation=1.0, silent_synapses=-1),
-        CoLaNETParameters(max_weight=5.0, saturation=3.0, microcolumns=2, max_depressions=1),
-        CoLaNETParameters(max_weight=7.0, saturation=1.0, per_spike=True, max_depressions=3),
+        CoLaNETParameters(max_weight=5.0, saturation=3.0, microcolumns=2),
+        CoLaNETParameters(max_weight=7.0, saturation=1.0),
     ]
     X = np.random.default_rng(1).gamma(1.0, 1.5, (7, 10)).astype(np.float32)
     ranked = RankedActivations.of(X)
@@ -206,7 +200,7 @@ def test_what_it_needs_is_what_it_takes() -> None:
     trains = coded("even", 0, 2, 20)
     answers = population.respond([trains] * 3)
     state = population._state
-    neurons = (state.resources, state.stability, state.depressions, state.thresholds)
+    neurons = (state.resources, state.stability, state.thresholds)
     own = (state.weights, *neurons, *answers)
     taken = sum(array.nbytes for array in own) + 3 * trains.offsets.nbytes
     assert sum(engine.bytes_needed(candidates, 20, 3, 1, 2)) == taken
@@ -230,10 +224,9 @@ def test_too_much_for_a_gpu() -> None:
 
 
 @needs_gpu
-@pytest.mark.parametrize("base", [CoLaNETParameters(), RECOMMENDED], ids=["paper", "recommended"])
 @pytest.mark.parametrize("microcolumns", [1, 5, 30])
-def test_at_full_width_it_equals_the_cpu(microcolumns: int, base: CoLaNETParameters) -> None:
-    p = replace(base, microcolumns=microcolumns, max_weight=3.0, max_synapses=700)
+def test_at_full_width_it_equals_the_cpu(microcolumns: int) -> None:
+    p = CoLaNETParameters(microcolumns=microcolumns, max_weight=3.0, max_synapses=700)
     one = Network(p, n_inputs=1536, n_columns=64, n_members=3)
     other = copy.deepcopy(one)
     trains = coded("even", 0, 500, 1536)

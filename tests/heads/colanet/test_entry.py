@@ -13,7 +13,6 @@ import pytest
 from spikehead.coding import (
     STEPS,
     SpikeTrains,
-    adapt,
     bernoulli_trains,
     even_trains,
     event_trains,
@@ -22,10 +21,10 @@ from spikehead.coding import (
 from spikehead.heads.colanet import reference
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.network import Network
-from spikehead.heads.colanet.parameters import MOST_DEPRESSIONS, CoLaNETParameters
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
 P = CoLaNETParameters(max_weight=3.0, potentiation=1.0, max_synapses=5)
-STATE = ("resources", "stability", "depressions")
+STATE = ("resources", "stability")
 
 
 def network(p: CoLaNETParameters = P) -> Network:
@@ -134,8 +133,6 @@ def test_labels_that_name_no_column_are_refused(wrong: Any) -> None:
         ("resources", lambda a: a[:, :-1]),
         ("stability", lambda a: a[:, :-1]),
         ("stability", lambda a: a.astype(np.float16)),
-        ("depressions", lambda a: a.astype(np.int64)),
-        ("depressions", lambda a: a[:1]),
         ("synapses", lambda a: a[:, :, :-1]),
         ("synapses", lambda a: a + 8),
         ("synapses", lambda a: a - 8),
@@ -199,19 +196,6 @@ def test_counters_do_not_overflow(presentations: int) -> None:
     assert (late.inputs == soon.inputs).all()
 
 
-def test_depressions_stand_still_at_the_most() -> None:
-    slow = network()
-    slow.resources *= 3  # so that neurons of other classes fire, too
-    slow.depressions[:] = MOST_DEPRESSIONS - 1
-    fast = copy.deepcopy(slow)
-    wrong = np.zeros(12, np.int32)
-    reference.run(slow, trains(), wrong)
-    CPUEngine(fast, 1).learn(trains(), wrong)
-    assert_unchanged(fast, slow)
-    assert fast.depressions.max() == MOST_DEPRESSIONS
-    assert fast.depressions.min() >= 0
-
-
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_activations_that_are_no_numbers_are_refused(kind: Any) -> None:
     X = np.ones((20, 30), kind)
@@ -221,11 +205,6 @@ def test_activations_that_are_no_numbers_are_refused(kind: Any) -> None:
             code(X, 2.0)
     with pytest.raises(ValueError, match=r"^activations must have the shape"):
         even_trains(np.ones(30, kind), 2.0)
-    power = np.zeros(30)
-    for wrong in (X, np.full((2, 30), np.inf, kind), np.ones((2, 29), kind), np.ones(30, kind)):
-        with pytest.raises(ValueError, match=r"^activations must (be finite|have the shape)"):
-            adapt(wrong, power)
-    assert not power.any()
 
 
 def test_infinity_is_full_rate() -> None:

@@ -27,9 +27,6 @@ def test_defaults_are_table_1_of_the_paper() -> None:
     assert p.silent_synapses == 1222
     assert p.saturation == 2.07474
     assert p.max_synapses == 1000
-    # The paper has one change a synapse, and no limit.
-    assert p.per_spike is False
-    assert p.max_depressions == -1
 
 
 def test_clock_is_that_of_the_paper() -> None:
@@ -49,8 +46,7 @@ def test_they_come_back_from_a_dictionary() -> None:
     assert str(error.value) == (
         "dwpos is not a hyperparameter; there are potentiation, relative_depression, "
         "stability_rate, max_weight, min_weight, microcolumns, threshold_excess, "
-        "silent_synapses, saturation, stochastic_stimulation, max_synapses, per_spike, "
-        "max_depressions, homeostasis"
+        "silent_synapses, saturation, stochastic_stimulation, max_synapses"
     )
 
 
@@ -80,10 +76,6 @@ def test_they_are_frozen() -> None:
         ("stochastic_stimulation", 8.1, "a number from 0 to 8"),
         ("max_synapses", 0, "a whole number from 1 to 1e+06"),
         ("max_synapses", 2_000_000, "a whole number from 1 to 1e+06"),
-        ("per_spike", 2, "true or false"),
-        ("per_spike", "yes", "true or false"),
-        ("max_depressions", -2, "a whole number from -1 to 1e+06"),
-        ("max_depressions", True, "a whole number from -1 to 1e+06"),
     ],
 )
 def test_a_value_out_of_range_is_refused(name: str, value: Any, said: str) -> None:
@@ -105,7 +97,6 @@ def test_numbers_of_every_kind_are_taken(kind: Any) -> None:
     p = CoLaNETParameters(microcolumns=kind(3), saturation=kind(2))
     assert (type(p.microcolumns), p.microcolumns) == (int, 3)
     assert (type(p.saturation), p.saturation) == (float, 2.0)
-    assert CoLaNETParameters(per_spike=kind(1)).per_spike is True
 
 
 def test_noise_counts_the_values_below_the_bound() -> None:

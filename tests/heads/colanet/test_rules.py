@@ -171,22 +171,5 @@ def test_renormalisation_keeps_the_total_of_synapses_and_reservoir(
 
 
 def test_renormalisation_by_hand() -> None:
-    assert rules.renormalisation(0.6, shares=2, n_synapses=4, n_silent=8) == pytest.approx(0.1)
-    assert rules.renormalisation(0.6, shares=2, n_synapses=4, n_silent=-1) == 0
-
-
-def test_eligibility_counts_spikes_or_the_synapse_once() -> None:
-    spikes = np.array([0, 1, 7])
-    assert rules.eligibility(spikes, per_spike=True).tolist() == [0, 1, 7]
-    assert rules.eligibility(spikes, per_spike=False).tolist() == [0, 1, 1]
-
-
-def test_depressions_are_limited_or_not() -> None:
-    assert [rules.can_depress(count, most=2) for count in (0, 1, 2, 3)] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    assert rules.can_depress(10**6, most=-1)
-    assert not rules.can_depress(0, most=0)
+    assert rules.renormalisation(0.6, n_active=2, n_synapses=4, n_silent=8) == pytest.approx(0.1)
+    assert rules.renormalisation(0.6, n_active=2, n_synapses=4, n_silent=-1) == 0

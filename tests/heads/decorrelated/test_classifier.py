@@ -85,8 +85,10 @@ def test_it_answers_as_the_reference_spikes() -> None:
         for now in happened
     ]
     assert found.predict(X[N : N + 30]).tolist() == found.classes_[expected].tolist()
-    shares = spikes.sum(axis=1) / spikes.sum(axis=(1, 2))[:, None]
-    assert found.predict_proba(X[N : N + 30]) == pytest.approx(shares, abs=1e-5)
+    cosines = np.array([now.cosines for now in happened])
+    odds = np.exp(cosines / np.exp(found.network_.log_temperature))
+    assert found.predict_proba(X[N : N + 30]) == pytest.approx(odds / odds.sum(1, keepdims=True))
+    assert (found.score_samples(X[N : N + 30]) == cosines.max(axis=1)).all()
 
 
 def test_one_class_is_a_beginning_and_new_ones_come_at_any_time() -> None:

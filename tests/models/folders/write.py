@@ -25,7 +25,7 @@ SIDE = 3
 folder = Path(__file__).parent / sys.argv[1]
 rng = np.random.default_rng(1)
 parameters = CoLaNETParameters(saturation=1.0, microcolumns=2)
-model = HybridClassifier(f"pixels:{SIDE}", parameters=parameters, members=2, seed=5)
+model = HybridClassifier(f"intensities:{SIDE}", parameters=parameters, members=2, seed=5)
 with tempfile.TemporaryDirectory() as photos:
     for label, light in (("dark", 60), ("light", 190)):
         Path(photos, label).mkdir()

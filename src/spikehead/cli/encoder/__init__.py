@@ -7,7 +7,8 @@ from spikehead.cli.commands import group
 COMMANDS = {
     "list": "List the encoders that there are, and those that can be built.",
     "info": "Show what an encoder takes and gives.",
-    "build": "Turn an encoder's pretrained weights into an ONNX file, fetching them first.",
+    "build": "Make an encoder ready before it is needed: fetch its weights, and turn them into "
+    "ONNX.",
     "spike": "Convert an encoder into a network of spiking neurons, without training.",
     "train": "Train a backbone on photos, and make an encoder of it; run it again to go on.",
     "prune": "Train a backbone with an L1 penalty, prune it, and fine-tune it; run it again to go "

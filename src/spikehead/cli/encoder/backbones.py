@@ -39,8 +39,9 @@ LearningRate = Annotated[
     float | None, typer.Option(help="For a batch of 256; it follows the batch size.")
 ]
 Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda ...")]
+Precision = Literal["float32", "float16", "int8"]
 WeightPrecision = Annotated[
-    Literal["float32", "float16", "int8"],
+    Precision,
     typer.Option("--precision", help="Of the encoder's weights."),
 ]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from spikehead.cli import console, options
-from spikehead.encoders import open_encoder, record
+from spikehead.encoders import Encoder, OnnxEncoder, open_encoder, record
 
 
 def info(
@@ -20,6 +20,7 @@ def info(
     facts = {
         "name": encoder.name,
         "activations": encoder.n_activations,
+        **_taken(encoder),
         "range": kind.range and [*kind.range],
         "saturation": encoder.saturation,
         "preprocessing": encoder.preprocessing.to_dict(),
@@ -33,3 +34,11 @@ def info(
         console.print_json(facts)
     else:
         console.print_facts(facts)
+
+
+def _taken(encoder: Encoder) -> dict[str, str]:
+    """Return which output of a network is taken."""
+    if not isinstance(encoder, OnnxEncoder):
+        return {}
+    token = {"first": ", class token", "mean": ", mean of the tokens"}.get(encoder.tokens, "")
+    return {"output": encoder.output + token}

@@ -1,5 +1,5 @@
 """CoLaNET: the head as its paper has it, with columns of competing neurons."""
 
-from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.colanet.parameters import CoLaNETParameters
 
-__all__ = ["RECOMMENDED", "CoLaNETParameters"]
+__all__ = ["CoLaNETParameters"]

@@ -13,12 +13,12 @@ from sklearn.utils.validation import check_array
 from spikehead.coding import CODINGS, STEPS, Coding, Even, Events, SpikeTrains
 from spikehead.compilation import compiled
 from spikehead.heads.account import Account
-from spikehead.heads.classifiers import SpikingClassifier
+from spikehead.heads.classifiers import Judgement, SpikingClassifier, shares_of_vote
 from spikehead.heads.colanet import reference, rules
 from spikehead.heads.colanet.cpu import CPUEngine
 from spikehead.heads.colanet.deployed import DeployedCoLaNET
 from spikehead.heads.colanet.network import Network
-from spikehead.heads.colanet.parameters import RECOMMENDED, CoLaNETParameters
+from spikehead.heads.colanet.parameters import ALL_STEPS, CoLaNETParameters
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.state import whole_number
 
@@ -38,15 +38,12 @@ class CoLaNETClassifier(SpikingClassifier):
     learning in pieces (`partial_fit`) gives bit for bit what learning at once (`fit`) gives. The
     order of the examples is the order of learning; nothing is shuffled.
 
-    The defaults of the hyperparameters are Table 1 of the hybrid ANN-SNN paper. `RECOMMENDED`,
-    which models of photos have by default, learns better:
-    ``CoLaNETClassifier(**RECOMMENDED.to_dict())``.
+    The defaults of the hyperparameters are Table 1 of the hybrid ANN-SNN paper.
 
     Parameters
     ----------
     potentiation : float, default=0.0986409
-        Resource that dopamine adds to a recently active synapse (DWPOS), or with `per_spike` for
-        each of its spikes.
+        Resource that dopamine adds to a recently active synapse (DWPOS).
     relative_depression : float, default=0.504279665
         Resource that an unforced firing takes, as a fraction of `potentiation` (RELDWNEG).
     stability_rate : float, default=0.0644199
@@ -63,21 +60,11 @@ class CoLaNETClassifier(SpikingClassifier):
         Unconnected synapses that share in renormalisation; -1 turns it off (NSILENTSYNAPSES).
     saturation : float or "auto", default=2.07474
         Activation from which an input spikes at every step (SATURATION). ``"auto"`` takes the
-        99.5th percentile of the positive activations in the first batch, with `homeostasis` times
-        their gains, and keeps it.
+        99.5th percentile of the positive activations in the first batch, and keeps it.
     stochastic_stimulation : float, default=0.016
         Upper bound of the noise that each L neuron receives at each step.
     max_synapses : int, default=1000
         Plastic synapses of an L neuron at most; drawn at random where there are more inputs.
-    per_spike : bool, default=False
-        Whether a synapse changes once for each of its spikes, and not once if it spiked at all.
-    max_depressions : int, default=-1
-        How often a neuron's firing can take resource until dopamine reaches the neuron again; -1
-        for no limit.
-    homeostasis : bool, default=False
-        Whether each input has a gain that adapts to how strong its activations have been so far
-        (`spikehead.coding.gains`), so that weak inputs are heard beside strong ones. Not with
-        ``coding="events"``.
     members : int, default=15
         Networks in the ensemble.
     coding : {"even", "bernoulli", "events"}, default="even"
@@ -129,10 +116,7 @@ class CoLaNETClassifier(SpikingClassifier):
     title = "CoLaNET"
     hyperparameters = CoLaNETParameters
     signed = False
-    presets: ClassVar = {
-        "recommended": RECOMMENDED.to_dict() | {"saturation": AUTO},
-        "paper": CoLaNETParameters().to_dict(),
-    }
+    presets: ClassVar = {"paper": CoLaNETParameters().to_dict()}
     network_: Network
 
     def __init__(
@@ -149,9 +133,6 @@ class CoLaNETClassifier(SpikingClassifier):
         saturation: float | str = CoLaNETParameters.saturation,
         stochastic_stimulation: float = CoLaNETParameters.stochastic_stimulation,
         max_synapses: int = CoLaNETParameters.max_synapses,
-        per_spike: bool = CoLaNETParameters.per_spike,
-        max_depressions: int = CoLaNETParameters.max_depressions,
-        homeostasis: bool = CoLaNETParameters.homeostasis,
         members: int = 15,
         coding: str = "even",
         grow: bool = False,
@@ -170,9 +151,6 @@ class CoLaNETClassifier(SpikingClassifier):
         self.saturation = saturation
         self.stochastic_stimulation = stochastic_stimulation
         self.max_synapses = max_synapses
-        self.per_spike = per_spike
-        self.max_depressions = max_depressions
-        self.homeostasis = homeostasis
         self.members = members
         self.coding = coding
         self.grow = grow
@@ -194,12 +172,11 @@ class CoLaNETClassifier(SpikingClassifier):
 
         Parameters
         ----------
-        parameters : CoLaNETParameters or {"recommended", "paper"}, default="recommended"
-            `RECOMMENDED` or Table 1 of the hybrid paper by name, both with the saturation of the
-            encoder; or others, with their own.
+        parameters : CoLaNETParameters or "paper", default="paper"
+            Table 1 of the hybrid paper by name, with the saturation of the encoder; or others, with
+            their own.
         encoder_saturation : float or "auto", optional
-            The saturation that the encoder knows. Default: of what is recommended one that fits
-            the first photos, of Table 1 its own.
+            The saturation that the encoder knows. Default: that of Table 1.
         seed : int, default=0
             The `random_state`.
         n_threads : int, optional
@@ -212,7 +189,7 @@ class CoLaNETClassifier(SpikingClassifier):
         ValueError
             If the estimator has no such option.
         """
-        parameters = parameters or "recommended"
+        parameters = parameters or "paper"
         values = cls._values(parameters)
         if isinstance(parameters, str):
             values["saturation"] = encoder_saturation or values["saturation"]
@@ -249,8 +226,7 @@ class CoLaNETClassifier(SpikingClassifier):
 
     def _new_coding(self, network: Network) -> Coding:
         p = network.parameters
-        coding = self._coding_type()
-        return coding(network.n_inputs, p.saturation, homeostasis=p.homeostasis, seed=network.seed)
+        return self._coding_type()(network.n_inputs, p.saturation, seed=network.seed)
 
     def _coding_type(self) -> type[Even | Events]:
         if self.coding not in CODINGS:
@@ -270,6 +246,14 @@ class CoLaNETClassifier(SpikingClassifier):
 
     def _ask(self, coded: SpikeTrains) -> NDArray[np.float64]:
         return np.asarray(votes(*self._running_engine().respond(coded)))
+
+    def _judge(self, coded: SpikeTrains) -> Judgement:
+        """Return shares of the vote; familiar is what the winner spikes at, of all it could."""
+        spikes, peaks = self._running_engine().respond(coded)
+        scores = np.asarray(votes(spikes, peaks))
+        most = spikes.sum(axis=1, dtype=np.int64).max(axis=1, initial=0)
+        possible = self.network_.n_members * ALL_STEPS
+        return Judgement(scores, shares_of_vote(scores), most / possible)
 
     def _spikes(self, coded: SpikeTrains) -> NDArray[np.bool_]:
         return np.asarray(self._running_engine().out_spikes(coded).transpose(0, 1, 3, 2))

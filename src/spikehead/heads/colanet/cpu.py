@@ -31,7 +31,6 @@ from spikehead.heads.colanet.parameters import (
     DOPAMINE_STEP,
     LABEL_STEP,
     MEMORY,
-    MOST_DEPRESSIONS,
     TAU,
     UNIT,
 )
@@ -77,14 +76,12 @@ class _State(NamedTuple):
 
     resources: NDArray[np.float32]
     stability: NDArray[np.float32]
-    depressions: NDArray[np.int32]
     synapses: NDArray[np.int32]
 
 
 _NO_STATE = _State(
     np.empty((0, 0), np.float32),
     np.empty(0, np.float32),
-    np.empty(0, np.int32),
     read_only(np.empty((0, 0), np.int32)),
 )
 
@@ -108,8 +105,6 @@ class _Constants(NamedTuple):
     span: np.float32
     excess: float
     silent: int
-    per_spike: bool
-    max_depressions: int
 
 
 class CPUEngine:
@@ -246,8 +241,6 @@ class CPUEngine:
             span=np.float32(p.max_weight + p.min_weight),
             excess=p.threshold_excess,
             silent=p.silent_synapses,
-            per_spike=p.per_spike,
-            max_depressions=p.max_depressions,
         )
         moments = keys(numbers[:, None], np.arange(ALL_STEPS))
         stream = (
@@ -308,7 +301,7 @@ def _present(
     forced = np.empty(width, np.bool_)
     groups = np.empty(n_inputs, np.uint16)
     mine = np.empty(state.synapses.shape[1], np.uint16)
-    eligibility = np.empty(state.synapses.shape[1], np.uint16)
+    active = np.empty(state.synapses.shape[1], np.uint16)
     fresh = np.empty(state.synapses.shape[1], np.int16)
     updates = 0
     for index in range(len(offsets)):
@@ -345,7 +338,7 @@ def _present(
                         groups,
                         lane_patterns[:, lane],
                         mine,
-                        eligibility,
+                        active,
                         fresh,
                         constants,
                         block,
@@ -479,7 +472,7 @@ def _learn(
     groups: Any,
     pattern: Any,
     mine: Any,
-    eligibility: Any,
+    active: Any,
     fresh: Any,
     constants: Any,
     block: Any,
@@ -503,20 +496,17 @@ def _learn(
     while unforced:
         begin, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
         start = begin if begin <= DOPAMINE_STEP else start
-        if rules.can_depress(state.depressions[neuron], constants.max_depressions):
-            _find_eligibility((2 << end) - 1, pattern, mine, constants.per_spike, eligibility)
-            change = -constants.stability_rate * constants.loss
-            updates += _change(neuron, -constants.loss, change, eligibility, constants, state)
-            state.depressions[neuron] = min(state.depressions[neuron], MOST_DEPRESSIONS - 1) + 1
+        _find_active((2 << end) - 1, pattern, mine, active)
+        change = -constants.stability_rate * constants.loss
+        updates += _change(neuron, -constants.loss, change, active, constants, state)
         unforced = unforced >> (end + 1) << (end + 1)
     labelled = (block.column + lane // constants.size) % constants.n_columns == label
     remembered = rules.recent(DOPAMINE_STEP)
     if labelled and block_end[lane] < DOPAMINE_STEP and train & remembered:
-        _find_eligibility(remembered, pattern, mine, constants.per_spike, eligibility)
+        _find_active(remembered, pattern, mine, active)
         factor = -1.0 if forced[lane] else rules.dopamine_stability(DOPAMINE_STEP - start)
         change = constants.stability_rate * constants.gain * factor
-        updates += _change(neuron, constants.gain, change, eligibility, constants, state)
-        state.depressions[neuron] = 0
+        updates += _change(neuron, constants.gain, change, active, constants, state)
     positive = 0
     for synapse in range(len(synapses)):
         fresh[synapse] = np.int16(rules.weight(resources[synapse], constants.low, constants.span))
@@ -529,49 +519,31 @@ def _learn(
 
 
 @compiled
-def _find_eligibility(
-    window: int, pattern: Any, mine: Any, per_spike: bool, eligibility: Any
-) -> None:
-    """Find the eligibility of each synapse (`rules.eligibility`) from the groups that it is in."""
-    spikes = np.zeros(STEPS, np.uint16)
-    active = 0
+def _find_active(window: int, pattern: Any, mine: Any, active: Any) -> None:
+    """Find the synapses whose inputs spiked in a window, from the groups that they are in."""
+    groups = 0
     for group in range(len(pattern)):
-        spikes[group] = _popcount(pattern[group] & window)
-        active |= (spikes[group] > 0) << group
-    if per_spike:
-        for synapse in range(len(mine)):
-            total = np.uint16(0)
-            for group in range(STEPS):  # a constant, so that both loops become vector instructions
-                is_in = mine[synapse] >> np.uint16(group) & np.uint16(1)
-                total = np.uint16(total + np.uint16(is_in) * spikes[group])
-            eligibility[synapse] = total
-    else:
-        for synapse in range(len(mine)):
-            eligibility[synapse] = (mine[synapse] & np.uint16(active)) != 0
+        groups |= (pattern[group] & window != 0) << group
+    for synapse in range(len(mine)):
+        active[synapse] = (mine[synapse] & np.uint16(groups)) != 0
 
 
 @compiled
 def _change(
-    neuron: int,
-    amount: float,
-    stability_change: float,
-    eligibility: Any,
-    constants: Any,
-    state: Any,
+    neuron: int, amount: float, stability_change: float, active: Any, constants: Any, state: Any
 ) -> int:
-    """Change the resources of a neuron's eligible synapses, and renormalise; return how many."""
+    """Change the resources of a neuron's active synapses, and renormalise; return how many."""
     resources = state.resources[neuron]
     stability = np.float64(state.stability[neuron])
-    shares = n_eligible = 0
+    n_active = 0
     for synapse in range(len(resources)):
-        shares += eligibility[synapse]
-        n_eligible += eligibility[synapse] != 0
+        n_active += active[synapse]
     gain = amount * rules.plasticity(stability)
-    given = rules.renormalisation(gain, shares, len(resources), constants.silent)
+    given = rules.renormalisation(gain, n_active, len(resources), constants.silent)
     for synapse in range(len(resources)):
-        resources[synapse] += np.float32(gain * eligibility[synapse] - given)
+        resources[synapse] += np.float32(gain * active[synapse] - given)
     state.stability[neuron] = rules.changed_stability(stability, stability_change)
-    return n_eligible if constants.silent < 0 else len(resources)
+    return n_active if constants.silent < 0 else len(resources)
 
 
 @compiled

@@ -35,7 +35,6 @@ from spikehead.heads.colanet.parameters import (
     DOPAMINE_STEP,
     LABEL_STEP,
     MEMORY,
-    MOST_DEPRESSIONS,
     CoLaNETParameters,
 )
 from spikehead.randomness import counted, keys
@@ -57,9 +56,6 @@ neurons."""
 
 WARP = 32
 """A block's neurons are padded to a multiple of this, so that rows of weights are aligned."""
-
-ELIGIBILITIES = STEPS + 1
-"""Values that the eligibility of a synapse can have: none, to once for each step."""
 
 SHARED_BYTES = 48 * 1024 - 256
 """Memory that the threads of a block can share on every GPU, less that of a few numbers."""
@@ -90,8 +86,6 @@ _BLOCK = np.dtype(
         ("gain", np.float64),
         ("loss", np.float64),
         ("stability_rate", np.float64),
-        ("per_spike", np.bool_),
-        ("max_depressions", np.int32),
     ],
     align=True,
 )
@@ -114,7 +108,6 @@ class _State(NamedTuple):
     pairs: Any  # the same memory as int32, two lanes at a time
     resources: Any  # float32 [neuron, synapse]
     stability: Any  # float32 [neuron]
-    depressions: Any  # int32 [neuron]
     thresholds: Any  # int32 [neuron]
     updates: Any  # int64 [block]: how often a resource was changed
     synapses: Any  # int32 [draw, synapse]
@@ -126,8 +119,8 @@ class _Lesson(NamedTuple):
 
     spikes: Any  # int32 [input]: the steps at which it spikes, as a bit mask
     firing: Any  # int32 [3]: the neuron's own spikes, whether it was forced, whether rewarded
-    sums: Any  # int32 [2]: what the threads add up; zero in between
-    changes: Any  # float32 [eligibility]: what a synapse's resource gains
+    sums: Any  # int32 [1]: what the threads add up; zero in between
+    changes: Any  # float32 [2]: what the resource of a silent and of an active synapse gains
 
 
 class DeviceResponse(NamedTuple):
@@ -204,7 +197,6 @@ class Population:
             weights.view(np.int32),
             cuda.device_array((n_neurons, network.n_synapses), np.float32),
             cuda.device_array(n_neurons, np.float32),
-            cuda.device_array(n_neurons, np.int32),
             cuda.device_array(n_neurons, np.int32),
             cuda.to_device(np.zeros(n_blocks, np.int64)),
             cuda.to_device(network.synapses.reshape(-1, network.n_synapses)),
@@ -402,7 +394,7 @@ def bytes_needed(
         n_blocks = -(-n_columns // _columns(p)) * n_members
         weights = 2 * n_blocks * n_inputs * width
         neurons = n_members * n_columns * p.microcolumns
-        found.append(stream + weights + neurons * 4 * (min(n_inputs, p.max_synapses) + 3))
+        found.append(stream + weights + neurons * 4 * (min(n_inputs, p.max_synapses) + 2))
     return found
 
 
@@ -454,8 +446,6 @@ def _cut(network: Network, candidates: Sequence[CoLaNETParameters]) -> NDArray[A
         part["gain"] = p.potentiation
         part["loss"] = p.relative_depression * p.potentiation
         part["stability_rate"] = p.stability_rate
-        part["per_spike"] = p.per_spike
-        part["max_depressions"] = p.max_depressions
         parts.append(part)
         first_neuron += network.n_members * network.n_columns * p.microcolumns
     blocks = np.concatenate(parts)
@@ -490,7 +480,6 @@ def _forget(blocks: Any, state: Any) -> None:
             resources[synapse] = block.start
         if thread == 0:
             state.stability[neuron] = 0
-            state.depressions[neuron] = 0
 
 
 @_kernel
@@ -498,7 +487,7 @@ def _derive(blocks: Any, state: Any) -> None:
     """Derive weights and thresholds from the resources."""
     block = blocks[cuda.blockIdx.x]
     thread, n_threads = cuda.threadIdx.x, cuda.blockDim.x
-    sums = cuda.shared.array(2, types.int32)
+    sums = cuda.shared.array(1, types.int32)
     weights = state.weights[block.place]
     n_inputs, width = weights.shape
     for cell in range(thread, n_inputs * width, n_threads):
@@ -533,11 +522,11 @@ def _present(blocks: Any, stream: Any, state: Any, answers: Any) -> None:
     lesson = _Lesson(
         integers[:n_inputs],
         cuda.shared.array(3, types.int32),
-        cuda.shared.array(2, types.int32),
-        cuda.shared.array(ELIGIBILITIES, types.float32),
+        cuda.shared.array(1, types.int32),
+        cuda.shared.array(2, types.float32),
     )
     if thread == 0:
-        lesson.sums[0] = lesson.sums[1] = 0
+        lesson.sums[0] = 0
 
     for index in range(stream.offsets.shape[1]):
         bounds = stream.offsets[block.network, index]
@@ -678,27 +667,20 @@ def _mark(inputs: Any, bounds: Any, patterns: Any, spikes: Any) -> None:
 @_device
 def _learn(lane: int, lesson: Any, block: Any, state: Any) -> None:
     """Apply a presentation's plasticity to a neuron that fired, and rewrite its weights."""
-    neuron = block.neuron + lane
     train, forced, rewarded = lesson.firing[0], lesson.firing[1], lesson.firing[2]
-    depressions = state.depressions[neuron]
     unforced = train & ~(1 << LABEL_STEP) if forced else train
     start = rules.first_spike(train)
     while unforced:
         begin, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
         start = begin if begin <= DOPAMINE_STEP else start
-        if rules.can_depress(depressions, block.max_depressions):
-            change = -rules.product(block.stability_rate, block.loss)
-            _change(lane, -block.loss, change, (2 << end) - 1, lesson, block, state)
-            depressions += 1
+        change = -rules.product(block.stability_rate, block.loss)
+        _change(lane, -block.loss, change, (2 << end) - 1, lesson, block, state)
         unforced = unforced >> (end + 1) << (end + 1)
     remembered = rules.recent(DOPAMINE_STEP)
     if rewarded and train & remembered:
         factor = -1.0 if forced else rules.dopamine_stability(DOPAMINE_STEP - start)
         change = rules.product(block.stability_rate * block.gain, factor)
         _change(lane, block.gain, change, remembered, lesson, block, state)
-        depressions = 0
-    if cuda.threadIdx.x == 0:
-        state.depressions[neuron] = min(depressions, MOST_DEPRESSIONS)
     _rewrite(lane, block, state, lesson.sums)
 
 
@@ -712,35 +694,27 @@ def _change(
     block: Any,
     state: Any,
 ) -> None:
-    """Change the resources of a neuron's eligible synapses, and renormalise."""
+    """Change the resources of a neuron's active synapses, and renormalise."""
     neuron = block.neuron + lane
     synapses, resources = state.synapses[block.draw + lane], state.resources[neuron]
     spikes, sums, changes = lesson.spikes, lesson.sums, lesson.changes
-    shares = n_eligible = 0
+    n_active = 0
     for synapse in range(cuda.threadIdx.x, len(synapses), cuda.blockDim.x):
-        eligibility = _eligibility(spikes[synapses[synapse]] & window, block)
-        shares += eligibility
-        n_eligible += eligibility != 0
-    cuda.atomic.add(sums, 0, shares)
-    cuda.atomic.add(sums, 1, n_eligible)
+        n_active += 1 if spikes[synapses[synapse]] & window else 0
+    cuda.atomic.add(sums, 0, n_active)
     cuda.syncthreads()
     if cuda.threadIdx.x == 0:
         stability = np.float64(state.stability[neuron])
         gain = rules.product(amount, rules.plasticity(stability))
         given = rules.renormalisation(gain, sums[0], len(synapses), block.silent)
-        for eligibility in range(ELIGIBILITIES):
-            changes[eligibility] = rules.product(gain, eligibility) - given
+        changes[0] = -given
+        changes[1] = gain - given
         state.stability[neuron] = rules.changed_stability(stability, stability_change)
-        state.updates[block.place] += sums[1] if block.silent < 0 else len(synapses)
-        sums[0] = sums[1] = 0
+        state.updates[block.place] += sums[0] if block.silent < 0 else len(synapses)
+        sums[0] = 0
     cuda.syncthreads()
     for synapse in range(cuda.threadIdx.x, len(synapses), cuda.blockDim.x):
-        resources[synapse] += changes[_eligibility(spikes[synapses[synapse]] & window, block)]
-
-
-@_device
-def _eligibility(train: int, block: Any) -> Any:
-    return rules.eligibility(cuda.popc(train), block.per_spike)
+        resources[synapse] += changes[1 if spikes[synapses[synapse]] & window else 0]
 
 
 @_device

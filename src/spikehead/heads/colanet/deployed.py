@@ -98,6 +98,17 @@ _OPERATORS = Template("""
     below_one = Div (reached, above_reached)
     below_tie = Mul (below_one, tie)
     votes = Add (rounded, below_tie)
+    all_votes = ReduceSum (votes, axis_1)
+    any_vote = Greater (all_votes, never)
+    of_all = Div (votes, all_votes)
+    confidences = Where (any_vote, of_all, even)
+
+    # Familiar is what the winner spikes at, of all it could.
+    of_members = ReduceSum <keepdims = 0> (out, axis_1)
+    precise_members = Cast <to = 11> (of_members)
+    most, most_column = TopK <axis = -1> (precise_members, one)
+    winner_spikes = Squeeze (most, axis_1)
+    familiarity = Div (winner_spikes, possible)
 """)
 
 SYNAPTIC_OPERATION = Operation(
@@ -171,6 +182,9 @@ class DeployedCoLaNET(Deployed):
             "microcolumns": [*range(size)],
             "block": np.int32(MEMORY + 1),
             "members": np.float64(n_members),
+            "possible": np.float64(n_members * ALL_STEPS),
+            "never": np.float64(0),
+            "even": np.float64(1 / n_columns),
             "tie": np.float64(TIE),
             "zero": np.int32(0),
             "one_spike": np.int32(1),

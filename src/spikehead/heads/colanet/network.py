@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.coding import STEPS
-from spikehead.heads.colanet.parameters import (
-    ALL_STEPS,
-    MOST_DEPRESSIONS,
-    UNIT,
-    CoLaNETParameters,
-)
+from spikehead.heads.colanet.parameters import ALL_STEPS, UNIT, CoLaNETParameters
 from spikehead.heads.colanet.rules import initial_resource, noise, threshold, weight
 from spikehead.heads.head import ColumnarNetwork
 from spikehead.randomness import keys, mix
@@ -33,14 +29,23 @@ STATE = (
         lambda net, _: initial_resource(net.parameters.max_weight, net.parameters.min_weight),
     ),
     Variable("stability", np.float32, _NEURONS),
-    Variable("depressions", np.int32, _NEURONS, (0, MOST_DEPRESSIONS), optional=True),
+    Variable(
+        "lots",
+        np.int64,
+        ("n_columns",),
+        (0, 2**31),
+        lambda net, columns: net.fresh(columns),
+        optional=True,
+    ),
     Variable("presentations", int),
     Variable("resource_updates", int),
     Variable(
         "synapses",
         np.int32,
         (*_NEURONS, "n_synapses"),
-        initial=lambda net, neurons: net.drawn_synapses(neurons),
+        initial=lambda net, neurons: net.drawn_synapses(
+            net.fresh(neurons, net.parameters.microcolumns)
+        ),
         saved=False,
     ),
     Variable(
@@ -84,8 +89,9 @@ class Network(ColumnarNetwork):
         Synaptic resources.
     stability : ndarray of float32, shape (n_members, n_neurons)
         Stability of each L neuron.
-    depressions : ndarray of int32, shape (n_members, n_neurons)
-        Anti-Hebbian changes of each L neuron since dopamine last reached it.
+    lots : ndarray of int64, shape (n_columns,)
+        The number by which each column draws noise and synapses: its own, unless a column before
+        it was taken out; so that the others stay as they are.
     synapses : ndarray of int32, shape (n_members, n_neurons, n_synapses)
         Input of each synapse, ascending.
     phases : ndarray of int64, shape (n_members,)
@@ -102,7 +108,7 @@ class Network(ColumnarNetwork):
     parameters: CoLaNETParameters
     resources: NDArray[np.float32]
     stability: NDArray[np.float32]
-    depressions: NDArray[np.int32]
+    lots: NDArray[np.int64]
     synapses: NDArray[np.int32]
     phases: NDArray[np.int64]
     resource_updates: int
@@ -128,6 +134,32 @@ class Network(ColumnarNetwork):
         """Number of L neurons of a member."""
         return self.n_columns * self.parameters.microcolumns
 
+    def fresh(self, new: range, size: int = 1) -> NDArray[np.int64]:
+        """Return the numbers by which new columns, or their neurons, draw.
+
+        Parameters
+        ----------
+        new : range
+            The columns, or the neurons.
+        size : int, default=1
+            How many of them a column has.
+        """
+        lots = getattr(self, "lots", np.empty(0, np.int64))
+        gone = int(lots.max(initial=-1)) + 1 - len(lots)
+        return np.array(new, np.int64) + size * gone
+
+    def drawing(self) -> NDArray[np.int64]:
+        """Return the number by which each neuron draws, shape (n_neurons,)."""
+        size = self.parameters.microcolumns
+        return np.asarray(size * self.lots[:, None] + np.arange(size)).ravel()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up an earlier state, as `Stateful.restore` does."""
+        lots = self.lots
+        super().restore(state)
+        if not np.array_equal(lots, self.lots):
+            self.synapses = self.drawn_synapses(self.drawing())
+
     def by_neuron(self) -> dict[str, NDArray[Any]]:
         """Return what each neuron has, by name, with the neurons of all members in a row: views."""
         return {
@@ -150,7 +182,7 @@ class Network(ColumnarNetwork):
 
     def noise_keys(self) -> NDArray[np.uint32]:
         """Return the key of each neuron's noise, shape (n_members, n_neurons)."""
-        return self._keys(_NOISE, np.arange(self.n_neurons))
+        return self._keys(_NOISE, self.drawing())
 
     def noise(self, presentation: int = 0) -> NDArray[np.int32]:
         """Return the noise of each step and neuron, shape (15, n_members, n_neurons).
@@ -207,16 +239,16 @@ class Network(ColumnarNetwork):
     def _keys(self, purpose: int, neurons: NDArray[Any]) -> NDArray[np.uint32]:
         return keys(self.seed, purpose, np.arange(self.n_members)[:, None], neurons)
 
-    def drawn_synapses(self, neurons: range) -> NDArray[np.int32]:
-        """Draw each neuron's inputs: those with the lowest hashes, in ascending order."""
+    def drawn_synapses(self, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Draw the inputs of neurons with these numbers: the lowest hashes, in ascending order."""
         inputs = np.arange(self.n_inputs, dtype=np.uint64)
         if self.n_synapses == self.n_inputs:
-            shape = (self.n_members, len(neurons), self.n_inputs)
+            shape = (self.n_members, len(numbers), self.n_inputs)
             return np.broadcast_to(inputs.astype(np.int32), shape)
-        neuron_keys = self._keys(_SYNAPSES, np.array(neurons))
+        neuron_keys = self._keys(_SYNAPSES, numbers)
         drawn = np.empty((*neuron_keys.shape, self.n_synapses), np.int32)
-        numbers = keys(inputs)
+        hashes = keys(inputs)
         for place, key in np.ndenumerate(neuron_keys):
-            lot = mix(numbers ^ key).astype(np.uint64) << np.uint64(32) | inputs
+            lot = mix(hashes ^ key).astype(np.uint64) << np.uint64(32) | inputs
             drawn[place] = np.sort(np.argpartition(lot, self.n_synapses - 1)[: self.n_synapses])
         return drawn

@@ -29,9 +29,6 @@ TAU = 9
 UNIT = 4096
 """Steps of weight and potential in 1.0: every membrane is an integer multiple of 2**-12."""
 
-MOST_DEPRESSIONS = 2**31 - 1
-"""Where the count of a neuron's depressions stands still."""
-
 BASE_THRESHOLD = 8.531
 """Threshold of an L neuron without positive weights."""
 
@@ -45,8 +42,7 @@ class CoLaNETParameters(Hyperparameters):
     Parameters
     ----------
     potentiation : float, default=0.0986409
-        Resource that dopamine adds to a recently active synapse (DWPOS), or with `per_spike` for
-        each of its spikes.
+        Resource that dopamine adds to a recently active synapse (DWPOS).
     relative_depression : float, default=0.504279665
         Resource that an unforced firing takes, as a fraction of `potentiation` (RELDWNEG).
     stability_rate : float, default=0.0644199
@@ -68,14 +64,6 @@ class CoLaNETParameters(Hyperparameters):
         not give it; the default is the value that the specification reports for MNIST.
     max_synapses : int, default=1000
         Plastic synapses of an L neuron at most; drawn at random where there are more inputs.
-    per_spike : bool, default=False
-        Whether a synapse changes once for each of its spikes, and not once if it spiked at all.
-    max_depressions : int, default=-1
-        How often a neuron's firing can take resource until dopamine reaches the neuron again, so
-        that a class keeps what it has learned while others are shown; -1 for no limit.
-    homeostasis : bool, default=False
-        Whether each input has a gain that adapts to how strong its activations have been so far
-        (`spikehead.coding.gains`), so that weak inputs are heard beside strong ones.
 
     Raises
     ------
@@ -102,9 +90,6 @@ class CoLaNETParameters(Hyperparameters):
     saturation: float = number(2.07474, 1e-9, 1e9, log=True, paper="SATURATION")
     stochastic_stimulation: float = number(0.016, 0, 8, log=True)
     max_synapses: int = number(1000, 1, 10**6, log=True)
-    per_spike: bool = False
-    max_depressions: int = number(-1, -1, 10**6)
-    homeostasis: bool = False
 
     def __post_init__(self) -> None:
         """Check every value against its range."""
@@ -140,15 +125,3 @@ class CoLaNETParameters(Hyperparameters):
                 f"max_synapses: {n_synapses} synapses of weights up to {strongest:g} could "
                 f"overflow a 32-bit membrane; with these weights it can be at most {most}"
             )
-
-
-RECOMMENDED = CoLaNETParameters(
-    potentiation=0.03,
-    relative_depression=0.65,
-    max_synapses=4096,
-    per_spike=True,
-    max_depressions=3,
-    homeostasis=True,
-)
-"""What a model has by default. Chosen on validation data: on photos, digits and pixels it is above
-Table 1, and classes can come one after the other (``experiments/10_closing_the_gap``)."""

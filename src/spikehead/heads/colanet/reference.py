@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 from spikehead.coding import STEPS, SpikeTrains
 from spikehead.heads.colanet import rules
 from spikehead.heads.colanet.network import Network
-from spikehead.heads.colanet.parameters import (
-    ALL_STEPS,
-    DOPAMINE_STEP,
-    LABEL_STEP,
-    MEMORY,
-    MOST_DEPRESSIONS,
-)
+from spikehead.heads.colanet.parameters import ALL_STEPS, DOPAMINE_STEP, LABEL_STEP, MEMORY
 
 
 @dataclass(frozen=True)
@@ -30,10 +24,10 @@ class ResourceChange:
         The L neuron that learned.
     cause : str
         ``"anti-Hebbian"`` or ``"dopamine"``.
-    eligibility : ndarray of int, shape (n_synapses,)
-        How many times each synapse changed by `gain`.
+    active : ndarray of bool, shape (n_synapses,)
+        The synapses that changed by `gain`: their inputs had spiked.
     gain : float
-        What a synapse gained each time, before renormalisation.
+        What such a synapse gained, before renormalisation.
     given : float
         What every synapse gave in renormalisation.
     stability : float
@@ -42,7 +36,7 @@ class ResourceChange:
 
     neuron: int
     cause: str
-    eligibility: NDArray[np.integer[Any]]
+    active: NDArray[np.bool_]
     gain: float
     given: float
     stability: float
@@ -229,19 +223,15 @@ def _learn(
         while unforced:
             begin, end = rules.first_spike(unforced), rules.tight_sequence_end(unforced)
             start = begin if begin <= DOPAMINE_STEP else start
-            if rules.can_depress(int(network.depressions[member, neuron]), p.max_depressions):
-                window = slice(end + 1)
-                stability = -p.stability_rate * loss
-                _change(network, member, now, neuron, "anti-Hebbian", window, -loss, stability)
-                counted = int(network.depressions[member, neuron]) + 1
-                network.depressions[member, neuron] = min(counted, MOST_DEPRESSIONS)
+            window = slice(end + 1)
+            stability = -p.stability_rate * loss
+            _change(network, member, now, neuron, "anti-Hebbian", window, -loss, stability)
             unforced = unforced >> (end + 1) << (end + 1)
         if neuron in labelled and open_to_dopamine[neuron] and train & rules.recent(DOPAMINE_STEP):
             window = slice(DOPAMINE_STEP - MEMORY, None)
             factor = -1.0 if forced else rules.dopamine_stability(DOPAMINE_STEP - start)
             stability = p.stability_rate * gain * factor
             _change(network, member, now, neuron, "dopamine", window, gain, stability)
-            network.depressions[member, neuron] = 0
 
 
 def _change(
@@ -255,15 +245,14 @@ def _change(
     stability_change: float,
 ) -> None:
     """Change the resources of the synapses that spiked in a window of steps, and renormalise."""
-    spikes = now.input[window].sum(axis=0)[network.synapses[member, neuron]]
-    eligibility = rules.eligibility(spikes, network.parameters.per_spike)
+    active = np.any(now.input[window], axis=0)[network.synapses[member, neuron]]
     stability = float(network.stability[member, neuron])
     gain = amount * rules.plasticity(stability)
     silent = network.parameters.silent_synapses
-    given = rules.renormalisation(gain, int(eligibility.sum()), network.n_synapses, silent)
-    network.resources[member, neuron] += (gain * eligibility - given).astype(np.float32)
-    changed = np.count_nonzero(eligibility) if silent < 0 else network.n_synapses
+    given = rules.renormalisation(gain, int(active.sum()), network.n_synapses, silent)
+    network.resources[member, neuron] += (gain * active - given).astype(np.float32)
+    changed = active.sum() if silent < 0 else network.n_synapses
     network.resource_updates += int(changed)
     after = np.float32(rules.changed_stability(stability, stability_change))
     network.stability[member, neuron] = after
-    now.changes.append(ResourceChange(neuron, cause, eligibility, gain, given, float(after)))
+    now.changes.append(ResourceChange(neuron, cause, active, gain, given, float(after)))

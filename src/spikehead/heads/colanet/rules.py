@@ -145,29 +145,6 @@ def initial_resource(max_weight: float, min_weight: float) -> float:
 
 
 @register_jitable
-def eligibility(spikes: Any, per_spike: bool) -> Any:
-    """Return how many times a synapse takes part in a change, by its spikes in the window.
-
-    Once for each spike, or once if it spiked at all, as in the paper (spec section 4).
-    """
-    return spikes if per_spike else np.minimum(spikes, 1)
-
-
-@register_jitable
-def can_depress(depressions: int, most: int) -> bool:
-    """Return whether a firing still takes resource.
-
-    Parameters
-    ----------
-    depressions : int
-        Anti-Hebbian changes of the neuron since dopamine last reached it.
-    most : int
-        `max_depressions`; -1 for no limit.
-    """
-    return most < 0 or depressions < most
-
-
-@register_jitable
 def plasticity(stability: float) -> float:
     """Return ``min(2 ** -stability, 1)``, by which every resource change is multiplied.
 
@@ -200,15 +177,15 @@ def dopamine_stability(age: int) -> float:
 
 
 @register_jitable
-def renormalisation(change: float, shares: int, n_synapses: int, n_silent: int) -> float:
+def renormalisation(change: float, n_active: int, n_synapses: int, n_silent: int) -> float:
     """Return what every synapse gives so that the neuron's total resource stays constant.
 
     Parameters
     ----------
     change : float
-        Resource that a synapse gains for a share.
-    shares : int
-        Sum of the eligibility of all connected synapses.
+        Resource that an active synapse gains.
+    n_active : int
+        Connected synapses that were active.
     n_synapses : int
         Connected synapses.
     n_silent : int
@@ -216,7 +193,7 @@ def renormalisation(change: float, shares: int, n_synapses: int, n_silent: int) 
     """
     if n_silent < 0:
         return 0.0
-    return change * shares / (n_synapses + n_silent)
+    return change * n_active / (n_synapses + n_silent)
 
 
 # ---------------------------------------------------------------- the decision

@@ -29,7 +29,7 @@ ROWS = 64
 """Rows of lateral weights that all examples of a block hear while they are in the cache."""
 
 TILE = 64
-"""Rows and columns of lateral weights that are changed at once; an even number."""
+"""Rows and columns of lateral weights that are changed at once."""
 
 CHUNK = 256
 """Examples that are answered at once."""
@@ -128,6 +128,7 @@ class CPUEngine:
         net.check_lessons(counts, labels)
         columns = labels.astype(np.int64)
         answer = self._unanswered(len(counts), cosines=True)
+        cosines = np.asarray(answer.cosines)
         with self._threads(len(counts)) as each:
             start = 0
             while start < len(counts):
@@ -135,7 +136,8 @@ class CPUEngine:
                 spikes = net.arranged(counts[part]).astype(np.float64)
                 with uninterrupted():
                     heard = self._learn_block(spikes, columns[part], each)
-                self._answer(heard, answer, part, each)
+                    self._answer(heard, answer, part, each)
+                    _note(cosines[part], columns[part], net.own_answers)
                 start = part.stop
         return answer
 
@@ -310,59 +312,37 @@ def _consolidate(
 ) -> None:
     """Change some rows of tiles of lateral weights, from the diagonal on, and their mirror images.
 
-    Traces are copied to where a tile needs them: from afar they would be in each other's way in the
-    cache.
+    Traces are copied tile by tile: from afar they would be in each other's way in the cache.
     """
     size = inhibition.shape[1]
-    across, down = np.zeros((BLOCK, TILE)), np.zeros((BLOCK, TILE))
-    products = np.zeros((TILE, TILE))
-    for number in range(first, last):
-        # Long rows of the triangle and short ones in turns, so that threads have as much to do.
-        top = TILE * (number // 2 if number % 2 == 0 else n_tiles - 1 - number // 2)
-        height = min(TILE, size - top)
-        for branch in range(len(inhibition)):
-            weights = inhibition[branch]
-            down[:, :height] = traces[:, branch, top : top + height]
-            for left in range(top, size, TILE):
+    tiles, products = np.zeros((n_tiles, BLOCK, TILE)), np.empty((TILE, TILE))
+    for branch in range(len(inhibition)):
+        weights = inhibition[branch]
+        for tile in range(n_tiles):
+            left = TILE * tile
+            width = min(TILE, size - left)
+            tiles[tile, :, :width] = traces[:, branch, left : left + width]
+        for number in range(first, last):
+            # Long rows of the triangle and short ones in turns, so that threads have as much to do.
+            down = number // 2 if number % 2 == 0 else n_tiles - 1 - number // 2
+            top = TILE * down
+            height = min(TILE, size - top)
+            for across in range(down, n_tiles):
+                left = TILE * across
                 width = min(TILE, size - left)
-                across[:, :width] = traces[:, branch, left : left + width]
-                _multiply(down, across, products)
+                np.dot(tiles[down].T, tiles[across], products)
                 for row in range(height):
                     old, new = weights[top + row][left : left + width], products[row]
                     for column in range(width):
                         new[column] = rules.consolidated(old[column], new[column])
-                        new[column] = rules.faded(new[column], fading)
+                        if fading < 1:
+                            new[column] = rules.faded(new[column], fading)
                         old[column] = new[column]
                 if left > top:
                     for column in range(width):
                         old = weights[left + column][top : top + height]
                         for row in range(height):
                             old[row] = products[row, column]
-
-
-@summing
-def _multiply(down: Any, across: Any, products: Any) -> None:
-    """Sum the products of traces over the lessons, for one tile."""
-    products[:] = 0.0
-    for row in range(0, TILE, 2):
-        upper, lower = products[row], products[row + 1]
-        for lesson in range(0, BLOCK, 4):
-            a, b, c, d = across[lesson], across[lesson + 1], across[lesson + 2], across[lesson + 3]
-            p, q, r, s = (
-                down[lesson, row],
-                down[lesson + 1, row],
-                down[lesson + 2, row],
-                down[lesson + 3, row],
-            )
-            t, u, v, w = (
-                down[lesson, row + 1],
-                down[lesson + 1, row + 1],
-                down[lesson + 2, row + 1],
-                down[lesson + 3, row + 1],
-            )
-            for column in range(TILE):
-                upper[column] += p * a[column] + q * b[column] + (r * c[column] + s * d[column])
-                lower[column] += t * a[column] + u * b[column] + (v * c[column] + w * d[column])
 
 
 @compiled
@@ -446,3 +426,10 @@ def _find_answers(
                     if known
                     else -np.inf
                 )
+
+
+@compiled
+def _note(cosines: Any, columns: Any, own_answers: Any) -> None:
+    """Learn what can be learned from some answers, each after the one before."""
+    for lesson in range(len(columns)):
+        rules.note(cosines[lesson], columns[lesson], *own_answers)

@@ -36,6 +36,31 @@ _OPERATORS = """
     in_ties = Mul (above_zero, tie)
     below_tie = Div (in_ties, two)
     votes = Add (out, below_tie)
+
+    # What of the example is new to the lateral layer: its energy.
+    padded = Pad (counts, to_no_input)
+    placed = Gather <axis = 1> (padded, places)
+    by_branch = Transpose <perm = [1, 0, 2]> (placed)
+    lateral_double = Cast <to = 11> (lateral)
+    excited = MatMul (by_branch, lateral_double)
+    heard_again = Mul (excited, by_branch)
+    energy = ReduceSum <keepdims = 0> (heard_again, axes_0_2)
+    positive = Max (energy, nothing)
+    length = Sqrt (positive)
+    lengths = Unsqueeze (length, axis_1)
+    sizes = Mul (lengths, column_lengths)
+
+    # Cosines, which are familiarity, and over the temperature probabilities.
+    has_size = Greater (sizes, nothing)
+    ratio = Div (heard, sizes)
+    cosine = Where (has_size, ratio, nothing)
+    alike = Where (known, cosine, unknown)
+    logits = Div (alike, temperature)
+    confidences = Softmax <axis = 1> (logits)
+    highest, highest_column = TopK <axis = 1> (alike, one)
+    nearest = Squeeze (highest, axis_1)
+    above = Max (nearest, nothing)
+    familiarity = Min (above, certain)
 """
 
 NO_LEAK = 2.0**60
@@ -92,7 +117,8 @@ is read and written once a block."""
 class DeployedColumns(Deployed):
     """Decorrelated columns elsewhere.
 
-    To answer takes no lateral layer, which is in the weights: neither ONNX nor NIR hold it.
+    To name a class takes no lateral layer, which is in the weights: NIR does not hold it. ONNX
+    does, in single precision, to tell how familiar an example is and how likely each class.
     Operations are those of the specification, with spikes and no multiplication by counts, every
     synapse of its own (a symmetric pair counts twice), and numbers of 64 bits, as the state holds
     them. A few operations a presentation are left out: rates, thresholds, and how ties are broken.
@@ -118,6 +144,14 @@ class DeployedColumns(Deployed):
             "certain": np.float64(1),
             "two": np.float64(2),
             "axis_1": [1],
+            "axes_0_2": [0, 2],
+            "one": [1],
+            "nothing": np.float64(0),
+            "to_no_input": [0, 0, 0, 1],
+            "places": network.places,
+            "lateral": network.lateral().astype(np.float32),
+            "column_lengths": np.sqrt(np.maximum(network.energies, 0) * UNIT),
+            "temperature": np.float64(network.temperature),
         }
         return Operators(_OPERATORS, constants)
 

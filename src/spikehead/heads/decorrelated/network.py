@@ -12,8 +12,11 @@ from spikehead.coding import STEPS
 from spikehead.heads.decorrelated import rules
 from spikehead.heads.decorrelated.parameters import (
     BLOCK,
+    FIRST_TEMPERATURE,
     LATERAL_UNIT,
     MAX_INPUTS,
+    MAX_LOG_TEMPERATURE,
+    RECORD,
     TRACE_UNIT,
     UNIT,
     DecorrelatedParameters,
@@ -53,6 +56,18 @@ STATE = (
     ),
     Variable("energies", np.float64, ("n_columns",), (-_LARGEST, _LARGEST), whole=True),
     Variable("counts", np.int64, ("n_columns",), (0, 2**53), whole=True),
+    Variable("familiarities", np.float32, ("record",), (0, 1), optional=True),
+    Variable("chances", np.float32, ("record",), (0, 1), optional=True),
+    Variable("answered", np.int64, (), (0, 2**53), whole=True, optional=True),
+    Variable(
+        "log_temperature",
+        np.float64,
+        (),
+        (-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE),
+        initial=lambda *_: rules.rounded(np.log(FIRST_TEMPERATURE)),
+        optional=True,
+    ),
+    Variable("slopes", np.float64, (), (1, np.inf), initial=lambda *_: 1.0, optional=True),
 )
 """All that learning changes: what is saved, restored, checked, and grows with the columns."""
 
@@ -88,6 +103,14 @@ class Network(ColumnarNetwork):
         What a column's mean example excites in it (q), in steps of 1 / `UNIT`.
     counts : ndarray of int64, shape (n_columns,)
         Examples that each column has learned as its own.
+    familiarities, chances : ndarray of float32, shape (RECORD,)
+        Of examples that it answered before it learned them, and whose class it knew: how familiar
+        each was, and how likely the right class seemed; evenly spaced over the stream, in order.
+    answered : ndarray of int64, shape ()
+        How many such examples there were.
+    log_temperature, slopes : ndarray of float64, shape ()
+        Log of what cosines are divided by to be probabilities, and the sum of squared slopes, by
+        which it moves ever more slowly.
     places : ndarray of int64, shape (n_branches, n_places)
         The input in each place; `n_inputs` where there is none.
 
@@ -101,6 +124,7 @@ class Network(ColumnarNetwork):
 
     variables = STATE
     block: ClassVar[int] = BLOCK
+    record: ClassVar[int] = RECORD
     parameters: DecorrelatedParameters
     inhibition: NDArray[np.float64]
     traces: NDArray[np.float64]
@@ -108,6 +132,11 @@ class Network(ColumnarNetwork):
     weights: NDArray[np.float64]
     energies: NDArray[np.float64]
     counts: NDArray[np.int64]
+    familiarities: NDArray[np.float32]
+    chances: NDArray[np.float32]
+    answered: NDArray[np.int64]
+    log_temperature: NDArray[np.float64]
+    slopes: NDArray[np.float64]
 
     def __init__(
         self, parameters: DecorrelatedParameters, n_inputs: int, n_columns: int = 0
@@ -152,6 +181,24 @@ class Network(ColumnarNetwork):
     def stability(self) -> NDArray[np.float64]:
         """How settled each neuron is: dopamine moves its weights by 1 / 2**stability."""
         return np.log2(np.maximum(self.counts, 1))
+
+    @property
+    def temperature(self) -> float:
+        """What cosines are divided by to be probabilities (T)."""
+        return float(np.exp(self.log_temperature))
+
+    @property
+    def own_answers(self) -> tuple[NDArray[Any], ...]:
+        """What `rules.note` changes, in its order."""
+        kept = self.familiarities, self.chances
+        return (*kept, self.answered, self.log_temperature, self.slopes)
+
+    @property
+    def latest(self) -> slice:
+        """The answers of the second half of the stream, among those that are kept."""
+        answered = int(self.answered)
+        kept = -(-answered // rules.spacing(answered))
+        return slice(kept // 2, kept)
 
     def arranged(self, counts: NDArray[Any]) -> NDArray[Any]:
         """Return values of inputs in the places where the inputs lie.
@@ -250,6 +297,28 @@ class Network(ColumnarNetwork):
         self.inhibition = inhibition
         self.traces[:] = 0
         self.n_traces[...] = 0
+
+    def exceeded(self, kept: NDArray[np.float32], share: float) -> float:
+        """Return the number below which a share of answers lies at most, by those of the stream.
+
+        A conformal quantile (Vovk et al., 2005): if the next example is such as those of the second
+        half of the stream were, its own number is below this one with at most that probability.
+
+        Parameters
+        ----------
+        kept : ndarray of float32, shape (RECORD,)
+            `familiarities` or `chances`.
+        share : float
+            From 0 to 1.
+
+        Returns
+        -------
+        float
+            Minus infinity where there are too few answers to tell.
+        """
+        own = np.sort(kept[self.latest])
+        rank = int(share * (len(own) + 1) + 1e-9)  # a twentieth of twenty is one
+        return float(own[min(rank, len(own)) - 1]) if rank and len(own) else -np.inf
 
     def _check_memory(self, n_inputs: int) -> None:
         """Refuse a lateral layer that does not fit into memory."""

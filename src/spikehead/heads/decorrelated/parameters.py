@@ -25,6 +25,15 @@ LATERAL_UNIT = 2.0**42
 MAX_INPUTS = 2**15
 """Inputs at most, so that every sum is below 2**53: ``STEPS**2 * MAX_INPUTS * UNIT < 2**52``."""
 
+RECORD = 4096
+"""Own answers that are kept at most, evenly over the stream; an even number."""
+
+FIRST_TEMPERATURE = 0.05
+"""The temperature from which the first answers are read."""
+
+MAX_LOG_TEMPERATURE = 7.0
+"""The log of the temperature is this far from zero at most."""
+
 
 @dataclass(frozen=True)
 class DecorrelatedParameters(Hyperparameters):

@@ -173,6 +173,7 @@ def learn(network: Network, now: Presentation, label: int) -> Plasticity:
     label : int
         The column of the example's class.
     """
+    rules.note(now.cosines, label, *network.own_answers)
     rates = rules.rate(network.power, now.energies)
     traces = rules.trace(now.excitation, np.sqrt(rates)[:, None])
     network.traces[network.n_traces] = traces

@@ -1,4 +1,4 @@
-"""What becomes of lessons afterwards: two heads are merged, one lesson is taken back.
+"""What becomes of lessons afterwards: heads and classes are merged, lessons are taken back.
 
 A network holds no examples, only what follows from three sums over them. The inverse of the
 specification's A is the identity plus a sum of whole numbers, over a constant; and a column's
@@ -8,6 +8,7 @@ the network's own rounding stays below that, and those of two networks be added.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from spikehead.heads.decorrelated import rules
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import (
+    BLOCK,
     LATERAL_UNIT,
     UNIT,
     DecorrelatedParameters,
@@ -60,7 +62,7 @@ class Sums:
         ValueError
             If the network has a horizon.
         """
-        _check_horizon(network)
+        check_horizon(network)
         inverse = np.linalg.inv(network.lateral())
         means = np.einsum("cbi,bij->cbj", network.weights / UNIT, inverse, optimize=True)
         return cls(
@@ -127,12 +129,76 @@ def merged(one: Network, other: Network, columns: NDArray[Any]) -> Network:
     totals[: one.n_columns], counts[: one.n_columns] = first.totals, first.counts
     totals[columns] += second.totals
     counts[columns] += second.counts
-    whole = Sums(first.products + second.products, totals, counts)
-    return whole.network(one.parameters, one.n_inputs)
+    sums = Sums(first.products + second.products, totals, counts)
+    whole = sums.network(one.parameters, one.n_inputs)
+    _join_answers(whole, one, other)
+    return whole
 
 
-def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
-    """Take a lesson back: the network becomes, up to rounding, one that has never learned it.
+def _join_answers(whole: Network, one: Network, other: Network) -> None:
+    """Keep what two networks kept of their answers, as if their streams had run side by side.
+
+    The temperature lies between theirs, nearer to the one that has learned more of it.
+    """
+    networks = [network for network in (one, other) if network.answered]
+    if not networks:
+        return
+    answered = sum(int(network.answered) for network in networks)
+    apart = rules.spacing(answered)
+    parts = []
+    for network in networks:
+        step = apart // rules.spacing(int(network.answered))
+        parts.append(
+            np.stack([network.familiarities, network.chances])[:, : network.latest.stop : step]
+        )
+    places = [(np.arange(part.shape[1]) + 0.5) / part.shape[1] for part in parts]
+    kept = np.concatenate(parts, axis=1)[:, np.argsort(np.concatenate(places), kind="stable")]
+    whole.answered[...] = min(answered, kept.shape[1] * apart)
+    n = whole.latest.stop
+    whole.familiarities[:n], whole.chances[:n] = kept[:, :n]
+    gains = [float(network.slopes) - 1 for network in networks]
+    whole.slopes[...] = 1 + sum(gains)
+    temperatures = [float(network.log_temperature) for network in networks]
+    whole.log_temperature[...] = rules.rounded(
+        np.average(temperatures, weights=gains if any(gains) else None)
+    )
+
+
+def joined(network: Network, column: int, into: int) -> Network:
+    """Return the network in which two columns are one, as if it had learned the examples of both.
+
+    Counts and means add up; the lateral layer never knew which example was whose.
+
+    Parameters
+    ----------
+    network : Network
+        Stays as it is.
+    column : int
+        The column that goes; those after it move up.
+    into : int
+        The column that is both.
+
+    Raises
+    ------
+    ValueError
+        If the network has a horizon.
+    """
+    check_horizon(network)
+    columns = [into, column]
+    counts, weights = network.counts[columns], network.weights[columns]
+    parts = counts / max(counts.sum(), 1)
+    mean = np.linalg.solve(network.lateral(), np.tensordot(parts, weights, 1)[..., None])[..., 0]
+    whole = copy.copy(network)
+    whole.weights, whole.energies = network.weights.copy(), network.energies.copy()
+    whole.counts = network.counts.copy()
+    whole.counts[into] = counts.sum()
+    whole.weights[into] = np.rint(np.tensordot(parts, weights, 1))
+    whole.energies[into] = np.rint((mean * whole.weights[into]).sum() / UNIT)
+    return whole.without_column(column)
+
+
+def unlearn(network: Network, counts: NDArray[np.int8], labels: NDArray[Any]) -> None:
+    """Take lessons back: the network becomes, up to rounding, one that has never learned them.
 
     Nothing tells a network which examples it has learned, and of one that it has not it would
     forget what it never knew. Refused is what its sums cannot contain: an example of which some
@@ -144,34 +210,62 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
     ----------
     network : Network
         Changed in place.
-    counts : ndarray of int8, shape (n_inputs,)
-        Signed spike counts of the example.
-    label : int
-        The column in which it was learned.
+    counts : ndarray of int8, shape (n, n_inputs)
+        Signed spike counts of the examples.
+    labels : ndarray of int, shape (n,)
+        The column in which each was learned.
 
     Raises
     ------
     ValueError
-        If the column has learned nothing, the example cannot have been learned, or the network has
-        a horizon; nothing is changed.
+        If a column has learned nothing, an example cannot have been learned, or the network has a
+        horizon; nothing is changed.
     """
-    _check_horizon(network)
-    network.check_counts(counts[None])
-    network.check_lessons(counts[None], np.array([label]))
-    spikes = network.arranged(counts[None])[0].astype(np.float64)
-    excited = _excitation(network, spikes)
+    check_horizon(network)
+    network.check_counts(counts)
+    network.check_lessons(counts, labels)
+    left = copy.copy(network)
+    left.inhibition = network.consolidated()
+    left.counts = network.counts.copy()
+    for start in range(0, len(counts), BLOCK):
+        part = slice(start, start + BLOCK)
+        _take_back(left, network.arranged(counts[part]).astype(np.float64), labels[part])
+    # Inhibition only goes down, so that it is enough to look at the end.
+    if not _inhibits(left.inhibition):
+        raise ValueError(_NEVER_LEARNED)
+    with uninterrupted():
+        network.hold(left.inhibition)
+        network.weights, network.energies, network.counts = left.weights, left.energies, left.counts
+
+
+def _take_back(network: Network, spikes: NDArray[np.float64], labels: NDArray[Any]) -> None:
+    """Take some lessons back, each after the one before, where no trace of others is pending."""
+    heard = (network.inhibition @ spikes.transpose(1, 2, 0)).transpose(2, 0, 1)
+    traces = np.zeros_like(spikes)
+    for place, (now, drive, label) in enumerate(
+        zip(spikes, LATERAL_UNIT * spikes - heard, labels.tolist(), strict=True)
+    ):
+        overlaps = (traces[:place] * now).sum(axis=2)
+        freed = rules.recalled(traces[:place], overlaps[:, :, None]).sum(axis=0)
+        excited = rules.excitation(drive + freed)
+        left = _take_from_columns(network, now, excited, label)
+        traces[place] = rules.trace(excited, np.sqrt(1 / left)[:, None])
+    products = traces.transpose(1, 2, 0) @ traces.transpose(1, 0, 2)
+    network.inhibition -= rules.consolidated(0.0, products)
+
+
+def _take_from_columns(
+    network: Network, spikes: NDArray[np.float64], excited: NDArray[np.float64], label: int
+) -> NDArray[np.float64]:
+    """Take a lesson out of the columns; return what of each branch's power others explain."""
     energies = (excited * spikes).sum(axis=1)
-    left, n = network.power - energies / UNIT, float(network.counts[label])
+    left: NDArray[np.float64] = network.power - energies / UNIT
+    n = float(network.counts[label])
     own = network.weights[label]
     alone = n == 1 and np.allclose(own, excited, rtol=0, atol=_TOLERANCE * np.abs(excited).max())
     if not (n > 1 or alone) or (left <= 0).any():
         raise ValueError(_NEVER_LEARNED)
     # As in a lesson, with the opposite sign.
-    traces = rules.trace(excited, np.sqrt(1 / left)[:, None])
-    inhibition = network.consolidated()
-    inhibition -= rules.consolidated(0.0, traces[:, :, None] * traces[:, None, :])
-    if not _inhibits(inhibition):
-        raise ValueError(_NEVER_LEARNED)
     potentials = (network.weights * spikes).sum(axis=2)
     steps = -potentials / left / UNIT
     weights, energy = rules.depressed(network.weights, excited, steps[:, :, None]), network.energies
@@ -187,13 +281,12 @@ def unlearn(network: Network, counts: NDArray[np.int8], label: int) -> None:
         change = (2 * n - 1) * energy[label] - 2 * n * (weights[label] * spikes).sum() + new
         weights[label] += rules.nearest((weights[label] - target) / (n - 1))
         energy[label] += rules.nearest(change / (n - 1) ** 2)
-    with uninterrupted():
-        network.hold(inhibition)
-        network.weights, network.energies = weights, energy
-        network.counts[label] -= 1
+    network.weights, network.energies = weights, energy
+    network.counts[label] -= 1
+    return left
 
 
-def _check_horizon(network: Network) -> None:
+def check_horizon(network: Network) -> None:
     """Refuse a network that forgets."""
     if network.parameters.horizon:
         raise ValueError(
@@ -210,12 +303,3 @@ def _inhibits(inhibition: NDArray[np.float64]) -> bool:
     except np.linalg.LinAlgError:
         return False
     return True
-
-
-def _excitation(network: Network, spikes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what lateral inhibition leaves of an example, as a presentation finds it."""
-    traces = network.traces[: network.n_traces]
-    overlaps = (traces * spikes).sum(axis=2)
-    recalled = rules.recalled(traces, overlaps[:, :, None]).sum(axis=0)
-    inhibited = np.einsum("bij,bj->bi", network.inhibition, spikes)
-    return np.asarray(rules.excitation(LATERAL_UNIT * spikes - inhibited - recalled))

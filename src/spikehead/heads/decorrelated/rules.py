@@ -9,12 +9,19 @@ whole number at once (specification, section 4).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numba.extending import register_jitable
 
-from spikehead.heads.decorrelated.parameters import LATERAL_UNIT, TRACE_UNIT, UNIT
+from spikehead.heads.decorrelated.parameters import (
+    LATERAL_UNIT,
+    MAX_LOG_TEMPERATURE,
+    RECORD,
+    TRACE_UNIT,
+    UNIT,
+)
 
 TRACES_TO_LATERAL = TRACE_UNIT * TRACE_UNIT / LATERAL_UNIT
 """What the product of two traces is divided by to be a lateral weight."""
@@ -272,3 +279,118 @@ def cosine(potential: Any, energy: Any, example: Any) -> Any:
     """
     size = np.sqrt(max(energy, 0.0)) * np.sqrt(max(example, 0.0))
     return potential / size if size > 0 else 0.0
+
+
+# ---------------------------------------------------------------- what it makes of its own answers
+
+
+@register_jitable
+def rounded(value: float) -> float:
+    """Return a number in steps in which the last bits of no library's exponential count."""
+    return float(nearest(value * 2.0**20)) / 2.0**20
+
+
+@register_jitable
+def familiarity(cosines: Any) -> float:
+    """Return how familiar an example is, from 0 to 1: the cosine of the class most like it.
+
+    Parameters
+    ----------
+    cosines : ndarray of float64, shape (n_columns,)
+        That of `cosine`; minus infinity where a column has learned nothing.
+    """
+    highest = 0.0
+    for alike in cosines:
+        highest = max(highest, alike)
+    return min(highest, 1.0)
+
+
+@register_jitable
+def expected(cosines: Any, column: int, temperature: float) -> tuple[float, float]:
+    """Return how likely a class is, and the cosine that is to be expected of the right one.
+
+    Parameters
+    ----------
+    cosines : ndarray of float64, shape (n_columns,)
+        As for `familiarity`.
+    column : int
+        The column of the class; it has learned something.
+    temperature : float
+        What cosines are divided by before the softmax (T).
+    """
+    highest = cosines[column]
+    for alike in cosines:
+        highest = max(highest, alike)
+    total = mean = 0.0
+    for alike in cosines:
+        if alike > NEVER:
+            likely = math.exp((alike - highest) / temperature)
+            total += likely
+            mean += likely * alike
+    return math.exp((cosines[column] - highest) / temperature) / total, mean / total
+
+
+@register_jitable
+def tempered(log_temperature: float, slopes: float, slope: float) -> tuple[float, float]:
+    """Return the log of the temperature after an answer, and the sum of squared slopes.
+
+    A step of Adagrad (Duchi et al., 2011) on the log loss of the answer.
+
+    Parameters
+    ----------
+    log_temperature, slopes : float
+        Before.
+    slope : float
+        That of the loss by the log of the temperature.
+    """
+    slopes += rounded(slope * slope)
+    changed = log_temperature - rounded(0.5 * slope / math.sqrt(slopes))
+    return min(max(changed, -MAX_LOG_TEMPERATURE), MAX_LOG_TEMPERATURE), slopes
+
+
+@register_jitable
+def spacing(n: int) -> int:
+    """Return of how many answers, of `n` in all, one is kept: a power of two."""
+    apart = 1
+    while n > apart * RECORD:
+        apart *= 2
+    return apart
+
+
+@register_jitable
+def note(
+    cosines: Any,
+    column: int,
+    familiarities: Any,
+    chances: Any,
+    answered: Any,
+    log_temperature: Any,
+    slopes: Any,
+) -> None:
+    """Learn what can be learned from an answer to an example of a known class.
+
+    Parameters
+    ----------
+    cosines : ndarray of float64, shape (n_columns,)
+        As for `familiarity`, from before the example was learned. Where its class was not known,
+        nothing is noted.
+    column : int
+        The column of its class.
+    familiarities, chances, answered, log_temperature, slopes : ndarray
+        Those of `Network`; changed in place.
+    """
+    if not cosines[column] > NEVER:
+        return
+    temperature, n = math.exp(log_temperature[()]), int(answered[()])
+    chance, mean = expected(cosines, column, temperature)
+    slope = (cosines[column] - mean) / temperature
+    log_temperature[()], slopes[()] = tempered(log_temperature[()], slopes[()], slope)
+    apart = spacing(n + 1)
+    if apart > spacing(n):  # the record is full: every other answer makes room
+        for kept in (familiarities, chances):
+            kept[: RECORD // 2] = kept[::2].copy()
+            kept[RECORD // 2 :] = 0
+    if n % apart == 0:
+        familiarities[n // apart] = familiarity(cosines)
+        chances[n // apart] = chance
+    answered[()] = n + 1

@@ -164,14 +164,21 @@ function showAnswer(answer) {
     return;
   }
   const share = answer.shares[answer.class];
-  $("answer-name").textContent = shown(answer.class);
-  $("answer-name").style.color = `var(${colour(answer.class)})`;
-  const spiked = Object.values(answer.spikes).some((counts) => counts.some(Boolean));
-  $("answer-share").textContent = percent(share) + (spiked ? "" : ", a guess: no neuron spiked");
+  $("answer-name").textContent = answer.unknown ? "unknown" : shown(answer.class);
+  $("answer-name").style.color = answer.unknown ? "" : `var(${colour(answer.class)})`;
+  $("answer-share").replaceChildren(...remark(answer, share));
   const best = Object.entries(answer.shares).sort((a, b) => b[1] - a[1]);
   showShares(best.slice(0, SHOWN_SHARES));
   raster.show(answer.spikes, answer.shares);
-  speak(answer.class, share);
+  if (answer.unknown) speak("unknown", "");
+  else speak(answer.class, `, ${percent(share)}`);
+}
+
+function remark(answer, share) {
+  if (answer.unknown) return sentence`Nothing that it knows; most like “${answer.class}”`;
+  if (!Object.values(answer.spikes).some((counts) => counts.some(Boolean)))
+    return [`${percent(share)}, a guess: no neuron spiked`];
+  return [percent(share) + (answer.few_examples ? ", from few examples" : "")];
 }
 
 // Bars are kept by class, so that they grow and shrink instead of jumping.
@@ -201,12 +208,12 @@ function shareBar(name) {
   return bar;
 }
 
-function speak(name, share) {
+function speak(name, more) {
   heard.times = heard.name === name ? heard.times + 1 : 1;
   heard.name = name;
   if (heard.times < STEADY || heard.spoken === name) return;
   heard.spoken = name;
-  $("spoken").replaceChildren(...sentence`${name}, ${percent(share)}`);
+  $("spoken").replaceChildren(...sentence`${name}`, more);
 }
 
 async function watchCamera() {
@@ -290,7 +297,7 @@ async function recogniseTiles() {
 function showTiles() {
   $("tiles").replaceChildren(
     ...tiles.map(({ photo, url, answer, problem }, place) => {
-      const caption = problem || (answer ? answer.class : "");
+      const caption = problem || (!answer ? "" : answer.unknown ? "unknown" : answer.class);
       const picture = element("img", { src: url, alt: shown(photo.name) });
       const button = element(
         "button",

@@ -1,0 +1,456 @@
+"""The benchmark: a matrix of learners, data and protocols, measured cell by cell and kept.
+
+A cell is one learner on one stream, in one order. What is measured is added to a record, a JSON
+file, and is not measured again, however often the work is stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from spikehead.evaluation.methods import Method, accuracy, learn_stream
+from spikehead.evaluation.protocols import PROTOCOLS, Data
+from spikehead.files import write_file
+
+if TYPE_CHECKING:
+    from spikehead.cluster import Cluster
+
+__all__ = ["Cell", "Costs", "Lead", "Record", "Sheet", "lead", "measure", "measure_costs", "sheets"]
+
+FORMAT = 1
+
+PAUSE = 2.0
+"""Seconds between two times that a record is written while it grows."""
+
+ROUNDS = 5
+"""How often learners take turns where time is measured; the median counts."""
+
+UNIT_OF_TIME = "nearest class mean"
+"""The learner whose times are one."""
+
+TIMED = 512
+"""Examples that are learned and answered there."""
+
+
+class Cell(NamedTuple):
+    """One learner on one stream."""
+
+    data: str
+    protocol: str
+    learner: str
+    order: int
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a learner keeps and computes.
+
+    Attributes
+    ----------
+    state_bytes : int
+        Size of what must be kept to go on learning and to answer.
+    lesson, answer : float
+        Operations of each; None where they are not counted.
+    lesson_seconds, answer_seconds : float
+        Time of each, learned 32 at a time, and answered all at once: medians of turns that all
+        learners took.
+    """
+
+    state_bytes: int
+    lesson: float | None
+    answer: float | None
+    lesson_seconds: float
+    answer_seconds: float
+
+
+class Record:
+    """What has been measured, in a JSON file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where it is; it is made where it is missing.
+
+    Attributes
+    ----------
+    data : dict
+        Of each data set how large it is, and a digest of it.
+    cells : dict
+        Of each `Cell` the figures at its points, in their order.
+    costs : dict
+        Of each data set the `Costs` of learners.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such record.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.data: dict[str, dict[str, Any]] = {}
+        self.cells: dict[Cell, dict[str, float | None]] = {}
+        self.costs: dict[str, dict[str, Costs]] = {}
+        self._saved = -PAUSE
+        if not self.path.exists():
+            return
+        try:
+            document = json.loads(self.path.read_text("utf-8"))
+            if document["format"] != FORMAT:
+                raise ValueError
+            self.data = dict(document["data"])
+            self.cells = {Cell(*one["cell"]): dict(one["points"]) for one in document["results"]}
+            self.costs = {
+                data: {learner: Costs(**values) for learner, values in costs.items()}
+                for data, costs in document["costs"].items()
+            }
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise ValueError(
+                f"{self.path} is no record of this version's benchmark: name another file"
+            ) from None
+
+    def admit(self, data: Data) -> None:
+        """Take up a data set; one that is there already must be the same.
+
+        Raises
+        ------
+        ValueError
+            If another data set was measured under this name.
+        """
+        digest = hashlib.sha256()
+        for part in (data.train, data.test, *(p for _, *parts in data.domains for p in parts)):
+            digest.update(np.ascontiguousarray(part.X).tobytes())
+            digest.update("\0".join(map(str, part.y)).encode())
+        facts = {
+            "train": len(data.train),
+            "test": len(data.test),
+            "classes": len(np.unique(data.train.y)),
+            "activations": data.train.X.shape[1],
+            "sha256": digest.hexdigest(),
+        }
+        if self.data.setdefault(data.name, facts) != facts:
+            raise ValueError(
+                f"{self.path} was measured on other data under the name {data.name}: name another "
+                "record"
+            )
+
+    def add(self, cell: Cell, points: dict[str, float | None]) -> None:
+        """Keep the figures of a cell; the file is written every few seconds."""
+        self.cells[cell] = points
+        if time.monotonic() > self._saved + PAUSE:
+            self.save()
+
+    def save(self) -> None:
+        """Write the file; an older one stays whole until the new one is."""
+        write_file(self.path, (json.dumps(self.to_dict(), indent=0) + "\n").encode())
+        self._saved = time.monotonic()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "format": FORMAT,
+            "data": self.data,
+            "results": [
+                {"cell": list(cell), "points": points} for cell, points in self.cells.items()
+            ],
+            "costs": {
+                data: {learner: vars(value) for learner, value in costs.items()}
+                for data, costs in self.costs.items()
+            },
+        }
+
+    def missing(
+        self,
+        data: Sequence[Data],
+        protocols: Iterable[str],
+        learners: Iterable[Method],
+        orders: int,
+    ) -> list[Cell]:
+        """Return the cells that are asked for and not measured yet, order after order."""
+        asked = product(range(orders), data, protocols, learners)
+        cells = [
+            Cell(one.name, protocol, learner.name, order)
+            for order, one, protocol, learner in asked
+            if PROTOCOLS[protocol].offline or not learner.offline
+            if learner.seeded or order == 0
+        ]
+        return [cell for cell in cells if cell not in self.cells]
+
+    def figures(self, data: str, protocol: str) -> dict[str, dict[str, dict[int, float]]]:
+        """Return the figures of a stream: of each point, of each learner, of each order."""
+        found: dict[str, dict[str, dict[int, float]]] = {}
+        for cell, points in self.cells.items():
+            if (cell.data, cell.protocol) == (data, protocol):
+                for point, figure in points.items():
+                    if figure is not None:
+                        learners = found.setdefault(point, {})
+                        learners.setdefault(cell.learner, {})[cell.order] = figure
+        return found
+
+
+# ------------------------------------------------------------ measuring
+
+
+def measure(
+    cells: Sequence[Cell],
+    data: Sequence[Data],
+    learners: Sequence[Method],
+    cluster: Cluster | None = None,
+) -> Iterator[tuple[Cell, dict[str, float | None]]]:
+    """Measure cells: here, one after the other, or on a cluster, as they are done.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        What to measure.
+    data, learners : sequences
+        Those that the cells name.
+    cluster : Cluster, optional
+        Where; the learners must be such that they can be sent there.
+
+    Yields
+    ------
+    (Cell, dict)
+        Its figures at its points.
+    """
+    sets, makers = {one.name: one for one in data}, {one.name: one for one in learners}
+    if cluster is None:
+        for cell in cells:
+            yield cell, _measured(sets[cell.data], makers[cell.learner], cell)
+        return
+    shared = {name: cluster.share(one) for name, one in sets.items()}
+    futures = {
+        cluster.submit(_measured, shared[cell.data], makers[cell.learner], cell): cell
+        for cell in cells
+    }
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _measured(data: Data, learner: Method, cell: Cell) -> dict[str, float | None]:
+    """Let a learner go through a stream."""
+    classes = np.unique(data.train.y)
+    estimator = learner.make(cell.order)
+    found = {}
+    for point in PROTOCOLS[cell.protocol].points(data, cell.order):
+        learned = learner.heard(point.learned)
+        if learner.offline:
+            estimator.fit(learned.X, learned.y)
+        else:
+            learn_stream(estimator, learned, classes)
+        found[point.name] = point.measure(estimator, learner.heard(point.asked))
+    return found
+
+
+def measure_costs(data: Data, learners: Sequence[Method]) -> dict[str, Costs]:
+    """Measure what learners keep and compute; in turns, so that all meet the same machine.
+
+    Parameters
+    ----------
+    data : Data
+        Its first `TIMED` examples are learned and answered.
+    learners : sequence of Method
+        Offline ones are left out.
+    """
+    stream, classes = data.train.shuffled(0)[:TIMED], np.unique(data.train.y)
+    online = [learner for learner in learners if not learner.offline]
+    times: dict[str, list[tuple[float, float]]] = {learner.name: [] for learner in online}
+    learned = {}
+    for _, learner in product(range(ROUNDS + 1), online):
+        estimator = learned[learner.name] = learner.make(0)
+        lessons, asked = learner.heard(stream), learner.heard(data.test[:TIMED])
+        started = time.perf_counter()
+        learn_stream(estimator, lessons, classes)
+        between = time.perf_counter()
+        accuracy(estimator, asked)
+        times[learner.name].append((between - started, time.perf_counter() - between))
+    costs = {}
+    for learner in online:
+        estimator = learned[learner.name]
+        asked = learner.heard(data.test[:TIMED])
+        answer, lesson = learner.operations(estimator, asked.X)
+        lesson_time, answer_time = np.median(
+            times[learner.name][1:], axis=0
+        )  # the first one compiles
+        costs[learner.name] = Costs(
+            sum(array.nbytes for array in learner.state(estimator)),
+            lesson,
+            answer,
+            float(lesson_time / len(stream)),
+            float(answer_time / len(asked)),
+        )
+    return costs
+
+
+# ------------------------------------------------------------ what it says
+
+
+class Lead(NamedTuple):
+    """By how much a learner is ahead of the best other one that learns in one pass."""
+
+    best: str
+    """The other one, by its mean."""
+    mean: float
+    half_width: float | None
+    """Of the 95 % interval, paired over orders; None from one order."""
+
+
+def lead(
+    figures: Mapping[str, Mapping[int, float]], name: str, others: Iterable[str]
+) -> Lead | None:
+    """Return the lead of a learner at a point, order by order, so that what they share falls out.
+
+    Parameters
+    ----------
+    figures : mapping
+        Of learners, of orders; as in `Record.figures`.
+    name : str
+        The learner.
+    others : iterable of str
+        With whom it is compared.
+
+    Returns
+    -------
+    Lead or None
+        None where it or all others have no figure.
+    """
+    ours = figures.get(name, {})
+    means = {
+        other: float(np.mean(list(figures[other].values()))) for other in others if other in figures
+    }
+    if not ours or not means:
+        return None
+    best = max(means, key=means.__getitem__)
+    pairs = np.array(
+        [ours[order] - figures[best][order] for order in ours if order in figures[best]]
+    )
+    if len(pairs) < 2:
+        return Lead(best, float(pairs.mean()), None) if len(pairs) else None
+    spread: float = stats.t.ppf(0.975, len(pairs) - 1) * pairs.std(ddof=1) / np.sqrt(len(pairs))
+    return Lead(best, float(pairs.mean()), float(spread))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What was measured of one protocol on one data set, as it is shown.
+
+    Attributes
+    ----------
+    data, protocol, question : str
+        What was measured.
+    header : list of str
+        Above the columns: the learner, then the points.
+    rows : list of list of str
+        A learner each: its name, then mean and standard deviation over the orders in percent; the
+        best one-pass learners first, offline ones last.
+    """
+
+    data: str
+    protocol: str
+    question: str
+    header: list[str]
+    rows: list[list[str]]
+
+    def markdown(self) -> str:
+        """Return it as a heading and a table."""
+        lines = [self.header, ["---"] * len(self.header), *self.rows]
+        table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        return f"### {self.data}: {self.protocol}\n\n{self.question}\n\n{table}"
+
+
+def sheets(record: Record, ours: str, offline: Iterable[str] = ()) -> list[Sheet]:
+    """Return what a record says, data set after data set.
+
+    Parameters
+    ----------
+    record : Record
+        What was measured.
+    ours : str
+        The learner whose lead is shown in the last row.
+    offline : iterable of str
+        Learners that see all examples at once.
+    """
+    found = []
+    for data, protocol in product(record.data, PROTOCOLS.values()):
+        points = record.figures(data, protocol.name)
+        if points:
+            found.append(_sheet(data, protocol.name, protocol.question, points, ours, {*offline}))
+    return found + [_cost_sheet(data, costs) for data, costs in record.costs.items() if costs]
+
+
+def _cost_sheet(data: str, costs: Mapping[str, Costs]) -> Sheet:
+    unit = costs.get(UNIT_OF_TIME)
+    rows = [
+        [
+            learner,
+            f"{cost.state_bytes / 1e6:.2f}",
+            "" if cost.lesson is None else f"{cost.lesson:,.0f}",
+            "" if cost.answer is None else f"{cost.answer:,.0f}",
+            f"{cost.lesson_seconds / unit.lesson_seconds:.1f}" if unit else "",
+            f"{cost.answer_seconds / unit.answer_seconds:.1f}" if unit else "",
+        ]
+        for learner, cost in costs.items()
+    ]
+    question = f"Times are over those of the {UNIT_OF_TIME}, measured in turns in one run."
+    header = ["", "state, MB", "operations: lesson", "answer", "time: lesson", "answer"]
+    return Sheet(data, "costs", question, header, rows)
+
+
+def _sheet(
+    data: str,
+    protocol: str,
+    question: str,
+    points: Mapping[str, Mapping[str, Mapping[int, float]]],
+    ours: str,
+    offline: set[str],
+) -> Sheet:
+    learners = dict.fromkeys(learner for figures in points.values() for learner in figures)
+    means = {
+        learner: np.mean(
+            [
+                np.mean(list(figures[learner].values()))
+                for figures in points.values()
+                if learner in figures
+            ]
+        )
+        for learner in learners
+    }
+    rows = [
+        [learner, *(_spread(figures.get(learner, {})) for figures in points.values())]
+        for learner in sorted(learners, key=lambda one: (one in offline, -means[one]))
+    ]
+    others = [learner for learner in learners if learner != ours and learner not in offline]
+    leads = [lead(figures, ours, others) for figures in points.values()]
+    if any(leads):
+        rows.append([f"lead of {ours}", *map(_led, leads)])
+    return Sheet(data, protocol, question, ["", *points], rows)
+
+
+def _spread(figures: Mapping[int, float]) -> str:
+    values = [100 * value for value in figures.values()]
+    if not values:
+        return ""
+    spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.2f}{spread}"
+
+
+def _led(found: Lead | None) -> str:
+    if found is None:
+        return ""
+    width = "" if found.half_width is None else f" ± {100 * found.half_width:.2f}"
+    return f"{100 * found.mean:+.2f}{width} ({found.best})"
