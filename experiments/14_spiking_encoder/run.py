@@ -25,7 +25,6 @@ from spikehead import DecorrelatedColumns
 from spikehead.encoders import OnnxEncoder, SpikingEncoder, efficientnet_lite, open_encoder, record
 from spikehead.encoders.spiking import activity
 from spikehead.encoders.spiking.conversion import spike
-from spikehead.encoders.spiking.fast import FastEngine
 from spikehead.images import find_photos, read_photo
 
 RESULTS = Path(__file__).with_name("results.jsonl")
@@ -79,30 +78,6 @@ def agreement(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
     return round(100 * float(np.mean(answers[0] == answers[1])), 2)
 
 
-def cost(spiking: SpikingEncoder, pixels: NDArray[np.float32]) -> dict[str, float]:
-    """Return what a photo costs, on average."""
-    network = spiking.network
-    engine = FastEngine(network, watched=True)
-    layers = [
-        found
-        for codes in spiking.codes(pixels)
-        for found in activity.activities(network, codes, engine.sent(codes))
-    ]
-    neurons = sum(each.layer.n_neurons for each in layers if each.layer is not network.last)
-    spikes, operations, multiply_adds = (
-        sum(getattr(each, name) for each in layers)
-        for name in ("spikes", "operations", "multiply_adds")
-    )
-    return {
-        "neurons": neurons // len(pixels),
-        "spikes_a_neuron": round(spikes / neurons, 3),
-        "operations": operations // len(pixels),
-        "multiply_adds": multiply_adds // len(pixels),
-        "operations_a_multiply_add": round(operations / multiply_adds, 3),
-        "steps": sum(layer.bits for layer in network.layers[:-1]),
-    }
-
-
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return all that is measured."""
     plain = open_encoder(arguments.encoder)
@@ -135,7 +110,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.encoder == efficientnet_lite.LITE0.name:
         found["own_answer"] = agreement(test_x, plain_test)
     apart = slice(None, None, -(-len(test.paths) // MEASURED))
-    return found | cost(spiking, test.pixels(plain, apart))
+    spent = activity.cost(network, spiking.codes(test.pixels(plain, apart)))
+    return found | {name: round(value, 3) for name, value in spent.items()}
 
 
 def main() -> None:

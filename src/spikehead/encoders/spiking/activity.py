@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders.spiking import neuron
+from spikehead.encoders.spiking.fast import FastEngine
 from spikehead.encoders.spiking.network import Layer, SpikingNetwork, Sums
 
 
@@ -57,6 +58,40 @@ def activities(
             spikes[layer.name] = neuron.n_spikes(numbers, layer.bits)
         n_spikes = int(spikes[layer.name].sum()) if layer.name in spikes else 0
         yield Activity(layer, n_spikes, operations, multiply_adds(network, layer))
+
+
+def cost(network: SpikingNetwork, photos: Iterable[NDArray[np.int32]]) -> dict[str, float]:
+    """Return what a photo costs, on average.
+
+    Parameters
+    ----------
+    network : SpikingNetwork
+        The network.
+    photos : iterable of ndarray of int32, shape (channels, height, width)
+        As numbers that its first layer sends.
+
+    Returns
+    -------
+    dict of float
+        ``neurons``, and ``spikes_a_neuron``; ``operations``, additions of a weight to a membrane,
+        and how many there are for each of the ``multiply_adds`` of the network that was converted;
+        ``steps``, layer after layer.
+    """
+    engine = FastEngine(network, watched=True)
+    layers = [found for codes in photos for found in activities(network, codes, engine.sent(codes))]
+    sending = network.layers[:-1]
+    n_photos = len(layers) / len(network.layers)
+    neurons = sum(layer.n_neurons for layer in sending)
+    operations = sum(each.operations for each in layers) / n_photos
+    additions = sum(multiply_adds(network, layer) for layer in network.layers)
+    return {
+        "neurons": neurons,
+        "spikes_a_neuron": sum(each.spikes for each in layers) / n_photos / neurons,
+        "operations": operations,
+        "multiply_adds": additions,
+        "operations_a_multiply_add": operations / additions,
+        "steps": sum(layer.bits for layer in sending),
+    }
 
 
 def multiply_adds(network: SpikingNetwork, layer: Layer) -> int:
