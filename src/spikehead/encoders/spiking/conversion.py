@@ -41,9 +41,9 @@ from spikehead.images import Preprocessing
 from spikehead.names import first_line
 
 _DEVIATIONS = 8.0  # how far values of a normalised channel reach
-_MARGIN, _LEAST = 3.0, 0.3  # over the largest value on some photos; a channel's share of the layer
+_MARGIN, _LEAST = 2.0, 0.3  # over the largest value on some photos; a channel's share of the layer
 _POOLED_MARGIN = 1.5
-_TABLES = 2  # for channels of ranges between one and its double
+_TABLES = 4  # for channels of ranges between one and its double
 _LONGEST = 256  # a table's numbers on either side of zero, over 2 ** bits
 _FLAT = 32.0  # from where on SiLU and sigmoid are what they are at infinity
 _LEVELS = 255
