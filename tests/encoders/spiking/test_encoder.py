@@ -39,7 +39,10 @@ def test_it_is_made_by_a_command_and_kept_in_models(run, tmp_path):
     code, _, err = run("encoder", "spike", "bundled")
     assert (code, "give some typical photos" in err) == (1, True)
     assert run("encoder", "spike", "bundled", "--photos", tmp_path / "photos")[0] == 0
-    shown = run("encoder", "info", name, "--photos", tmp_path / "photos", "--json")[1]
+    picture = tmp_path / "spikes.png"
+    options = ("--photos", tmp_path / "photos", "--picture", picture, "--json")
+    shown = run("encoder", "info", name, *options)[1]
+    assert picture.stat().st_size > 0
     assert 0 < json.loads(shown)["spikes_a_neuron"] < 8
     assert record(name).provenance == record("bundled").provenance
     model = HybridClassifier(name)
