@@ -7,7 +7,6 @@ functions and batch normalisation bound them, and where they do not, some photos
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -35,6 +34,7 @@ from spikehead.encoders.spiking.network import (
     Sums,
     Synapses,
     Window,
+    extent,
 )
 from spikehead.files import read_file
 from spikehead.images import Preprocessing
@@ -130,11 +130,6 @@ class _Branch:
     def shape(self) -> tuple[int, int, int]:
         return (len(self.weights), *self.window.size(*self.source.shape[1:]))
 
-    @property
-    def pools(self) -> bool:
-        """Whether it adds up whole maps."""
-        return self.window.kernel == self.source.shape[1:] and self.weights.shape[2:] == (1, 1)
-
     def in_steps(self) -> NDArray[np.float64]:
         """Return the weights of numbers of steps, and no longer of values."""
         inner = self.weights.shape[1]
@@ -142,13 +137,9 @@ class _Branch:
         of_each = np.repeat(channels, len(self.weights) // self.groups, axis=0)
         return self.weights * of_each[:, :, None, None]
 
-    def extent(self, weights: NDArray[Any]) -> NDArray[Any]:
-        """Return how far from zero such weights can take a membrane, of each channel."""
-        folds = math.prod(self.window.kernel) // math.prod(weights.shape[2:])
-        up = folds * np.maximum(weights, 0).sum(axis=(1, 2, 3))
-        down = folds * np.maximum(-weights, 0).sum(axis=(1, 2, 3))
-        low, high = self.source.low, self.source.high
-        return np.asarray(np.maximum(up * high - down * low, down * high - up * low))
+    def extent(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far from zero such weights of numbers can take a membrane."""
+        return extent(weights, self.window, self.source)
 
 
 @dataclass(frozen=True)
@@ -163,6 +154,15 @@ class _Sum:
     def shape(self) -> tuple[int, int, int]:
         return self.branches[0].shape
 
+    @property
+    def pools(self) -> bool:
+        """Whether it adds up whole maps, and nothing else."""
+        return all(
+            each.weights.shape[1:] == (1, 1, 1)
+            and each.window == Window(each.source.shape[1:]) != Window()
+            for each in self.branches
+        )
+
     def scaled(self, scale: NDArray[Any], shift: NDArray[Any]) -> _Sum:
         """Return it times a scale, plus a shift, of each channel."""
         branches = tuple(
@@ -176,8 +176,17 @@ class _Sum:
 class _Photo:
     """The pixels from 0 to 255, times a scale, plus a shift, of each channel."""
 
+    size: tuple[int, int]
     scale: NDArray[np.float64]
     shift: NDArray[np.float64]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (len(self.scale), *self.size)
+
+    def scaled(self, scale: NDArray[Any], shift: NDArray[Any]) -> _Photo:
+        """Return it times a scale, plus a shift, of each channel."""
+        return _Photo(self.size, self.scale * scale, self.shift * scale + shift)
 
 
 @dataclass(frozen=True)
@@ -207,7 +216,6 @@ class _Conversion:
         largest: Mapping[str, NDArray[np.float64]],
     ) -> None:
         self.layers: list[Layer] = []
-        self._graph = graph
         self._bits = bits
         self._norms = norms
         self._constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
@@ -215,12 +223,11 @@ class _Conversion:
         self._heard.update(each.name for each in graph.output)
         self._largest = largest
         mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
-        self._size = preprocessing.shape[1:]
-        # The whole number of steps that a photo's zero is off, which the next layer's bias takes.
+        # What the pixels' zeros are off, since they are whole numbers.
         self._rest = np.zeros(len(mean))
         self._sent: dict[str, Any] = {}  # mean and variance of what layers send
         self._values: dict[str, Any] = {
-            graph.input[0].name: _Photo(1 / (_LEVELS * std), -mean / std)
+            graph.input[0].name: _Photo(preprocessing.shape[1:], 1 / (_LEVELS * std), -mean / std)
         }
 
     def add(self, node: Any) -> None:
@@ -279,10 +286,9 @@ class _Conversion:
         groups: int,
     ) -> _Sum:
         source = self._layer(name)
-        bias = np.broadcast_to(bias, len(weights)).astype(np.float64)
-        if isinstance(source, Pixels):
-            shared = np.repeat(self._rest.reshape(groups, -1), len(weights) // groups, axis=0)
-            bias = bias + (weights.sum(axis=(2, 3)) * shared).sum(axis=1)
+        rest = self._rest_of(source).reshape(groups, -1)
+        shared = np.repeat(rest, len(weights) // groups, axis=0)
+        bias = bias + (weights.sum(axis=(2, 3)) * shared).sum(axis=1)
         norm = None
         if found := self._norms.get(node.output[0]):
             norm = found[0].astype(np.float64), found[1].astype(np.float64) ** 2
@@ -397,7 +403,7 @@ class _Conversion:
     def _average(self, source: Layer, window: Window) -> _Sum:
         n_channels = source.shape[0]
         weights = np.full((n_channels, 1, 1, 1), 1 / np.prod(window.kernel))
-        return _Sum((_Branch(source, weights, window, n_channels),), np.zeros(n_channels))
+        return _Sum((_Branch(source, weights, window, n_channels),), self._rest_of(source))
 
     def _max_pool(self, node: Any, options: Mapping[str, Any]) -> Layer:
         source, window = self._layer(node.input[0]), self._window(node, options)
@@ -429,7 +435,7 @@ class _Conversion:
 
     def _reshaped(self, node: Any, _: Mapping[str, Any]) -> Any:
         value = self._values[node.input[0]]
-        if isinstance(value, _Sigmoid):
+        if not isinstance(value, _Sum):
             value = self._layer(node.input[0])
         if value.shape[1:] != (1, 1):
             raise self._refused(node, "it reshapes maps")
@@ -480,18 +486,18 @@ class _Conversion:
     def _affine(self, node: Any, scale: Any, shift: Any) -> _Sum | _Photo:
         """Return the other input times a scale, plus a shift: numbers, or one of each channel."""
         (name,) = (name for name in node.input if name not in self._constants)
-        value = self._values[name]
-        n_channels = len(value.scale) if isinstance(value, _Photo) else self._sum(name).shape[0]
+        given = self._values[name]
+        value = given if isinstance(given, _Photo) else self._sum(name)
+        n_channels, *size = value.shape
         by_channel = []
         for each in (scale, shift):
             found = np.asarray(each, np.float64)
-            if found.size not in (1, n_channels):
+            axis = -3 if found.ndim >= 3 or size != [1, 1] else -1
+            of_each = found.size == n_channels and found.ndim >= -axis
+            if found.size > 1 and not (of_each and found.shape[axis] == n_channels):
                 raise self._refused(node, "its constant is not one of each channel")
             by_channel.append(np.broadcast_to(found.ravel(), n_channels))
-        scale, shift = by_channel
-        if isinstance(value, _Photo):
-            return _Photo(value.scale * scale, value.shift * scale + shift)
-        return self._sum(name).scaled(scale, shift)
+        return value.scaled(*by_channel)
 
     def _pads(self, node: Any, options: Mapping[str, Any]) -> tuple[int, int, int, int]:
         if options.get("auto_pad", b"NOTSET") != b"NOTSET":
@@ -514,7 +520,11 @@ class _Conversion:
         n_channels = layer.shape[0]
         branch = _Branch(layer, np.ones((n_channels, 1, 1, 1)), groups=n_channels)
         norm = value.norm if isinstance(value, _Sum) else self._sent.get(layer.name)
-        return _Sum((branch,), np.zeros(n_channels), norm)
+        return _Sum((branch,), self._rest_of(layer), norm)
+
+    def _rest_of(self, layer: Layer) -> NDArray[np.float64]:
+        """Return by how much the values of a layer differ from what its numbers stand for."""
+        return self._rest if isinstance(layer, Pixels) else np.zeros(layer.shape[0])
 
     def _layer(self, name: str) -> Layer:
         """Return the layer that sends a value."""
@@ -548,9 +558,8 @@ class _Conversion:
             raise ValueError(f"there are no spiking neurons for {name}: it turns pixels around")
         zero = np.clip(np.rint(-photo.shift / photo.scale), 0, _LEVELS).astype(np.int64)
         self._rest = photo.scale * zero + photo.shift
-        shape = (len(zero), *self._size)
         low, high = -int(zero.max()), _LEVELS - int(zero.min())
-        return self._grown(Pixels(name, shape, 8, low, high, photo.scale, zero))
+        return self._grown(Pixels(name, photo.shape, 8, low, high, photo.scale, zero))
 
     def _linear(self, name: str, total: _Sum, *, low: int) -> Layer:
         """Add neurons that send their membrane, from `low` on."""
@@ -605,7 +614,7 @@ class _Conversion:
                 f"nothing bounds what {name} gives: give some typical photos, which show its range"
             )
         largest = self._largest[name]
-        if total.branches[0].window.kernel == total.branches[0].source.shape[1:] != (1, 1):
+        if total.pools:
             return np.full(len(largest), _POOLED_MARGIN * (largest.max() or 1.0))
         return _shown(largest)
 
@@ -617,9 +626,8 @@ class _Conversion:
         unit : ndarray of float64, shape (n_channels,)
             Of their membranes' values.
         """
-        pools = any(each.pools for each in total.branches)
         # Half of a threshold is added, too.
-        shift = _shift(name, total, unit, POOLED_BITS if pools else MEMBRANE_BITS, 0.5)
+        shift = _shift(name, total, unit, POOLED_BITS if total.pools else MEMBRANE_BITS, 0.5)
         shift = np.minimum(shift, MEMBRANE_BITS)
         if (shift < 0).any():
             raise ValueError(f"the sums of {name} do not fit into membranes: take fewer bits")

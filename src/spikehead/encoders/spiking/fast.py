@@ -125,9 +125,7 @@ class _Writer:
         return total
 
     def _is_pooled(self, synapses: Synapses) -> bool:
-        """Return whether whole maps are added up."""
-        size = self._network[synapses.source].shape[1:]
-        return synapses.even and synapses.window == Window(size) != Window()
+        return synapses.pools(self._network[synapses.source])
 
     def _added_up(self, source: str) -> str:
         rows = self._node("ReduceSum", source, self._constant([3], np.int64), keepdims=1)

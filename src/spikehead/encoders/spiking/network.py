@@ -92,6 +92,10 @@ class Synapses:
         """Whether a channel hears one other channel, with a single weight: relays and pooling."""
         return self.weights.shape[1:] == (1, 1, 1)
 
+    def pools(self, source: Layer) -> bool:
+        """Return whether they add up whole maps of the layer that is heard."""
+        return self.even and self.window == Window(source.shape[1:]) != Window()
+
     def fits(self, source: tuple[int, ...], shape: tuple[int, ...]) -> bool:
         """Return whether they lead from maps of one shape to maps of the other."""
         outer, inner, *kernel = self.weights.shape
@@ -202,8 +206,18 @@ class Sums(Layer):
         """The layers that it hears."""
         return tuple(each.source for each in self.synapses)
 
+    def limit(self, known: Mapping[str, Layer]) -> int:
+        """Return what membranes stay below, whatever the layers that are heard send."""
+        pools = all(each.pools(known[each.source]) for each in self.synapses)
+        return 1 << (POOLED_BITS if pools else MEMBRANE_BITS)
+
+    def extent(self, known: Mapping[str, Layer]) -> NDArray[np.float64]:
+        """Return how far from zero the membranes of each channel can be."""
+        reached = [extent(each.weights, each.window, known[each.source]) for each in self.synapses]
+        return np.asarray(np.abs(self.bias) + np.sum(reached, axis=0))
+
     def fits(self, known: Mapping[str, Layer]) -> bool:
-        """Return whether it is a layer upon known ones."""
+        """Return whether it is a layer upon known ones, whose membranes hold every sum."""
         return (
             super().fits(known)
             and self.bias.shape == self.shift.shape == self.shape[:1]
@@ -212,6 +226,7 @@ class Sums(Layer):
             and self.rows.shape == (self.shape[:1] if self.tables.size else (0,))
             and _between(0, self.rows, len(self.tables) - 1)
             and all(each.fits(known[each.source].shape, self.shape) for each in self.synapses)
+            and bool((self.extent(known) < self.limit(known)).all())
         )
 
 
@@ -393,6 +408,27 @@ class SpikingNetwork:
             return cls(layers, int(described["exponent"]), described["about"])
         except (SafetensorError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(f"it is no spiking network ({error!r})") from error
+
+
+def extent(weights: NDArray[Any], window: Window, source: Layer) -> NDArray[np.float64]:
+    """Return how far from zero synapses can take a membrane, of each channel.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n_channels, n_source_channels // groups, height, width)
+        As of `Synapses`.
+    window : Window
+        Which neurons of a channel are heard.
+    source : Layer
+        The layer that is heard.
+    """
+    folds = math.prod(window.kernel) // math.prod(weights.shape[2:])
+    up, down = (
+        folds * np.maximum(sign * weights, 0).sum(axis=(1, 2, 3), dtype=np.float64)
+        for sign in (1, -1)
+    )
+    low, high = source.low, source.high
+    return np.asarray(np.maximum(up * high - down * low, down * high - up * low))
 
 
 def _between(low: int, numbers: NDArray[Any], high: int) -> bool:
