@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import ssl
+from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import typer
 
-from spikehead.cli import console, models, options
+from spikehead.cli import console, models, options, sources
 from spikehead.cli.commands import needs
 from spikehead.models import storage
 
@@ -64,6 +65,7 @@ def serve(
     seed: models.Seed = None,
     horizon: models.Horizon = None,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
 ) -> None:
     """Serve a model: a page where anyone can teach it by camera or files, and a REST interface.
 
@@ -88,7 +90,12 @@ def serve(
             models.new(threads, **given).save(model)
         names = {host, "localhost", "127.0.0.1", "::1", offered and offered.hostname}
         app = create_app(
-            Teacher(model, n_threads=threads, send_back=send_back),
+            Teacher(
+                model,
+                n_threads=threads,
+                send_back=send_back,
+                place=partial(sources.placed, provider=provider),
+            ),
             token=token,
             hosts={*filter(None, names)} if local else None,
             public=offered and f"{offered.scheme}://{offered.netloc}",

@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spikehead.encoders import EncodedBatch, encode_photos
+from spikehead.encoders import EncodedBatch, Encoder, encode_photos
 from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.models import storage
 from spikehead.models.hybrid import HybridClassifier, Verdict
@@ -84,6 +84,8 @@ class Teacher:
         Default: as many as this process may use.
     send_back : float, optional
         Share of known photos that may be taken for unknown. Default: the model's.
+    place : callable, optional
+        Takes the model's encoder and returns it, to be computed elsewhere. Default: on the CPU.
 
     Attributes
     ----------
@@ -106,6 +108,7 @@ class Teacher:
         *,
         n_threads: int | None = None,
         send_back: float | None = None,
+        place: Callable[[Encoder], Encoder] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self._turn = threading.Lock()
@@ -116,6 +119,8 @@ class Teacher:
             self._saved.encoder.preprocessing  # noqa: B018 - says so if the model takes no photos
             if send_back is not None:
                 self._saved.send_back = send_back
+            if place:
+                self._saved.encoder = place(self._saved.encoder)
             self._warm_up()
             self.state = State(self._saved.taught(lessons), tuple(lessons))
             self._hold = holds.pop_all()
