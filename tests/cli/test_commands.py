@@ -60,7 +60,7 @@ def test_what_runs_no_command_imports_none(arguments, code, shown):
 
 @pytest.mark.parametrize(
     ("typed", "completed"),
-    [("spikehead pu", ["push", "pull"]), ("spikehead encoder s", ["scale"])],
+    [("spikehead pu", ["push", "pull"]), ("spikehead encoder s", ["spike", "scale"])],
 )
 def test_completing_a_name_imports_no_command(typed, completed):
     done, modules = started(

@@ -26,7 +26,7 @@ def test_lists_what_there_is(run, tmp_path):
     ready = {row["name"]: row["ready"] for row in json.loads(out)}
     assert code == 0
     pretrained = [*(f"efficientnet_b{number}" for number in range(8)), "resnet18"]
-    forms = ("timm:NAME", "hf:ORG/NAME", "hf:FOLDER", "onnx:PATH", "activations:N")
+    forms = ("timm:NAME", "hf:ORG/NAME", "hf:FOLDER", "onnx:PATH", "activations:N", "spiking:NAME")
     depends = dict.fromkeys((*forms, "pixels:SIDE", "intensities:SIDE"))
     at_hand = dict.fromkeys(["efficientnet_lite0", "bundled", "pixels", "intensities"], True)
     for larger in ("efficientnet_lite1", "efficientnet_lite2"):

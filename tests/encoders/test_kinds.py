@@ -174,7 +174,7 @@ def test_what_could_not_be_loaded_is_not_saved(photos, tmp_path, monkeypatch):
     shown = sorted(photos.rglob("*.png"))
     assert loaded.predict(shown) == model.predict(shown)
     assert HybridClassifier("mean").encoder.fingerprint == "0" * 64
-    with pytest.raises(ValueError, match=r"no encoder 'mean:3'.*activations:N or mean$"):
+    with pytest.raises(ValueError, match=r"no encoder 'mean:3'.*, spiking:NAME or mean$"):
         open_encoder("mean:3")
     for name in ("pixels", "a:b", ""):
         with pytest.raises(ValueError, match="cannot be named"):

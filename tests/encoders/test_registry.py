@@ -28,8 +28,7 @@ def test_an_unknown_name_lists_what_there_is(name):
         "efficientnet_lite2, bundled, efficientnet_b0, efficientnet_b1, efficientnet_b2, "
         "efficientnet_b3, efficientnet_b4, efficientnet_b5, efficientnet_b6, efficientnet_b7, "
         "resnet18, timm:NAME, hf:ORG/NAME, hf:FOLDER, onnx:PATH, pixels, pixels:SIDE, intensities, "
-        "intensities:SIDE or "
-        "activations:N"
+        "intensities:SIDE, activations:N or spiking:NAME"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         open_encoder(name)

@@ -17,6 +17,7 @@ from spikehead.encoders.registry import (
     register,
     restore_encoder,
 )
+from spikehead.encoders.spiking import SpikingEncoder, SpikingNetwork
 from spikehead.encoders.stream import EncodedBatch, encode_photos
 from spikehead.folders import default_cache_folder
 
@@ -33,6 +34,8 @@ __all__ = [
     "Pixels",
     "Pretrained",
     "Provenance",
+    "SpikingEncoder",
+    "SpikingNetwork",
     "built_file",
     "check_restorable",
     "default_cache_folder",

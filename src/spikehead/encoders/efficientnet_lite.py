@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikehead.encoders.encoder import Encoder
-from spikehead.encoders.kind import EncoderKind, Provenance
+from spikehead.encoders.kind import EncoderKind, Norms, Provenance
 from spikehead.encoders.onnx_encoder import OnnxEncoder
 from spikehead.encoders.onnx_graph import Graph
 from spikehead.encoders.pretrained import built_file
@@ -118,6 +118,15 @@ class EfficientNetLite:
         network.convolve("_conv_head", "_bn1")
         return network.file(self.preprocessing.shape, self.notice)
 
+    def norms(self) -> Norms:
+        """Return mean and standard deviation of what each convolution of the ONNX file gives."""
+        weights = self._read_published()
+        return {
+            layer: (weights[f"{norm}.bias"], np.abs(weights[f"{norm}.weight"]))
+            for layer, norm in self._convolutions()
+            if f"{layer}.weight" in weights
+        }
+
     def file(self) -> Path:
         """Return the file that must be there: the network, or the weights that it is made of."""
         made = built_file(self.name)
@@ -149,6 +158,13 @@ class EfficientNetLite:
             yield stride, False
             for _ in range(repeats - 1):
                 yield 1, True
+
+    def _convolutions(self) -> Iterator[tuple[str, str]]:
+        """Yield each convolution that a block may have, and its batch normalisation."""
+        yield from (("_conv_stem", "_bn0"), ("_conv_head", "_bn1"))
+        for number, _ in enumerate(self._blocks()):
+            for place, layer in enumerate(("_expand", "_depthwise", "_project")):
+                yield f"_blocks.{number}.{layer}_conv", f"_blocks.{number}._bn{place}"
 
     def _read_published(self) -> dict[str, NDArray[Any]]:
         file = self.published()
@@ -206,7 +222,7 @@ class _Network:
         n_activations = len(self._weights["_conv_head.weight"])
         means = self._graph.node("GlobalAveragePool", self._end, output="means")
         self._graph.node("Flatten", means, output="activations")
-        return self._graph.file(shape, n_activations, notice)
+        return self._graph.file(shape, {"activations": (n_activations,)}, notice)
 
     def _padding(self, kernel: int, stride: int) -> tuple[int, int]:
         """Return the pixels to add on either side; as in TensorFlow, an odd one at the end."""
@@ -280,6 +296,7 @@ def _kind(network: EfficientNetLite) -> EncoderKind:
         ),
         open=partial(_open, network),
         range=(0.0, 6.0),
+        norms=network.norms,
         file=network.file,
     )
 

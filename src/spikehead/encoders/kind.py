@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from spikehead.encoders.encoder import Encoder
+
+Norms = Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
+"""Mean and standard deviation that batch normalisation gives to the channels of layers, by what
+their outputs are called."""
 
 
 class Open(Protocol):
@@ -88,6 +94,11 @@ class EncoderKind:
     range : (float, float or None), optional
         The least and the most that an activation can be, or None where there is no most; they are
         signed where the least is below zero. Default: not known.
+    norms : callable, optional
+        ``norms()`` returns what is known of the batch normalisation that is folded into the
+        convolutions of the encoder's ONNX file. Default: nothing is.
+    made_of_another : bool, default=False
+        Whether what stands after the colon is the name of the encoder that it is made of.
     file : callable, optional
         ``file()`` returns the file that must be there for the encoder to be at hand: itself, once
         it is built, or what it is made of then and there. Default: it needs none.
@@ -99,6 +110,8 @@ class EncoderKind:
     restore: Restore | None = None
     arguments: tuple[str, ...] = ("",)
     range: tuple[float, float | None] | None = None
+    norms: Callable[[], Norms] | None = None
+    made_of_another: bool = False
     file: Callable[[], Path] | None = None
 
     def takes(self, name: str) -> bool:

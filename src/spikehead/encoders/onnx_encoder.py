@@ -103,7 +103,7 @@ class OnnxEncoder:
         model = _read(path)
         self._n_threads = n_threads or cpu_count()
         self.provider = "cpu"
-        self._session = _session(path, model, self._n_threads, self.provider)
+        self._session = session(model, self._n_threads, path, self.provider)
         self.input, self._type, shape = _input(path, self._session)
         self.output = _output(path, self._session)
         if preprocessing is None:
@@ -166,7 +166,7 @@ class OnnxEncoder:
             if name == self.provider:
                 return self
             try:
-                moved._session = _session(path, _read(path), self._n_threads, name)
+                moved._session = session(_read(path), self._n_threads, path, name)
             except ValueError:
                 if provider == name:
                     raise
@@ -195,7 +195,7 @@ class OnnxEncoder:
         """Open the network that was taken along."""
         model = state.pop("_model")
         vars(self).update(state)
-        self._session = _session(self.files[_FILE], model, self._n_threads, self.provider)
+        self._session = session(model, self._n_threads, self.files[_FILE], self.provider)
 
     def encode(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the activations, shape (n_photos, n_activations).
@@ -282,9 +282,27 @@ def _read(path: Path) -> bytes:
         raise FileNotFoundError(f"there is no file {path}: give the path of an ONNX file") from None
 
 
-def _session(
-    path: Path, model: bytes, n_threads: int, provider: str
+def session(
+    model: bytes, n_threads: int, path: Path = Path(), provider: str = "cpu"
 ) -> onnxruntime.InferenceSession:
+    """Open a network.
+
+    Parameters
+    ----------
+    model : bytes
+        The content of an ONNX file.
+    n_threads : int
+        Threads to compute with.
+    path : Path, optional
+        The file, for the error.
+    provider : str, default="cpu"
+        One of `PROVIDERS`.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be run.
+    """
     known, cpu = PROVIDERS[provider], PROVIDERS["cpu"]
     providers = [known] if known is cpu else [known, cpu]  # which computes what it does not know
     options = onnxruntime.SessionOptions()
@@ -296,7 +314,7 @@ def _session(
     folder = "session.model_external_initializers_file_folder_path"
     options.add_session_config_entry(folder, str(path.resolve()))
     try:
-        session = onnxruntime.InferenceSession(
+        opened = onnxruntime.InferenceSession(
             model,
             options,
             providers=[(one.name, dict(one.options)) for one in providers],
@@ -309,12 +327,12 @@ def _session(
                 f"with onnx.save(onnx.load({str(path)!r}), 'one.onnx')"
             ) from error
         raise ValueError(f"{path} is not an ONNX file that can be run here: {reason}") from error
-    if known.name not in session.get_providers():  # it gives way to the CPU in silence
+    if known.name not in opened.get_providers():  # it gives way to the CPU in silence
         raise ValueError(
             f"the provider {provider} is installed and cannot be used here: check its drivers, or "
             "take --provider cpu"
         )
-    return session
+    return opened
 
 
 def _input(

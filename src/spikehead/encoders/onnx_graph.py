@@ -5,14 +5,16 @@ The numbers are those of the fields in https://github.com/onnx/onnx/blob/main/on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 _IR_VERSION = 8
 _OPSET = 17
 _FLOAT, _FLOAT16 = 1, 10
-_DATA_TYPES = {"<f4": _FLOAT, "<f2": _FLOAT16}
+_DATA_TYPES = {"<f4": _FLOAT, "<f2": _FLOAT16, "<f8": 11, "<i8": 7}
 _INT, _INTS = 2, 7  # types of attributes
 
 
@@ -27,7 +29,7 @@ class Graph:
         self._constants: list[bytes] = []
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        """Add an array, in float16 or float32; those of float16 are computed with in float32."""
+        """Add an array of floats or of int64; those of float16 are computed with in float32."""
         values = values.astype(values.dtype.newbyteorder("<"))
         kind = _DATA_TYPES[values.dtype.str]
         stored = f"{name}.float16" if kind == _FLOAT16 else name
@@ -57,24 +59,33 @@ class Graph:
         )
         return output
 
-    def file(self, shape: tuple[int, int, int], n_activations: int, notice: str) -> bytes:
-        """Return the ONNX file of a network whose last node gives ``activations``.
+    def file(
+        self,
+        shape: tuple[int, int, int],
+        outputs: Mapping[str, tuple[int, ...]],
+        notice: str = "",
+        output_type: DTypeLike = np.float32,
+    ) -> bytes:
+        """Return the ONNX file of the network.
 
         Parameters
         ----------
         shape : (int, int, int)
             Of a photo: channels, height and width.
-        n_activations : int
-            Of a photo.
-        notice : str
+        outputs : mapping of str to tuple of int
+            The shape of what it gives for a photo, by the names of the nodes that give it.
+        notice : str, optional
             What has to be said wherever the file goes.
+        output_type : dtype, default=float32
+            Of what it gives.
         """
+        kind = _DATA_TYPES[np.dtype(output_type).newbyteorder("<").str]
         graph = (
             *self._nodes,
             _field(2, "encoder"),
             *self._constants,
-            _value(11, "image", shape),
-            _value(12, "activations", (n_activations,)),
+            _value(11, "image", shape, _FLOAT),
+            *(_value(12, name, sizes, kind) for name, sizes in outputs.items()),
         )
         return b"".join(
             (
@@ -113,8 +124,8 @@ def _attribute(name: str, value: int | tuple[int, ...]) -> bytes:
     return _field(5, _field(1, name), *(_whole(8, item) for item in value), _whole(20, _INTS))
 
 
-def _value(number: int, name: str, sizes: tuple[int, ...]) -> bytes:
-    """Return what comes in or out: float32, the sizes behind any number of photos."""
+def _value(number: int, name: str, sizes: tuple[int, ...], kind: int) -> bytes:
+    """Return what comes in or out: its type, and the sizes behind any number of photos."""
     batch = _field(1, _field(2, "batch"))
     shape = _field(2, batch, *(_field(1, _whole(1, size)) for size in sizes))
-    return _field(number, _field(1, name), _field(2, _field(1, _whole(1, _FLOAT), shape)))
+    return _field(number, _field(1, name), _field(2, _field(1, _whole(1, kind), shape)))

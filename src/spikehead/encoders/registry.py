@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from spikehead.encoders import (
 )
 from spikehead.encoders.encoder import Encoder
 from spikehead.encoders.kind import EncoderKind, Provenance
+from spikehead.encoders.spiking import encoder as spiking_encoder
 from spikehead.names import first_line
 
 GROUP = "spikehead.encoders"
@@ -34,6 +36,7 @@ _BUILT_IN = {
     "pixels": pixels.PIXELS,
     "intensities": pixels.INTENSITIES,
     given.NAME: given.KIND,
+    "spiking": spiking_encoder.KIND,
 }
 _registered: dict[str, EncoderKind] = {}
 
@@ -87,7 +90,8 @@ def open_encoder(name: str, *, n_threads: int | None = None) -> Encoder:
         ``hf:ORG/NAME``: an image tower of the Hugging Face Hub, or of a folder that is here.
         ``onnx:PATH``: any ONNX file. ``pixels`` (28 x 28 grey pixels) or ``pixels:SIDE``;
         ``intensities`` or ``intensities:SIDE``. ``activations:N``: those that are given, N an
-        example. What packages have added, or `register` has.
+        example. ``spiking:NAME``: another one as a spiking network, once it is made. What
+        packages have added, or `register` has.
     n_threads : int, optional
         Threads to compute with. Default: as many as this process may use CPUs.
 
@@ -169,7 +173,11 @@ def record(name: str) -> EncoderKind:
     name : str
         As `open_encoder` takes it. Of another name, what is known of any ONNX file.
     """
-    return _kind_of(name) or onnx_encoder.KIND
+    kind = _kind_of(name) or onnx_encoder.KIND
+    if not kind.made_of_another:
+        return kind
+    origin = record(name.partition(":")[2])
+    return replace(kind, provenance=origin.provenance, range=origin.range)
 
 
 def provenance(name: str) -> Provenance:

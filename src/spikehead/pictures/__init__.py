@@ -2,6 +2,7 @@
 
 from spikehead.pictures.charts import class_shares, confusion_matrix, curves, member_votes
 from spikehead.pictures.decision import explain
+from spikehead.pictures.layers import layer_spikes
 from spikehead.pictures.maps import weight_map, weight_maps
 from spikehead.pictures.spikes import input_spikes, output_spikes, potentials, spike_raster
 from spikehead.pictures.style import check_file, rendered, require, save, style
@@ -13,6 +14,7 @@ __all__ = [
     "curves",
     "explain",
     "input_spikes",
+    "layer_spikes",
     "member_votes",
     "output_spikes",
     "potentials",

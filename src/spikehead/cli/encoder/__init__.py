@@ -9,6 +9,7 @@ COMMANDS = {
     "info": "Show what an encoder takes and gives.",
     "build": "Make an encoder ready before it is needed: fetch its weights, and turn them into "
     "ONNX.",
+    "spike": "Convert an encoder into a network of spiking neurons, without training.",
     "train": "Train a backbone on photos, and make an encoder of it; run it again to go on.",
     "prune": "Train a backbone with an L1 penalty, prune it, and fine-tune it; run it again to go "
     "on.",
@@ -16,4 +17,4 @@ COMMANDS = {
     "section 3).",
 }
 
-app = group(__name__, COMMANDS, help="See, build, train, prune and scale encoders.")
+app = group(__name__, COMMANDS, help="See, build, convert, train, prune and scale encoders.")
