@@ -85,4 +85,4 @@ def test_failures(run, photos, tmp_path):
     assert "activations are encoded already; leave it out, or give photos" in err
     code, _, err = run("compare", photos, "--against", "magic")
     assert code == 2
-    assert "there is no 'magic'; there are nearest class mean, streaming LDA," in err
+    assert "there is no 'magic'; there are nearest class mean, cosine class mean," in err

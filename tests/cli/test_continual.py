@@ -30,7 +30,7 @@ def test_classes_come_in_parts_and_none_is_lost_by_the_mean(run, digits):
     assert (found["train"], found["test"], found["seeds"]) == (240, 60, 2)
     assert [len(tasks) for tasks in found["tasks"]] == [3, 3]
     head, *_, mean = found["methods"]
-    assert head["name"] == "CoLaNET, paper"
+    assert head["name"] == "decorrelated columns"
     for course in mean["courses"]:
         assert course["accuracies"][0][1:] == [None, None]
         assert course["accuracy"] > 0.75
@@ -71,8 +71,10 @@ def test_the_table(run, digits):
     code, out, _ = run("continual", digits[0], "--tasks", "2", *FEW)
     assert code == 0
     assert "240 + 60 examples of 10 classes, 64 activations, 2 tasks, 2 orders" in out
-    assert out.index("CoLaNET, paper ") < out.index("nearest class mean")
-    assert "CoLaNET, paper: accuracy (%) on each task (a column), after each task (a row)" in out
+    order = [out.index(f"{name} ") for name in ("decorrelated columns", "CoLaNET, paper")]
+    assert order == sorted(order) < [out.index("nearest class mean")]
+    heading = "accuracy (%) on each task (a column), after each task (a row)"
+    assert f"decorrelated columns: {heading}" in out
     assert "Task 2 (of the first order): digit" in out
 
 

@@ -6,6 +6,8 @@ import nir
 import onnxruntime
 import pytest
 
+from spikehead.heads.decorrelated.parameters import DISCHARGE_STEPS
+
 
 @pytest.fixture
 def photos(digit_photos):
@@ -24,7 +26,7 @@ def test_writes_onnx_and_nir(run, model, tmp_path):
     assert code == 0
     assert [line.split(" (")[0] for line in out.splitlines()] == [f"Wrote {f}" for f in files]
     assert onnxruntime.InferenceSession(files[0]).get_inputs()[0].name == "image"
-    assert nir.read(files[1]).nodes["output"].output_type["output"] == [20]
+    assert nir.read(files[1]).nodes["output"].output_type["output"] == [10 * DISCHARGE_STEPS]
 
 
 def test_an_int8_encoder_is_calibrated_on_photos(run, photos, model, tmp_path, monkeypatch):

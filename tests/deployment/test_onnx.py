@@ -194,7 +194,7 @@ def test_every_decision_on_photos_is_the_models(model, digits, tmp_path):
     export(model, file)
     pixels = np.stack([model.encoder.preprocessing(read_photo(path)) for path in paths[200:]])
     assert_same(file, model, pixels)
-    labels, _, _ = answers(file, pixels)
+    labels, *_ = answers(file, pixels)
     assert [model.classes[label] for label in labels] == model.predict(paths[200:])
 
 

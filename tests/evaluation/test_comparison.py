@@ -74,7 +74,7 @@ def test_all_methods_learn_digits(digits):
     results = compare(train, test, [head, *quick], seeds=1, on_run=lambda *run: runs.append(run))
     assert [run[1] for run in runs] == list(range(len(results)))
     by_name = {result.name: result for result in results}
-    assert len(by_name) == 10
+    assert len(by_name) == 14
     for result in results:
         assert result.accuracies[0] > 0.75
         assert min(*result.learn_seconds, *result.predict_seconds) > 0

@@ -42,12 +42,13 @@ def test_each_example_is_learned_once_and_none_of_the_test_part(name: str) -> No
         n = sum(len(point.learned) for point in found)
         assert n <= len(DATA.train)
         return
+    if name == "domains":  # each example once in each of them
+        found = found[::3]
     learned = numbers(found)
     assert len(learned) == len({*learned})
     assert {*learned} <= {*DATA.train.X[:, 0].astype(int).tolist()}
-    again, other = numbers(points(name)), numbers(points(name, seed=1))
-    assert learned == again
-    assert learned != other
+    again, other = (numbers(points(name, seed)) for seed in (0, 1))
+    assert numbers(points(name)) == again != other
 
 
 def test_few_examples_of_each_class_are_nested() -> None:

@@ -138,13 +138,13 @@ def _tell_ground(model: HybridClassifier, sets: float | None) -> None:
     """Say what "unknown" and sets rest on, where that is little or was asked for."""
     answered = model.head.n_answered_
     if model.send_back and not isfinite(model.head.unfamiliar_below()):
-        console.messages.print(
+        console.out.print(
             f"Nothing is called unknown yet: for that the model has answered too few photos of "
             f"classes that it knew, {answered}; teach it more.",
             soft_wrap=True,
         )
     if sets is not None:
-        console.messages.print(
+        console.out.print(
             f"Sets hold the right class with probability {sets:g} on average, by the model's own "
             f"{answered} latest answers, if these photos are such as those were; a class of few "
             "photos, less often.",

@@ -105,4 +105,5 @@ def rivals(names: Sequence[str] | None, *, outside: bool = False) -> list[Method
             raise typer.BadParameter(
                 f"there is no {name!r}; there are {', '.join(known)}.", param_hint="--against"
             )
-    return [known[name] for name in names or (known if outside else near)]
+    chosen = names or (known if outside else near)
+    return [method for name, method in known.items() if name in chosen]

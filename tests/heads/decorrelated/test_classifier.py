@@ -39,7 +39,15 @@ def assert_same(one: DecorrelatedColumns, other: DecorrelatedColumns) -> None:
         assert np.array_equal(value, theirs[name]), name
 
 
-@parametrize_with_checks([DecorrelatedColumns(n_threads=1)])
+# The check shuffles what it repeats. Classes and cosines are those of any order; how sure the head
+# is was learned from its answers on the way.
+ORDER = {
+    f"check_sample_weight_equivalence_on_{kind}_data": "how sure it is depends on the order"
+    for kind in ("dense", "sparse")
+}
+
+
+@parametrize_with_checks([DecorrelatedColumns(n_threads=1)], expected_failed_checks=lambda _: ORDER)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 def test_it_is_an_estimator_of_scikit_learn(estimator: Any, check: Any) -> None:
