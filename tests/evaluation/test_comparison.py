@@ -81,7 +81,7 @@ def test_all_methods_learn_digits(digits):
         assert result.offline == (not result.incremental_accuracies)
         assert result.offline == (result.learn_operations is None)
     # By hand: 10 classes, 64 inputs, 1347 examples, float64 except in the head and the ANN.
-    assert by_name["head"].state_bytes == 3 * 10 * (64 + 1 + 1) * 4
+    assert by_name["head"].state_bytes == 3 * 10 * (64 + 1) * 4 + 10 * 8
     assert by_name["nearest class mean"].state_bytes == 10 * 64 * 8 + 10 * 8
     assert by_name["streaming LDA"].state_bytes == (10 * 64 + 64 * 64) * 8 + 10 * 8
     assert by_name["5 nearest neighbours"].operations == len(train.y) * 64
