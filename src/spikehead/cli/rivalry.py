@@ -98,12 +98,12 @@ def rivals(names: Sequence[str] | None, *, outside: bool = False) -> list[Method
 
     Those from other packages take part where they are named, or all are asked for.
     """
-    near = {method.name: method for method in others()}
-    known = near | {method.name: method for method in from_outside()}
+    known = {method.name: method for method in others()}
+    if (outside and not names) or not known.keys() >= {*(names or ())}:  # imported only then
+        known |= {method.name: method for method in from_outside()}
     for name in names or ():
         if name not in known:
             raise typer.BadParameter(
                 f"there is no {name!r}; there are {', '.join(known)}.", param_hint="--against"
             )
-    chosen = names or (known if outside else near)
-    return [method for name, method in known.items() if name in chosen]
+    return [method for name, method in known.items() if not names or name in names]
