@@ -228,5 +228,7 @@ def _write(path: Path, found: Sequence[Sheet], kept: Record) -> None:
     else:
         from spikehead.evaluation.report import page
 
-        text = page("benchmark.html", sheets=found, record=kept)
+        text = page(
+            "benchmark.html", title="Learning online, in one pass", sheets=found, record=kept
+        )
     replace_file(path, [text.encode(errors="replace")])
