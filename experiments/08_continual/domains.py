@@ -11,30 +11,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
-FOG = 0.75  # share of the light that comes from the fog
-LIGHT = 0.12  # of the day's that is left at night
-NOISE = 0.02  # standard deviation of the camera's noise at night, of full white
-
-
-def clear(photo: Image.Image, _: np.random.Generator) -> Image.Image:
-    """Return a photo as it is."""
-    return photo
-
-
-def fog(photo: Image.Image, _: np.random.Generator) -> Image.Image:
-    """Return a photo that is blurred and bright."""
-    blurred = photo.filter(ImageFilter.GaussianBlur(min(photo.size) / 150))
-    return Image.blend(blurred, Image.new("RGB", photo.size, (215, 220, 225)), FOG)
-
-
-def night(photo: Image.Image, random: np.random.Generator) -> Image.Image:
-    """Return a photo that is dark, bluish and noisy."""
-    light: NDArray[np.float64] = np.asarray(photo) / 255 * LIGHT * np.array([0.8, 0.9, 1.3])
-    noisy = light + random.normal(0, NOISE, light.shape)
-    return Image.fromarray(np.uint8(np.clip(noisy, 0, 1) * 255))
+from spikehead.evaluation.circumstances import CIRCUMSTANCES
 
 
 def main() -> None:
@@ -46,9 +25,10 @@ def main() -> None:
     for number, file in enumerate(sorted(f for f in options.photos.rglob("*") if f.is_file())):
         with Image.open(file) as opened:
             photo = opened.convert("RGB")
-        for change in (clear, fog, night):
-            place = options.output / change.__name__ / file.relative_to(options.photos)
+        for name in ("clear", *CIRCUMSTANCES):
+            place = options.output / name / file.relative_to(options.photos)
             place.parent.mkdir(parents=True, exist_ok=True)
+            change = CIRCUMSTANCES.get(name, lambda photo, _: photo)
             changed = change(photo, np.random.default_rng(number))
             changed.save(place.with_suffix(".jpg"), quality=95)
 

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from run import CosineMean, Examples, examples, few, whole
+from run import Examples, examples, few, whole
 
 from spikehead import DecorrelatedColumns
 from spikehead.coding import signed_counts
 from spikehead.evaluation.methods import accuracy, learn_stream
-from spikehead.evaluation.rivals import NearestClassMean
+from spikehead.evaluation.rivals import CosineClassMean, NearestClassMean
 from spikehead.expansion import SparseExpansion
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
 
@@ -116,7 +116,7 @@ def digits(train: Examples, test: Examples) -> None:
         "decorrelated columns, expansion": (DecorrelatedColumns, seen),
         "decorrelated columns, intensities": (DecorrelatedColumns, [train, test]),
         "class mean, intensities": (NearestClassMean, [train, test]),
-        "cosine mean, intensities": (CosineMean, [train, test]),
+        "cosine mean, intensities": (CosineClassMean, [train, test]),
     }
     rows: dict[str, dict[str, list[float]]] = {}
     for order in range(5):

@@ -29,7 +29,12 @@ from sklearn.preprocessing import StandardScaler
 from spikehead import CoLaNETClassifier, DecorrelatedColumns
 from spikehead.evaluation.examples import Examples
 from spikehead.evaluation.methods import accuracy, learn_stream
-from spikehead.evaluation.rivals import NearestClassMean, StreamingLDA, StreamingRidge
+from spikehead.evaluation.rivals import (
+    CosineClassMean,
+    NearestClassMean,
+    StreamingLDA,
+    StreamingRidge,
+)
 from spikehead.evaluation.streams import mislabelled
 from spikehead.files import write_file
 from spikehead.randomness import chance
@@ -41,17 +46,6 @@ LARGE = 10_000
 
 Point = tuple[str, Examples, Examples]
 """What it is called, what is learned until then, and what is answered then."""
-
-
-class CosineMean(NearestClassMean):
-    """The class whose mean has the smallest angle; examples count by their direction alone."""
-
-    def _learn(self, X: NDArray[np.float64], columns: NDArray[np.intp]) -> None:
-        super()._learn(X / np.linalg.norm(X, axis=1, keepdims=True).clip(1e-30), columns)
-
-    def _scores(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        length = np.linalg.norm(self.means_, axis=1).clip(1e-30)
-        return np.asarray(X @ self.means_.T / length)
 
 
 class Offline:
@@ -90,7 +84,7 @@ class Rectified(CoLaNETClassifier):  # type: ignore[misc]
 
 METHODS: dict[str, Callable[[int], Any]] = {
     "decorrelated columns": lambda _: DecorrelatedColumns(n_threads=1),
-    "cosine mean": lambda _: CosineMean(),
+    "cosine mean": lambda _: CosineClassMean(),
     "class mean": lambda _: NearestClassMean(),
     "streaming LDA": lambda _: StreamingLDA(),
     "ridge": lambda _: StreamingRidge(),
