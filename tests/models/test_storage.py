@@ -636,15 +636,20 @@ def test_a_crash_at_every_step_of_whatever_changes_a_model(tmp_path: Path, opera
 
 
 SAVE_FOR_EVER = """
-    import itertools, sys
+    import itertools, sys, time
     import numpy as np
     from spikehead.models import storage
+    from spikehead.models.lock import ModelInUseError
     folder, encoder, writer = sys.argv[1:]
     print("ready", flush=True)
     for n in itertools.count():
-        storage.save(folder, {"writer": writer, "n": n},
-                     {"w": np.full(200_000, n), "writer": np.array(int(writer))},
-                     attachments={"encoder": encoder} if n % 2 else None)
+        try:
+            storage.save(folder, {"writer": writer, "n": n},
+                         {"w": np.full(200_000, n), "writer": np.array(int(writer))},
+                         attachments={"encoder": encoder} if n % 2 else None)
+        except ModelInUseError:  # the other one is slow: its turn comes
+            pass
+        time.sleep(0.05)
     """
 
 
