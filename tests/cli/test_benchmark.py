@@ -2,6 +2,7 @@
 
 import json
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,16 +29,17 @@ def test_it_goes_on_where_it_was_and_writes_its_tables(run, digits, tmp_path):
     assert code == 0
     assert "digits: one pass. All, mixed, each once." in out
     first = json.loads((tmp_path / "record.json").read_text())
-    assert len(first["results"]) == 4
+    assert [*map(len, first["results"]["digits"]["one pass"]["figures"].values())] == [2, 2]
     assert "lead of decorrelated columns" in (tmp_path / "all.html").read_text()
 
     more = ("--protocol", "few", "--report", tmp_path / "all.md", "--json")
     code, out, _ = run("benchmark", digits, *options, *more)
     second = json.loads(out)
     assert code == 0
-    assert second["results"][:4] == first["results"]
+    few = second["results"]["digits"].pop("few")
+    assert second["results"] == first["results"]
     assert second["costs"] == first["costs"]
-    assert len(second["results"]) == 8
+    assert few["points"] == [f"{n} a class" for n in (1, 2, 5, 10, 20)]
     assert "### digits: few\n" in (tmp_path / "all.md").read_text()
 
     np.savez(digits, X=np.zeros((8, 2)), y=[0, 1] * 4)
@@ -60,8 +62,8 @@ def test_a_learner_of_another_package_takes_part(run, digits, tmp_path, monkeypa
     both = ("--against", "outsider", "--against", "nearest class mean")
     code, out, _ = run("benchmark", digits, "--head", "decorrelated", *both, *options)
     assert code == 0
-    _, outsider, mean = (result["points"] for result in json.loads(out)["results"])
-    assert outsider == mean
+    figures = json.loads(out)["results"]["digits"]["unknown"]["figures"]
+    assert figures["outsider"] == figures["nearest class mean"]
 
 
 def test_photos_come_in_other_circumstances(run, tmp_path):
@@ -71,11 +73,15 @@ def test_photos_come_in_other_circumstances(run, tmp_path):
         place.parent.mkdir(parents=True, exist_ok=True)
         grey = random.integers(0, 255, (8, 8, 3)) // (1 + 3 * (number % 2))
         Image.fromarray(grey.astype(np.uint8)).save(place)
+    (tmp_path / "photos" / "a" / "notes.txt").write_text("no photo")
+    (tmp_path / "photos" / "b" / "broken.png").write_bytes(b"no photo")
     options = ("--encoder", "pixels:8", "--protocol", "domains", "--orders", "1", "--json")
     code, out, _ = run("benchmark", tmp_path / "photos", *ONE, *options, "--record", tmp_path / "r")
-    (result, _) = json.loads(out)["results"]
+    document = json.loads(out)
     assert code == 0
-    assert [*result["points"]] == [
+    assert [Path(one["photo"]).name for one in document["skipped"]] == ["broken.png"]
+    assert document["left_out"]["files"] == {".txt": 1}
+    assert document["results"]["photos"]["domains"]["points"] == [
         *(f"{name}, there" for name in ("clear", "fog", "night")),
         *(f"{name}, back" for name in ("night", "fog", "clear")),
     ]

@@ -122,3 +122,7 @@ def test_costs_are_those_of_what_was_learned() -> None:
     assert costs.keys() == {"nearest class mean"}
     assert costs["nearest class mean"].state_bytes == 3 * 5 * 8 + 3 * 8
     assert costs["nearest class mean"].answer == 3 * 5
+    assert (costs["nearest class mean"].lesson_time, costs["nearest class mean"].answer_time) == (
+        1,
+        1,
+    )

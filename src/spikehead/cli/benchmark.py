@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -82,6 +82,7 @@ def benchmark(
     as_classes: options.AsClasses = False,
     ray: options.Ray = None,
     threads: options.Threads = None,
+    provider: options.Provider = "auto",
     cache: options.CacheFolder = None,
     no_cache: options.NoCache = False,
     as_json: options.Json = False,
@@ -97,9 +98,11 @@ def benchmark(
     kept = Record(record)
     learners = rivalry.rivals(against or (FIRST_LOOK if quick else None), outside=True)
     ours = rivalry.heads(head)
-    sets, saturation = _read(
-        data, test or [], encoder, threads, cache, no_cache, as_classes, "domains" in protocols
-    )
+
+    def read(paths: Sequence[Path]) -> sources.Encoded:
+        return rivalry.read_examples(paths, encoder, threads, cache, no_cache, as_classes, provider)
+
+    sets, saturation, unused = _read(data, test or [], read, as_classes, "domains" in protocols)
     learners = rivalry.methods(ours, members, threads, saturation) + learners
     for one in sets:
         kept.admit(one)
@@ -109,7 +112,7 @@ def benchmark(
     if report:
         _write(report, found, kept)
     if as_json:
-        console.print_json(kept.to_dict())
+        console.print_json({**kept.to_dict(), **unused.to_dict()})
     else:
         _print(found, kept)
 
@@ -126,31 +129,23 @@ def _protocols(named: Sequence[str] | None, quick: bool) -> list[str]:
 def _read(
     paths: list[Path],
     tests: list[Path],
-    encoder: str | None,
-    threads: int | None,
-    cache: Path | None,
-    no_cache: bool,
+    read: Callable[[Sequence[Path]], sources.Encoded],
     as_classes: bool,
     circumstances: bool,
-) -> tuple[list[Data], float | str | None]:
-    """Return the data sets, and the saturation of their encoder."""
+) -> tuple[list[Data], float | str | None, sources.Unused]:
+    """Return the data sets, the saturation of their encoder, and what is not used."""
     if tests and len(tests) != len(paths):
         raise typer.BadParameter(
             f"give it once for each data set, {len(paths)} times, or leave it out.",
             param_hint="--test",
         )
-    found, saturation = [], None
-
-    def read(*some: Path) -> list[Examples]:
-        nonlocal saturation
-        examples, saturation, _ = rivalry.read_examples(
-            some, encoder, threads, cache, no_cache, as_classes
-        )
-        return examples
-
+    found: list[Data] = []
+    saturation, unused = None, sources.Unused()
     for number, path in enumerate(paths):
         parts = [path, *tests[number : number + 1]]
-        train, asked = _divided(read(*parts))
+        examples, saturation, more = read(parts)
+        unused += more
+        train, asked = _divided(examples)
         check_parts(train, asked)
         domains = []
         if circumstances and path.is_dir():
@@ -161,9 +156,9 @@ def _read(
                     for part, place in zip(parts, places, strict=True):
                         photos = PhotoFolder.read(part, as_classes=as_classes)
                         write_photos(photos, name, place)
-                    domains.append((name, *_divided(read(*places))))
+                    domains.append((name, *_divided(read(places).examples)))
         found.append(Data(_name(path), train, asked, domains))
-    return found, saturation
+    return found, saturation, unused
 
 
 def _divided(parts: list[Examples]) -> tuple[Examples, Examples]:

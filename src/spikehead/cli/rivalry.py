@@ -11,7 +11,7 @@ import typer
 from spikehead.activations import holds_activations
 from spikehead.cli import sources
 from spikehead.encoders.providers import AUTO
-from spikehead.evaluation.examples import Examples, read_activations
+from spikehead.evaluation.examples import read_activations
 from spikehead.evaluation.methods import Method, from_outside, others, spiking
 from spikehead.heads.parameters import Hyperparameters
 from spikehead.heads.registry import (
@@ -51,14 +51,11 @@ def read_examples(
     no_cache: bool,
     as_classes: bool,
     provider: str = AUTO,
-) -> tuple[list[Examples], float | str | None, sources.Unused]:
-    """Return the examples in photos or activations, their saturation, and what is not used.
-
-    The saturation is the encoder's, if it knows one; for activations it is left to the first batch.
-    """
+) -> sources.Encoded:
+    """Return the examples in photos or activations, one for each path."""
     if all(map(holds_activations, paths)):
         sources.check_unnamed(encoder)
-        return [read_activations(path) for path in paths], "auto", sources.Unused()
+        return sources.Encoded([read_activations(path) for path in paths], "auto", sources.Unused())
     return sources.encode(paths, encoder, threads, cache, no_cache, as_classes, provider=provider)
 
 

@@ -134,6 +134,10 @@ class Unused:
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=LeftOut)
 
+    def __add__(self, other: Unused) -> Unused:
+        """Return what is not used of both."""
+        return Unused(self.skipped + other.skipped, self.left_out + other.left_out)
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return {
@@ -143,11 +147,11 @@ class Unused:
 
 
 class Encoded(NamedTuple):
-    """The photos of some folders as examples, one for each folder."""
+    """Photos or activations as examples, one for each source."""
 
     examples: list[Examples]
-    saturation: float | None
-    """That of the encoder, if it knows one."""
+    saturation: float | str | None
+    """That of the encoder, if it knows one; of activations it is left to the first batch."""
     unused: Unused
 
 

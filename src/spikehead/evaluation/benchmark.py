@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from spikehead.evaluation.methods import Method, accuracy, learn_stream
+from spikehead.evaluation.methods import Method, accuracy, learn_stream, others
 from spikehead.evaluation.protocols import PROTOCOLS, Data
 from spikehead.files import write_file
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "Costs", "Lead", "Record", "Sheet", "lead", "measure", "measure_costs", "sheets"]
 
 FORMAT = 1
+
+DIGITS = 6
+"""Of a figure that are kept."""
 
 PAUSE = 2.0
 """Seconds between two times that a record is written while it grows."""
@@ -41,6 +45,9 @@ UNIT_OF_TIME = "nearest class mean"
 
 TIMED = 512
 """Examples that are learned and answered there."""
+
+
+_LIST = re.compile(r"\[[^][{}]*\]")
 
 
 class Cell(NamedTuple):
@@ -62,16 +69,16 @@ class Costs:
         Size of what must be kept to go on learning and to answer.
     lesson, answer : float
         Operations of each; None where they are not counted.
-    lesson_seconds, answer_seconds : float
-        Time of each, learned 32 at a time, and answered all at once: medians of turns that all
-        learners took.
+    lesson_time, answer_time : float
+        Time of each, over that of `UNIT_OF_TIME`; learned 32 at a time, and answered all at once:
+        medians of turns that both took in one run.
     """
 
     state_bytes: int
     lesson: float | None
     answer: float | None
-    lesson_seconds: float
-    answer_seconds: float
+    lesson_time: float
+    answer_time: float
 
 
 class Record:
@@ -110,7 +117,7 @@ class Record:
             if document["format"] != FORMAT:
                 raise ValueError
             self.data = dict(document["data"])
-            self.cells = {Cell(*one["cell"]): dict(one["points"]) for one in document["results"]}
+            self.cells = dict(_cells(document["results"]))
             self.costs = {
                 data: {learner: Costs(**values) for learner, values in costs.items()}
                 for data, costs in document["costs"].items()
@@ -129,7 +136,7 @@ class Record:
             If another data set was measured under this name.
         """
         digest = hashlib.sha256()
-        for part in (data.train, data.test, *(p for _, *parts in data.domains for p in parts)):
+        for part in (data.train, data.test):  # other circumstances follow from them
             digest.update(np.ascontiguousarray(part.X).tobytes())
             digest.update("\0".join(map(str, part.y)).encode())
         facts = {
@@ -147,23 +154,31 @@ class Record:
 
     def add(self, cell: Cell, points: dict[str, float | None]) -> None:
         """Keep the figures of a cell; the file is written every few seconds."""
-        self.cells[cell] = points
+        self.cells[cell] = {
+            name: figure if figure is None else round(figure, DIGITS)
+            for name, figure in points.items()
+        }
         if time.monotonic() > self._saved + PAUSE:
             self.save()
 
     def save(self) -> None:
         """Write the file; an older one stays whole until the new one is."""
-        write_file(self.path, (json.dumps(self.to_dict(), indent=0) + "\n").encode())
+        text = json.dumps(self.to_dict(), indent=1)
+        write_file(self.path, (_LIST.sub(_on_one_line, text) + "\n").encode())
         self._saved = time.monotonic()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
+        results: dict[str, dict[str, dict[str, Any]]] = {}
+        for (data, protocol, learner, order), points in self.cells.items():
+            table = results.setdefault(data, {}).setdefault(
+                protocol, {"points": list(points), "figures": {}}
+            )
+            table["figures"].setdefault(learner, {})[str(order)] = list(points.values())
         return {
             "format": FORMAT,
             "data": self.data,
-            "results": [
-                {"cell": list(cell), "points": points} for cell, points in self.cells.items()
-            ],
+            "results": results,
             "costs": {
                 data: {learner: vars(value) for learner, value in costs.items()}
                 for data, costs in self.costs.items()
@@ -197,6 +212,22 @@ class Record:
                         learners = found.setdefault(point, {})
                         learners.setdefault(cell.learner, {})[cell.order] = figure
         return found
+
+
+def _cells(
+    results: Mapping[str, Mapping[str, Any]],
+) -> Iterator[tuple[Cell, dict[str, float | None]]]:
+    """Yield the cells of a record's results, and their points."""
+    for data, protocols in results.items():
+        for protocol, table in protocols.items():
+            for learner, orders in table["figures"].items():
+                for order, figures in orders.items():
+                    points = dict(zip(table["points"], figures, strict=True))
+                    yield Cell(data, protocol, learner, int(order)), points
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    return " ".join(found[0].split())
 
 
 # ------------------------------------------------------------ measuring
@@ -265,13 +296,17 @@ def measure_costs(data: Data, learners: Sequence[Method]) -> dict[str, Costs]:
     data : Data
         Its first `TIMED` examples are learned and answered.
     learners : sequence of Method
-        Offline ones are left out.
+        Offline ones are left out; `UNIT_OF_TIME` takes its turns in any case.
     """
     stream, classes = data.train.shuffled(0)[:TIMED], np.unique(data.train.y)
-    online = [learner for learner in learners if not learner.offline]
-    times: dict[str, list[tuple[float, float]]] = {learner.name: [] for learner in online}
+    online = {learner.name: learner for learner in learners if not learner.offline}
+    if not online:
+        return {}
+    (unit,) = (method for method in others() if method.name == UNIT_OF_TIME)
+    turns = {unit.name: unit} | online
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
     learned = {}
-    for _, learner in product(range(ROUNDS + 1), online):
+    for _, learner in product(range(ROUNDS + 1), turns.values()):
         estimator = learned[learner.name] = learner.make(0)
         lessons, asked = learner.heard(stream), learner.heard(data.test[:TIMED])
         started = time.perf_counter()
@@ -279,21 +314,14 @@ def measure_costs(data: Data, learners: Sequence[Method]) -> dict[str, Costs]:
         between = time.perf_counter()
         accuracy(estimator, asked)
         times[learner.name].append((between - started, time.perf_counter() - between))
+    medians = {name: np.median(rounds[1:], axis=0) for name, rounds in times.items()}  # 0 compiles
     costs = {}
-    for learner in online:
-        estimator = learned[learner.name]
+    for name, learner in online.items():
         asked = learner.heard(data.test[:TIMED])
-        answer, lesson = learner.operations(estimator, asked.X)
-        lesson_time, answer_time = np.median(
-            times[learner.name][1:], axis=0
-        )  # the first one compiles
-        costs[learner.name] = Costs(
-            sum(array.nbytes for array in learner.state(estimator)),
-            lesson,
-            answer,
-            float(lesson_time / len(stream)),
-            float(answer_time / len(asked)),
-        )
+        answer, lesson = learner.operations(learned[name], asked.X)
+        kept = sum(array.nbytes for array in learner.state(learned[name]))
+        ratios = (medians[name] / medians[unit.name]).round(DIGITS).tolist()
+        costs[name] = Costs(kept, lesson, answer, *ratios)
     return costs
 
 
@@ -394,15 +422,14 @@ def sheets(record: Record, ours: str, offline: Iterable[str] = ()) -> list[Sheet
 
 
 def _cost_sheet(data: str, costs: Mapping[str, Costs]) -> Sheet:
-    unit = costs.get(UNIT_OF_TIME)
     rows = [
         [
             learner,
             f"{cost.state_bytes / 1e6:.2f}",
             "" if cost.lesson is None else f"{cost.lesson:,.0f}",
             "" if cost.answer is None else f"{cost.answer:,.0f}",
-            f"{cost.lesson_seconds / unit.lesson_seconds:.1f}" if unit else "",
-            f"{cost.answer_seconds / unit.answer_seconds:.1f}" if unit else "",
+            f"{cost.lesson_time:.1f}",
+            f"{cost.answer_time:.1f}",
         ]
         for learner, cost in costs.items()
     ]

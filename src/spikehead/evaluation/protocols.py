@@ -105,8 +105,7 @@ def _one_pass(data: Data, seed: int) -> Iterator[Point]:
 
 def _few(data: Data, seed: int) -> Iterator[Point]:
     stream, rank = _rounds(data.train, seed)
-    fewest = int(np.unique(data.train.y, return_counts=True)[1].min())
-    for start, end in pairwise((0, *(n for n in FEW if n <= fewest))):
+    for start, end in pairwise((0, *(n for n in FEW if n <= _fewest(data)))):
         yield Point(f"{end} a class", stream[(start <= rank) & (rank < end)], data.test)
 
 
@@ -125,7 +124,7 @@ def _late(data: Data, seed: int) -> Iterator[Point]:
     label = chance("late class", seed).choice(classes)
     is_new, asked = data.train.y == label, data.test.y == label
     new, learned = data.train[is_new].shuffled(seed), data.train[~is_new].shuffled(seed)
-    for start, end in pairwise((0, *(n for n in LATE if n <= len(new)))):
+    for start, end in pairwise((0, *(n for n in LATE if n <= _fewest(data)))):
         learned = Examples.joined([learned, new[start:end]])
         yield Point(f"{end} new, on it", learned, data.test[asked])
         yield Point(f"{end} new, on the others", _none(data), data.test[~asked])
@@ -245,6 +244,11 @@ def _rounds(train: Examples, seed: int) -> tuple[Examples, NDArray[np.intp]]:
 
 def _none(data: Data) -> Examples:
     return data.train[:0]
+
+
+def _fewest(data: Data) -> int:
+    """Return how many examples every class has, so that points do not depend on the order."""
+    return int(np.unique(data.train.y, return_counts=True)[1].min())
 
 
 # ------------------------------------------------------------ known, or unknown
