@@ -16,9 +16,9 @@ import numpy as np
 from response import stream
 from rich.console import Console
 from rich.table import Table
-from run import examples
 
 from spikehead.coding import signed_counts
+from spikehead.evaluation.examples import read_activations
 from spikehead.heads.decorrelated.cpu import CPUEngine
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
@@ -35,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     kinds = "all", "class after class", "changed, 5", "changed, 20", "changed, 50"
     for name in options.names:
-        train, validation = examples(options.folder / f"{name}-train.npz").divided()
+        train, validation = read_activations(options.folder / f"{name}-train.npz").divided()
         classes = np.unique(train.y)
         new, asked = (
             signed_counts(validation.X, 4.0),

@@ -7,25 +7,25 @@
 FOLDER holds ``digits-pixels`` and ``mnist-pixels``, as `encode.py` writes them. `choose` compares
 settings on the training parts alone, of which it keeps some out: 5 times 280 digits, and 4,000 of
 MNIST after 6,000; its answers are those of batch algebra. `digits`: the head, 1 to 50 of each class
-and all, beside class means on the pixels; five orders, the test part. `mnist`: all 60,000 once, the
-test part.
+and all; five orders, the test part. `mnist`: all 60,000 once, the test part.
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from run import Examples, examples, few, whole
 
 from spikehead import DecorrelatedColumns
 from spikehead.coding import signed_counts
+from spikehead.evaluation.examples import Examples, read_activations
 from spikehead.evaluation.methods import accuracy, learn_stream
-from spikehead.evaluation.rivals import CosineClassMean, NearestClassMean
+from spikehead.evaluation.protocols import PROTOCOLS, Data
 from spikehead.expansion import SparseExpansion
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
 
@@ -109,28 +109,17 @@ def choose(digits: Examples, mnist: Examples) -> None:
 
 
 def digits(train: Examples, test: Examples) -> None:
-    """Print a table for scikit-learn's digits."""
+    """Print the accuracies of the head on scikit-learn's digits, on streams of the benchmark."""
     units = expansion(train.X.shape[1])
-    seen = [expanded(part, units) for part in (train, test)]
-    methods: dict[str, tuple[Any, list[Examples]]] = {
-        "decorrelated columns, expansion": (DecorrelatedColumns, seen),
-        "decorrelated columns, intensities": (DecorrelatedColumns, [train, test]),
-        "class mean, intensities": (NearestClassMean, [train, test]),
-        "cosine mean, intensities": (CosineClassMean, [train, test]),
-    }
-    rows: dict[str, dict[str, list[float]]] = {}
-    for order in range(5):
-        for name, (make, parts) in methods.items():
-            for stream in (few, whole):
-                estimator = make()
-                for point, learned, asked in stream(*parts, order):
-                    learn_stream(estimator, learned, np.unique(train.y))
-                    found = 100 * accuracy(estimator, asked)
-                    rows.setdefault(name, {}).setdefault(point, []).append(found)
-    table = Table("digits' pixels; accuracy, %", *rows["class mean, intensities"])
-    for name, row in rows.items():
-        table.add_row(name, *(f"{np.mean(found):.1f}" for found in row.values()))
-    Console(width=100).print(table)
+    data = Data("digits", expanded(train, units), expanded(test, units))
+    found: dict[str, list[float]] = {}
+    for order, protocol in product(range(5), ("few", "one pass")):
+        head = DecorrelatedColumns()
+        for point in PROTOCOLS[protocol].points(data, order):
+            learn_stream(head, point.learned, np.unique(train.y))
+            found.setdefault(point.name, []).append(100 * accuracy(head, point.asked))
+    for name, accuracies in found.items():
+        print(f"digits' pixels, {name}: {np.mean(accuracies):.1f} %")
 
 
 def mnist(train: Examples, test: Examples) -> None:
@@ -153,7 +142,7 @@ def main() -> None:
     options = parser.parse_args()
 
     def read(name: str, part: str) -> Examples:
-        return examples(options.folder / f"{name}-pixels-{part}.npz")
+        return read_activations(options.folder / f"{name}-pixels-{part}.npz")
 
     if options.what == "choose":
         choose(read("digits", "train"), read("mnist", "train"))

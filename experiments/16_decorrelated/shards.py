@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from run import examples
 
 from spikehead import DecorrelatedColumns
+from spikehead.evaluation.examples import read_activations
 from spikehead.models import shards
 from spikehead.models.shards import Shards
 
@@ -67,7 +67,7 @@ def main() -> None:
     shards.SHARD = 1  # however few examples there are
     for name in options.names:
         train, test = (
-            examples(options.folder / f"{name}-{part}.npz") for part in ("train", "test")
+            read_activations(options.folder / f"{name}-{part}.npz") for part in ("train", "test")
         )
         train = train.shuffled(0)
         labels = train.y.astype(str)

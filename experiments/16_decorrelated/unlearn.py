@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from run import examples
 
 from spikehead.coding import signed_counts
+from spikehead.evaluation.examples import read_activations
 from spikehead.heads.decorrelated.cpu import CPUEngine
 from spikehead.heads.decorrelated.network import Network
 from spikehead.heads.decorrelated.parameters import DecorrelatedParameters
@@ -62,7 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.names:
         train, test = (
-            examples(options.folder / f"{name}-{part}.npz") for part in ("train", "test")
+            read_activations(options.folder / f"{name}-{part}.npz") for part in ("train", "test")
         )
         lots = np.random.RandomState(0)
         train = train[lots.permutation(len(train))]

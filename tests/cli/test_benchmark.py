@@ -42,6 +42,10 @@ def test_it_goes_on_where_it_was_and_writes_its_tables(run, digits, tmp_path):
     assert few["points"] == [f"{n} a class" for n in (1, 2, 5, 10, 20)]
     assert "### digits: few\n" in (tmp_path / "all.md").read_text()
 
+    few = (*options, "--limit", "40", "--record", tmp_path / "few.json", "--json")
+    _, out, _ = run("benchmark", digits, *few)
+    assert json.loads(out)["data"]["digits"]["train"] == 40
+
     np.savez(digits, X=np.zeros((8, 2)), y=[0, 1] * 4)
     code, _, err = run("benchmark", digits, *options)
     assert (code, "other data under the name digits" in err) == (1, True)

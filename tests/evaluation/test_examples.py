@@ -22,6 +22,15 @@ def test_parts_and_orders_keep_each_example_with_its_label():
         Examples.joined([examples("ab", 3), examples("ab", 2)])
 
 
+def test_a_limit_takes_as_large_a_share_of_each_class():
+    whole = Examples(np.arange(60, dtype=np.float32)[:, None], np.array(list("aaabbc") * 10))
+    some = whole.limited(30)
+    assert sorted(some.y.tolist()) == ["a"] * 15 + ["b"] * 10 + ["c"] * 5
+    assert (np.diff(some.X[:, 0]) > 0).all()
+    assert (some.y == whole.y[some.X[:, 0].astype(int)]).all()
+    assert len(whole.limited(61)) == len(whole.limited(None)) == 60
+
+
 def test_examples_that_cannot_be_compared_are_refused():
     refused = [
         (examples("aa"), examples("a"), "there is only one class, a: a comparison needs at least"),

@@ -66,8 +66,18 @@ def benchmark(
             show_default=False,
         ),
     ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Training examples at most, of each class as large a share, drawn by lot.  "
+            "[default: all; quick: 5000]",
+            show_default=False,
+        ),
+    ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A first look: few learners, protocols and orders.")
+        bool,
+        typer.Option("--quick", help="A first look: few learners, protocols, orders and examples."),
     ] = False,
     record: Annotated[
         Path, typer.Option(help="What was measured; what is in it is not measured again.")
@@ -102,7 +112,10 @@ def benchmark(
     def read(paths: Sequence[Path]) -> sources.Encoded:
         return rivalry.read_examples(paths, encoder, threads, cache, no_cache, as_classes, provider)
 
-    sets, saturation, unused = _read(data, test or [], read, as_classes, "domains" in protocols)
+    most = limit or (5000 if quick else None)
+    sets, saturation, unused = _read(
+        data, test or [], read, most, as_classes, "domains" in protocols
+    )
     learners = rivalry.methods(ours, members, threads, saturation) + learners
     for one in sets:
         kept.admit(one)
@@ -130,6 +143,7 @@ def _read(
     paths: list[Path],
     tests: list[Path],
     read: Callable[[Sequence[Path]], sources.Encoded],
+    most: int | None,
     as_classes: bool,
     circumstances: bool,
 ) -> tuple[list[Data], float | str | None, sources.Unused]:
@@ -145,7 +159,7 @@ def _read(
         parts = [path, *tests[number : number + 1]]
         examples, saturation, more = read(parts)
         unused += more
-        train, asked = _divided(examples)
+        train, asked = _divided(examples, most)
         check_parts(train, asked)
         domains = []
         if circumstances and path.is_dir():
@@ -156,16 +170,14 @@ def _read(
                     for part, place in zip(parts, places, strict=True):
                         photos = PhotoFolder.read(part, as_classes=as_classes)
                         write_photos(photos, name, place)
-                    domains.append((name, *_divided(read(places).examples)))
+                    domains.append((name, *_divided(read(places).examples, most)))
         found.append(Data(_name(path), train, asked, domains))
     return found, saturation, unused
 
 
-def _divided(parts: list[Examples]) -> tuple[Examples, Examples]:
-    if len(parts) == 1:
-        return parts[0].divided()
-    train, test = parts
-    return train, test
+def _divided(parts: list[Examples], most: int | None) -> tuple[Examples, Examples]:
+    train, test = parts[0].divided() if len(parts) == 1 else parts
+    return train.limited(most), test
 
 
 def _name(path: Path) -> str:

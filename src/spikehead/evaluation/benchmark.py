@@ -332,7 +332,7 @@ class Lead(NamedTuple):
     """By how much a learner is ahead of the best other one that learns in one pass."""
 
     best: str
-    """The other one, by its mean."""
+    """The other one: that over which the mean lead is smallest."""
     mean: float
     half_width: float | None
     """Of the 95 % interval, paired over orders; None from one order."""
@@ -355,22 +355,21 @@ def lead(
     Returns
     -------
     Lead or None
-        None where it or all others have no figure.
+        None where it shares no order with another one.
     """
     ours = figures.get(name, {})
-    means = {
-        other: float(np.mean(list(figures[other].values()))) for other in others if other in figures
-    }
-    if not ours or not means:
+    found = []
+    for other in others:
+        theirs = figures.get(other, {})
+        if leads := [ours[order] - theirs[order] for order in ours if order in theirs]:
+            found.append((float(np.mean(leads)), other, leads))
+    if not found:
         return None
-    best = max(means, key=means.__getitem__)
-    pairs = np.array(
-        [ours[order] - figures[best][order] for order in ours if order in figures[best]]
-    )
-    if len(pairs) < 2:
-        return Lead(best, float(pairs.mean()), None) if len(pairs) else None
-    spread: float = stats.t.ppf(0.975, len(pairs) - 1) * pairs.std(ddof=1) / np.sqrt(len(pairs))
-    return Lead(best, float(pairs.mean()), float(spread))
+    mean, best, leads = min(found)
+    if len(leads) < 2:
+        return Lead(best, mean, None)
+    width: float = stats.t.ppf(0.975, len(leads) - 1) * stats.sem(leads)
+    return Lead(best, mean, float(width))
 
 
 @dataclass(frozen=True)

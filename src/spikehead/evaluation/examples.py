@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spikehead.activations import Activations
 from spikehead.images import split
+from spikehead.randomness import chance
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ class Examples:
         among examples has a purpose of its own (`spikehead.randomness.chance`).
         """
         return self[np.random.RandomState(seed).permutation(len(self))]
+
+    def limited(self, n: int | None) -> Examples:
+        """Return that many examples at most, as large a share of each class, drawn by lot."""
+        if n is None or n >= len(self):
+            return self
+        mixed = chance("limit", 0).permutation(len(self))
+        by_class = mixed[np.argsort(self.y[mixed], kind="stable")]
+        return self[np.sort(by_class[np.linspace(0, len(self) - 1, n).astype(int)])]
 
     @classmethod
     def joined(cls, parts: Iterable[Examples]) -> Examples:
