@@ -9,11 +9,13 @@ set -e
 folder=$1
 cd "$(dirname "$0")"
 
-measure() { # a data set, and options
-    local data=$folder/$1
-    spikehead benchmark "$data-train.npz" --test "$data-test.npz" --record record.json --threads 1 "${@:2}"
+measure() { # files of activations, and options
+    spikehead benchmark "$@" --record record.json --threads 1 "${learners[@]}"
 }
-against() { # sets `learners` to the options that name them
+parts() { # a data set, and options
+    measure "$folder/$1-train.npz" --test "$folder/$1-test.npz" "${@:2}"
+}
+against() { # who takes part beside our heads
     learners=()
     for name in "$@"; do learners+=(--against "$name"); done
 }
@@ -23,24 +25,22 @@ short=(--protocol "one pass" --protocol few --protocol "class after class" --pro
 against "nearest class mean" "cosine class mean" "streaming LDA" "ridge regression" \
     "prototypes (CLP-SNN)" "SGD, logistic loss" "passive-aggressive" "5 nearest neighbours" \
     "Gaussian naive Bayes" "logistic regression"
-for data in digits-pixels caltech-50-signed imagenette-300 caltech-50; do
-    measure $data "${learners[@]}"
-done
+for data in digits-pixels caltech-50-signed imagenette-300 caltech-50; do parts $data; done
+# The 10,000 test images of CIFAR-10, of which a fifth is held out.
+measure "$folder/cifar10-test.npz" "${short[@]}"
 
 # Of our heads, parts left out.
 against "decorrelated: "{"no lateral inhibition","no depression",neither} \
-    "decorrelated: "{"a fixed rate of 0.1","compared without energy","branches of 256 inputs"} \
-    "paper: no "{depression,renormalisation,stability,"rising threshold",noise} "paper: one network"
-for data in digits-pixels caltech-50-signed; do measure $data "${learners[@]}"; done
-measure caltech-50 "${learners[@]}" "${short[@]}"
+    "decorrelated: "{"a fixed rate of 0.1","compared without energy","branches of 256 inputs"}
+for data in digits-pixels caltech-50-signed imagenette-300 caltech-50; do parts $data "${short[@]}"; done
+against "paper: no "{depression,renormalisation,stability,"rising threshold",noise} "paper: one network"
+for data in digits-pixels caltech-50-signed; do parts $data "${short[@]}"; done
 
 # These solve for 2,000 random features at every point, or see all examples several times.
 against "random projection + ridge" "kernel LDA" "ANN, 1 epoch" "ANN, 12 epochs"
-for data in digits-pixels caltech-50-signed imagenette-300 caltech-50; do
-    measure $data "${learners[@]}" "${short[@]}"
-done
+for data in digits-pixels caltech-50-signed imagenette-300 caltech-50; do parts $data "${short[@]}"; done
 
 # River's learn feature by feature in Python: 64 features only.
 against "River: "{"softmax regression","passive-aggressive","Gaussian naive Bayes"} \
     "River: "{"k nearest neighbours, window","Hoeffding tree","adaptive random forest"}
-measure digits-pixels "${learners[@]}" "${short[@]}"
+parts digits-pixels "${short[@]}"

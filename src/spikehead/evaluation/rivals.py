@@ -353,7 +353,7 @@ class Prototypes(_Streaming):
 
     Attributes
     ----------
-    prototypes_ : list of ndarray of float64, shape (n_features,)
+    prototypes_ : ndarray of float64, shape (n_prototypes, n_features)
         Each of length one.
 
     References
@@ -361,29 +361,32 @@ class Prototypes(_Streaming):
     E. Hajizada et al., "Real-time Continual Learning on Intel Loihi 2", arXiv:2511.01553.
     """
 
-    def _start(self, n_features: int) -> None:  # noqa: ARG002
-        self.prototypes_: list[NDArray[np.float64]] = []
+    def _start(self, n_features: int) -> None:
+        self.prototypes_: NDArray[np.float64] = np.empty((0, n_features))
         self._owners: list[np.intp] = []
         self._lessons: list[int] = []
 
     def _learn(self, X: NDArray[np.float64], columns: NDArray[np.intp]) -> None:
+        known, room = len(self.prototypes_), np.concatenate([self.prototypes_, np.empty_like(X)])
         for x, column in zip(_directions(X), columns, strict=True):
             self.counts_[column] += 1
             right = False
-            if self.prototypes_:
-                winner = int((np.stack(self.prototypes_) @ x).argmax())
+            if known:
+                winner = int((room[:known] @ x).argmax())
                 right = self._owners[winner] == column
                 self._lessons[winner] += 1
-                w, r = self.prototypes_[winner], 1 if right else -1
+                w, r = room[winner], 1 if right else -1
                 w = w + r * (x - (w @ x) * w) / self._lessons[winner]
-                self.prototypes_[winner] = _directions(w[None])[0]
+                room[winner] = _directions(w[None])[0]
             if not right:
-                self.prototypes_.append(x)
+                room[known] = x
+                known += 1
                 self._owners.append(column)
                 self._lessons.append(1)
+        self.prototypes_ = room[:known]
 
     def _scores(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        similar = _directions(X) @ np.stack(self.prototypes_).T
+        similar = _directions(X) @ self.prototypes_.T
         scores = np.full((len(X), len(self.classes_)), -np.inf)
         for column, owner in enumerate(self._owners):
             np.maximum(scores[:, owner], similar[:, column], out=scores[:, owner])
