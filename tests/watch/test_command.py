@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from spikehead.cli import watch
+from spikehead.interrupts import asked_to_stop
 from spikehead.watch.watcher import Watcher
 
 
@@ -120,3 +121,11 @@ def test_what_does_not_fit_is_wrong_usage(run, model, tmp_path, monkeypatch):
     assert code == 1
     assert "Error: http://127.0.0.1:9/live cannot be read: Connection refused" in err
     assert "secret" not in err
+
+
+def test_who_asks_twice_to_stop_does_not_wait():
+    with asked_to_stop() as asked:
+        signal.raise_signal(signal.SIGTERM)
+        assert asked.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ from spikehead.cli import console, options, sources
 from spikehead.cli.commands import needs
 from spikehead.cli.predict import said, why_none_unknown
 from spikehead.interrupts import asked_to_stop
-from spikehead.models.queue import LIMIT
+from spikehead.models.queue import LIMIT, Queue
 from spikehead.watch.outlets import Send, webhook
 from spikehead.watch.sources import Shot, Troubles
 from spikehead.watch.watcher import Sighting, Watcher
@@ -76,7 +76,7 @@ def watch(
     Each answer is a line of JSON. Unknown photos wait for a teacher in the folder `queue` of the
     model. Others may teach the model meanwhile. Ctrl-C or SIGTERM ends it.
     """
-    open_, name = _opened(source, rate, existing)
+    open_, name = _opened(source, rate, existing, model)
     troubles = Troubles(console.show_warning)
     with ExitStack() as stack:
         sends: list[Send] = [partial(_print, troubles)]
@@ -108,7 +108,7 @@ def watch(
 
 
 def _opened(
-    source: str, rate: float | None, existing: bool
+    source: str, rate: float | None, existing: bool, model: Path
 ) -> tuple[Callable[..., Iterator[Shot]], str]:
     """Return what gives the shots of a source, and what the source is called."""
     path = Path(source)
@@ -120,7 +120,7 @@ def _opened(
             )
         with needs("watch"):
             from spikehead.watch.folder import new_photos
-        return partial(new_photos, path, existing=existing), source
+        return partial(new_photos, path, existing=existing, but=Queue(model).folder), source
     if existing:
         raise typer.BadParameter("it is for a folder; leave it out.", param_hint="--existing")
     with needs("watch"):
@@ -128,7 +128,8 @@ def _opened(
     rate = rate or RATE
     if path.is_file():
         return partial(file_frames, path, rate), source
-    if "://" in source or source.isdecimal() or path.is_char_device():
+    camera = source.isdecimal() or source.startswith("video=") or path.is_char_device()
+    if camera or "://" in source:
         name = _called(source)
         return partial(live_frames, source, name, rate), name
     raise FileNotFoundError(

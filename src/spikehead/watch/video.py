@@ -25,12 +25,8 @@ TIMEOUT = 10.0
 _QUALITY = 95  # of the JPEG that a frame becomes, which is what is answered and waits in the queue
 _TICK = 0.2  # seconds
 
-# By the system: what opens its cameras, and what the one of a number is called.
-_CAMERAS = {
-    "linux": ("v4l2", "/dev/video{}"),
-    "darwin": ("avfoundation", "{}"),
-    "win32": ("dshow", "video={}"),
-}
+# By the system: what opens its cameras.
+_CAMERAS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 _Open = Callable[[], "av.container.InputContainer"]
 
@@ -80,7 +76,7 @@ def live_frames(
     Parameters
     ----------
     source : str
-        The number or the device of a camera, or an address.
+        The number or the device of a camera, on Windows ``video=`` and its name; or an address.
     name : str
         What messages call it.
     rate : float
@@ -95,9 +91,9 @@ def live_frames(
     OSError
         It cannot be opened.
     """
-    newest: queue.Queue[tuple[VideoFrame, float] | OSError] = queue.Queue(1)
+    newest: queue.Queue[tuple[VideoFrame, float] | Exception] = queue.Queue(1)
 
-    def lay(item: tuple[VideoFrame, float] | OSError) -> None:
+    def lay(item: tuple[VideoFrame, float] | Exception) -> None:
         with suppress(queue.Empty):
             newest.get_nowait()
         newest.put(item)
@@ -107,7 +103,7 @@ def live_frames(
         try:
             for frame in lasting(frames, name, stop, troubles):
                 lay((frame, time.time()))
-        except OSError as error:
+        except Exception as error:
             lay(error)
 
     threading.Thread(target=read, name=name, daemon=True).start()
@@ -117,7 +113,7 @@ def live_frames(
             item = newest.get(timeout=_TICK)
         except queue.Empty:
             continue
-        if isinstance(item, OSError):
+        if isinstance(item, Exception):
             raise item
         yield from _shots(*item, troubles)
         due = max(due + 1 / rate, time.monotonic())
@@ -126,12 +122,12 @@ def live_frames(
 
 def _opened(source: str) -> av.container.InputContainer:
     """Open a camera or a stream."""
-    form, called = _CAMERAS.get(sys.platform, _CAMERAS["linux"])
     if "://" in source:
         options = {"rtsp_transport": "tcp"} if source.startswith("rtsp") else {}
         return av.open(source, options=options, timeout=TIMEOUT)
-    device = called.format(source) if source.isdecimal() else source
-    return av.open(device, format=form, timeout=TIMEOUT)
+    if source.isdecimal() and sys.platform == "linux":
+        source = f"/dev/video{source}"
+    return av.open(source, format=_CAMERAS.get(sys.platform), timeout=TIMEOUT)
 
 
 def _frames(open_: _Open, name: str, troubles: Troubles) -> Iterator[VideoFrame]:
