@@ -101,6 +101,8 @@ def test_a_full_disk_costs_the_photo_and_is_told_once(
 
 
 def test_a_model_that_cannot_answer_is_refused(tmp_path, troubles):
+    with pytest.raises(FileNotFoundError, match="none does not exist: give"):
+        Watcher(tmp_path / "none", "a", troubles)
     HybridClassifier("intensities:8").save(tmp_path / "new")
     with pytest.raises(ValueError, match="has learned nothing yet"):
         Watcher(tmp_path / "new", "a", troubles)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,10 +158,12 @@ class Watcher:
             if (stamp := self._stamped()) != self._stamp:
                 self.model, self._stamp = self._loaded(self.model.encoder), stamp
 
-    def _stamped(self) -> tuple[int, int, int]:
-        """Return what is another one once the model was saved, taught or corrected."""
-        found = (self._folder / MANIFEST).stat()
-        return found.st_ino, found.st_mtime_ns, found.st_size
+    def _stamped(self) -> tuple[int, int, int] | None:
+        """Return what is another one once the model was saved, taught, corrected or removed."""
+        with suppress(FileNotFoundError):
+            found = (self._folder / MANIFEST).stat()
+            return found.st_ino, found.st_mtime_ns, found.st_size
+        return None
 
     def _loaded(self, encoder: Encoder | None = None) -> HybridClassifier:
         """Return the model; it goes on with an encoder that is at work, if it is the same."""
