@@ -732,7 +732,7 @@ class Preprocessing:
         """
         channels, height, width = self.shape
         frame = np.asarray(self.frame(photo)).reshape(height, width, channels)
-        pixels = frame.transpose(2, 0, 1).astype(np.float32, order="C")
+        pixels: NDArray[np.float32] = frame.transpose(2, 0, 1).astype(np.float32, order="C")
         pixels /= 255
         pixels -= np.array(self.mean, np.float32)[:, None, None]
         pixels /= np.array(self.std, np.float32)[:, None, None]

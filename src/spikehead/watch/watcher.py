@@ -14,7 +14,8 @@ from PIL import Image
 
 from spikehead.encoders import Encoder, encode_photos
 from spikehead.images import UnreadablePhoto, read_photo
-from spikehead.models.hybrid import HybridClassifier, Verdict
+from spikehead.models.answers import Verdict
+from spikehead.models.hybrid import HybridClassifier
 from spikehead.models.queue import LIMIT, Queue
 from spikehead.models.schema import MANIFEST
 from spikehead.watch.sources import Shot, Troubles
