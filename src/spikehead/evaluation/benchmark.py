@@ -47,7 +47,7 @@ TIMED = 512
 """Examples that are learned and answered there."""
 
 
-_LIST = re.compile(r"\[[^][{}]*\]")
+_INNERMOST = re.compile(r"\{[^{}]*\}|\[[^][{}]*\]")
 
 
 class Cell(NamedTuple):
@@ -164,7 +164,7 @@ class Record:
     def save(self) -> None:
         """Write the file; an older one stays whole until the new one is."""
         text = json.dumps(self.to_dict(), indent=1)
-        write_file(self.path, (_LIST.sub(_on_one_line, text) + "\n").encode())
+        write_file(self.path, (_INNERMOST.sub(_on_one_line, text) + "\n").encode())
         self._saved = time.monotonic()
 
     def to_dict(self) -> dict[str, Any]:
