@@ -9,12 +9,12 @@ are those of `TABLES`. What stands between is written anew from ``record.json``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import mean
 
-from spikehead.evaluation.benchmark import Record, lead
+from spikehead.evaluation.benchmark import Record, cost_sheet, lead, markdown_table
 from spikehead.evaluation.protocols import PROTOCOLS
 
 HERE = Path(__file__).parent
@@ -54,13 +54,6 @@ record = Record(HERE / "record.json")
 figures = cache(record.figures)
 
 
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table in Markdown."""
-    header = list(header)
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def figure(data: str, protocol: str, point: str, learner: str) -> str:
     """Return the mean over the orders, in percent."""
     values = figures(data, protocol).get(point, {}).get(learner, {}).values()
@@ -80,10 +73,13 @@ def learners() -> list[str]:
     return sorted(whole, key=OFFLINE.__contains__)
 
 
-def summary(names: Sequence[str]) -> str:
-    """Return the key figures of learners on every set."""
-    rows = [[name, *(key_figures(data, name) for data in DATA)] for name in names]
-    return table(["accuracy %: 5 a class / all, mixed / class after class", *DATA.values()], rows)
+def summary(names: Sequence[str], prefix: str = "") -> str:
+    """Return the key figures of learners on every set; names without what they begin with."""
+    header = ["accuracy %: 5 a class / all, mixed / class after class", *DATA.values()]
+    rows = [
+        [name.removeprefix(prefix), *(key_figures(data, name) for data in DATA)] for name in names
+    ]
+    return markdown_table(header, rows)
 
 
 def streams(data: str) -> str:
@@ -95,44 +91,22 @@ def streams(data: str) -> str:
         for point, found in points.items():
             name = protocol if len(points) == 1 else f"{protocol}: {point}"
             shown = [figure(data, protocol, point, learner) for learner in SHOWN]
-            rows.append([name, *shown, ahead(found, others)])
-    return table(["", *SHOWN, "lead over the best other of one pass"], rows)
-
-
-def ahead(found: Mapping[str, Mapping[int, float]], others: Iterable[str]) -> str:
-    """Return by how many points we lead, with a 95 % interval, and over whom."""
-    ours = lead(found, OURS, others)
-    if ours is None:
-        return ""
-    width = "" if ours.half_width is None else f" ± {100 * ours.half_width:.1f}"
-    return f"{100 * ours.mean:+.1f}{width} ({ours.best})"
+            rows.append([name, *shown, str(lead(found, OURS, others) or "")])
+    return markdown_table(["", *SHOWN, "lead over the best other of one pass"], rows)
 
 
 def ablations(ours: str) -> str:
     """Return the key figures of a head and of what is left without a part of its rule."""
     names = dict.fromkeys(cell.learner for cell in record.cells)
     parts = [name for name in names if name.startswith(PARTS[ours])]
-    rows = [
-        [name.removeprefix(PARTS[ours]), *(key_figures(data, name) for data in DATA)]
-        for name in (ours, *parts)
-    ]
-    return table(["accuracy %: 5 a class / all, mixed / class after class", *DATA.values()], rows)
+    return summary([ours, *parts], PARTS[ours])
 
 
 def costs(data: str) -> str:
     """Return what learners keep and compute."""
-    rows = [
-        [
-            name,
-            f"{cost.state_bytes / 1e6:.2f}",
-            *("" if n is None else f"{n:,.0f}" for n in (cost.lesson, cost.answer)),
-            f"{cost.lesson_time:.1f}",
-            f"{cost.answer_time:.1f}",
-        ]
-        for name, cost in record.costs[data].items()
-        if name in learners()
-    ]
-    return table(["", "state, MB", "operations: lesson", "answer", "time: lesson", "answer"], rows)
+    found = {name: cost for name, cost in record.costs[data].items() if name in learners()}
+    sheet = cost_sheet(data, found)
+    return markdown_table(sheet.header, sheet.rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -27,7 +27,19 @@ from spikehead.files import write_file
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster
 
-__all__ = ["Cell", "Costs", "Lead", "Record", "Sheet", "lead", "measure", "measure_costs", "sheets"]
+__all__ = [
+    "Cell",
+    "Costs",
+    "Lead",
+    "Record",
+    "Sheet",
+    "cost_sheet",
+    "lead",
+    "markdown_table",
+    "measure",
+    "measure_costs",
+    "sheets",
+]
 
 FORMAT = 1
 
@@ -337,6 +349,11 @@ class Lead(NamedTuple):
     half_width: float | None
     """Of the 95 % interval, paired over orders; None from one order."""
 
+    def __str__(self) -> str:
+        """Return it in points, with its interval, and over whom."""
+        width = "" if self.half_width is None else f" ± {100 * self.half_width:.2f}"
+        return f"{100 * self.mean:+.2f}{width} ({self.best})"
+
 
 def lead(
     figures: Mapping[str, Mapping[int, float]], name: str, others: Iterable[str]
@@ -395,9 +412,14 @@ class Sheet:
 
     def markdown(self) -> str:
         """Return it as a heading and a table."""
-        lines = [self.header, ["---"] * len(self.header), *self.rows]
-        table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        table = markdown_table(self.header, self.rows)
         return f"### {self.data}: {self.protocol}\n\n{self.question}\n\n{table}"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def sheets(record: Record, ours: str, offline: Iterable[str] = ()) -> list[Sheet]:
@@ -417,10 +439,19 @@ def sheets(record: Record, ours: str, offline: Iterable[str] = ()) -> list[Sheet
         points = record.figures(data, protocol.name)
         if points:
             found.append(_sheet(data, protocol.name, protocol.question, points, ours, {*offline}))
-    return found + [_cost_sheet(data, costs) for data, costs in record.costs.items() if costs]
+    return found + [cost_sheet(data, costs) for data, costs in record.costs.items() if costs]
 
 
-def _cost_sheet(data: str, costs: Mapping[str, Costs]) -> Sheet:
+def cost_sheet(data: str, costs: Mapping[str, Costs]) -> Sheet:
+    """Return what learners keep and compute on a data set.
+
+    Parameters
+    ----------
+    data : str
+        The data set.
+    costs : mapping of str to Costs
+        Of each learner.
+    """
     rows = [
         [
             learner,
@@ -463,7 +494,7 @@ def _sheet(
     others = [learner for learner in learners if learner != ours and learner not in offline]
     leads = [lead(figures, ours, others) for figures in points.values()]
     if any(leads):
-        rows.append([f"lead of {ours}", *map(_led, leads)])
+        rows.append([f"lead of {ours}", *("" if one is None else str(one) for one in leads)])
     return Sheet(data, protocol, question, ["", *points], rows)
 
 
@@ -473,10 +504,3 @@ def _spread(figures: Mapping[int, float]) -> str:
         return ""
     spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
     return f"{np.mean(values):.2f}{spread}"
-
-
-def _led(found: Lead | None) -> str:
-    if found is None:
-        return ""
-    width = "" if found.half_width is None else f" ± {100 * found.half_width:.2f}"
-    return f"{100 * found.mean:+.2f}{width} ({found.best})"
