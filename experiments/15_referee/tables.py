@@ -29,7 +29,7 @@ DATA = {
     "imagenette-300": "Imagenette, 2,400 + 600",
     "caltech-50": "Caltech, 50 classes, 1,500 + 673",
     "caltech-50-signed": "the same, signed embedding",
-    "cifar10-test": "CIFAR-10, 8,000 + 2,000",
+    "cifar10": "CIFAR-10, 50,000 + 10,000",
     "digits-pixels": "digits' pixels, 1,400 + 397",
 }
 OURS, PAPER = "decorrelated columns", "CoLaNET, paper"
@@ -75,7 +75,10 @@ def learners() -> list[str]:
 
 def summary(names: Sequence[str], prefix: str = "") -> str:
     """Return the key figures of learners on every set; names without what they begin with."""
-    header = ["accuracy %: 5 a class / all, mixed / class after class", *DATA.values()]
+    header = ["accuracy %: 5 a class / all, mixed / class after class"]
+    for data, name in DATA.items():
+        orders = len(figures(data, "one pass")["all"][OURS])
+        header.append(f"{name}; {orders} order{'s' * (orders > 1)}")
     rows = [
         [name.removeprefix(prefix), *(key_figures(data, name) for data in DATA)] for name in names
     ]
