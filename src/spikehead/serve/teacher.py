@@ -412,7 +412,8 @@ class Teacher:
         with self._turn:
             before, lessons = self.state
             number = lessons[-1].number + 1 if lessons else 1
-            lesson = replace(lesson, number=number)
+            record = before.anticipate(lesson.label, lesson.activations)
+            lesson = replace(lesson, number=number, record=record)
             lessons = (*lessons, lesson)
             with _conflicts():
                 model = self._saved.taught(lessons)
