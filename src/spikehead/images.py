@@ -45,6 +45,7 @@ __all__ = [
     "n_pixels",
     "named_photos",
     "photo_bytes",
+    "photo_format",
     "read_photo",
     "split",
 ]
@@ -528,11 +529,34 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
     content = photo if isinstance(photo, bytes) else photo_bytes(photo)
     if not content:
         raise UnreadablePhoto("it is empty")
+    with _decoding(), _opened(content) as image:
+        image.load()
+        _turn_upright(image)
+        return _rgb(image)
+
+
+def photo_format(content: bytes) -> str:
+    """Return the format of a photo in small letters, as ``jpeg``, which its name may end with.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a photo file.
+
+    Raises
+    ------
+    UnreadablePhoto
+        As in `read_photo`, as far as the header tells.
+    """
+    with _decoding(), _opened(content) as image:
+        return str(image.format).lower()
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Let whatever goes wrong be an `UnreadablePhoto`."""
     try:
-        with _opened(content) as image:
-            image.load()
-            _turn_upright(image)
-            return _rgb(image)
+        yield
     except UnreadablePhoto:
         raise
     except Image.DecompressionBombError as error:  # some decoders look at the size themselves
