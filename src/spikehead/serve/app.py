@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,15 +20,17 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from spikehead.images import UnreadablePhoto, read_photo
 from spikehead.models import storage
 from spikehead.models.lock import ModelChangedError, ModelInUseError
+from spikehead.models.queue import Queue
 from spikehead.names import class_name
 from spikehead.serve import schemas
 from spikehead.serve.guard import Guard, asker_of
 from spikehead.serve.monitoring import Metrics
 from spikehead.serve.teacher import Conflict, Teacher
 from spikehead.serve.turns import busy
-from spikehead.serve.work import REQUEST_PIXELS, Work
+from spikehead.serve.work import REQUEST_PIXELS, Result, Work
 
 MAX_PHOTOS = 64
 """Photos of a request at most."""
@@ -37,6 +40,9 @@ MAX_BYTES = 32 << 20
 
 DOWNLOADS = 4
 """Downloads that are under way at most: each has a copy of the model on the disk."""
+
+PICTURE_SIDE = 640
+"""Pixels of the longer side of a waiting photo as it is shown at most."""
 
 _PAGE = Path(__file__).parent / "static"
 
@@ -161,6 +167,9 @@ _NOT_KEPT = _errors(
 )
 
 
+_NOT_WAITING = _errors({404: "No such photo waits."}) | _NOT_KEPT
+
+
 def _open_interface(teacher: Teacher) -> APIRouter:
     router = APIRouter()
 
@@ -186,6 +195,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
     name = teacher.folder.resolve().name
     work = Work()
     downloads = asyncio.Semaphore(DOWNLOADS)
+    queue = Queue(teacher.folder)
 
     def described() -> schemas.Model:
         return schemas.Model.of(name, teacher.state)
@@ -224,16 +234,14 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
     )
     async def predict(asker: Asker, photos: Photos) -> schemas.Answers:
         pieces = await work.on_photos(asker, _contents(photos), teacher.recognise)
-        skipped = _skipped(photos, {start: problems for start, (_, problems) in pieces})
+        names = list(map(_file_name, photos))
+        skipped = _skipped(names, {start: problems for start, (_, problems) in pieces})
         recognitions = [recognition for _, (answers, _) in pieces for recognition in answers]
         metrics.recognised.inc(len(recognitions))
         unreadable = {photo.place for photo in skipped}
-        readable = [photo for place, photo in enumerate(photos) if place not in unreadable]
+        readable = [photo for place, photo in enumerate(names) if place not in unreadable]
         return schemas.Answers(
-            answers=[
-                schemas.Answer.of(_file_name(photo), recognition)
-                for photo, recognition in zip(readable, recognitions, strict=True)
-            ],
+            answers=list(map(schemas.Answer.of, readable, recognitions)),
             skipped=skipped,
         )
 
@@ -251,18 +259,34 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         asker: Asker, photos: Photos, number: Annotated[int, Form(ge=1, le=MAX_PHOTOS)] = 20
     ) -> schemas.Suggestions:
         pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
-        skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
+        names = list(map(_file_name, photos))
+        skipped = _skipped(names, {start: batch.problems for start, batch in pieces})
         batches = [batch for _, batch in pieces]
         places = [start + index for start, batch in pieces for index in batch.indices]
         chosen, recognitions, known = await work.long(asker, teacher.suggest, batches, number)
         return schemas.Suggestions(
             places=[places[place] for place in chosen],
             answers=[
-                schemas.Answer.of(_file_name(photos[places[place]]), recognition)
+                schemas.Answer.of(names[places[place]], recognition)
                 for place, recognition in zip(chosen, recognitions, strict=True)
             ],
             known=known,
             skipped=skipped,
+        )
+
+    async def learn(
+        asker: Asker, label: str, names: Sequence[str], contents: Sequence[bytes]
+    ) -> schemas.Taught:
+        pieces = await work.on_photos(asker, contents, teacher.encode_lesson)
+        skipped = _skipped(names, {start: batch.problems for start, batch in pieces})
+        batches = [batch for _, batch in pieces]
+        learned = await work.changes(asker, teacher.teach_encoded, label, batches)
+        metrics.learned.inc(learned)
+        return schemas.Taught(
+            learned=learned,
+            known=len(names) - len(skipped) - learned,
+            skipped=skipped,
+            model=described(),
         )
 
     @router.post(
@@ -278,17 +302,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         photos: Photos,
     ) -> schemas.Taught:
         label = named(label.replace("\r\n", "\n"))  # as browsers send the line ends of a field
-        pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
-        skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
-        batches = [batch for _, batch in pieces]
-        learned = await work.changes(asker, teacher.teach_encoded, label, batches)
-        metrics.learned.inc(learned)
-        return schemas.Taught(
-            learned=learned,
-            known=len(photos) - len(skipped) - learned,
-            skipped=skipped,
-            model=described(),
-        )
+        return await learn(asker, label, list(map(_file_name, photos)), _contents(photos))
 
     @router.delete(
         "/api/lessons/last",
@@ -350,9 +364,9 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         asker: Asker, photos: Sequence[UploadFile], label: str | None = None
     ) -> schemas.Corrected:
         pieces = await work.on_photos(asker, _contents(photos), teacher.encode)
-        for skipped in _skipped(photos, {start: batch.problems for start, batch in pieces}):
-            raise HTTPException(422, f"{skipped.photo}: {skipped.reason}")
         names, batches = list(map(_file_name, photos)), [batch for _, batch in pieces]
+        for skipped in _skipped(names, {start: batch.problems for start, batch in pieces}):
+            raise HTTPException(422, f"{skipped.photo}: {skipped.reason}")
         was = await work.changes(asker, teacher.take_out, names, batches, label)
         taken = [
             schemas.TakenOut(photo=name, classes=classes)
@@ -383,6 +397,65 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
     ) -> schemas.Corrected:
         return await take_out(asker, photos, named(label.replace("\r\n", "\n")))
 
+    async def of_queue(asker: Asker, work_on: Callable[..., Result], *arguments: object) -> Result:
+        try:
+            return await work.quick(asker, work_on, *arguments)
+        except FileNotFoundError:
+            raise HTTPException(404) from None
+
+    @router.get(
+        "/api/queue",
+        summary="Which photos wait for a teacher?",
+        description="Those that `spikehead watch` found unknown, the newest first.",
+        responses=_NOT_KEPT,
+    )
+    async def waiting(asker: Asker) -> list[schemas.WaitingPhoto]:
+        return list(map(schemas.WaitingPhoto.of, await of_queue(asker, queue.photos)))
+
+    @router.get(
+        "/api/queue/{name}",
+        summary="Show a photo that waits",
+        description="As a JPEG, not larger than a screen.",
+        response_class=Response,
+        responses={
+            200: {"content": {"image/jpeg": {}}},
+            **_NOT_WAITING,
+            **_errors({422: "It cannot be read."}),
+        },
+    )
+    async def show_waiting(asker: Asker, name: str) -> Response:
+        content = await of_queue(asker, queue.read, name)
+        ((_, picture),) = await work.on_photos(asker, [content], _picture)
+        return Response(picture, media_type="image/jpeg")
+
+    @router.post(
+        "/api/queue/{name}",
+        summary="Teach a photo that waits",
+        description="As `POST /api/lessons` does; it waits no longer.",
+        responses={**_BAD_REQUEST, **_NOT_WAITING},
+    )
+    async def teach_waiting(asker: Asker, name: str, lesson: schemas.LessonOfOne) -> schemas.Taught:
+        label = named(lesson.label)
+        content = await of_queue(asker, queue.read, name)
+        taught = await learn(asker, label, [name], [content])
+        with suppress(FileNotFoundError):  # somebody else has taken it out meanwhile
+            await work.quick(asker, queue.discard, name)
+        return taught
+
+    @router.delete(
+        "/api/queue/{name}",
+        summary="Let a photo wait no longer",
+        description="It is deleted, and nothing is learned.",
+        status_code=204,
+        responses={**_errors({403: "A page of another site asks."}), **_NOT_WAITING},
+    )
+    async def discard(asker: Asker, name: str) -> None:
+        await of_queue(asker, queue.discard, name)
+
+    @router.get("/api/metrics", summary="How does it do, and has that changed?")
+    async def trends() -> schemas.Metrics:
+        return schemas.Metrics.of(teacher.state.model)
+
     @router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
     async def figures() -> Response:
         return metrics.response()
@@ -402,6 +475,17 @@ class _Download(FileResponse):
             await super().__call__(scope, receive, send)
 
 
+def _picture(contents: Sequence[bytes]) -> bytes:
+    """Return a photo as a small JPEG."""
+    try:
+        image = read_photo(contents[0])
+    except UnreadablePhoto as error:
+        raise HTTPException(422, f"the photo: {error}") from None
+    image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+    image.save(picture := BytesIO(), "JPEG", quality=85)
+    return picture.getvalue()
+
+
 def _contents(photos: Sequence[UploadFile]) -> list[bytes]:
     if not all(photo.filename for photo in photos):
         raise HTTPException(422, _NAMELESS)
@@ -417,13 +501,11 @@ def _file_name(photo: UploadFile) -> str:
 
 
 def _skipped(
-    photos: Sequence[UploadFile], problems: Mapping[int, Mapping[int, str]]
+    photos: Sequence[str], problems: Mapping[int, Mapping[int, str]]
 ) -> list[schemas.SkippedPhoto]:
     """Name the photos that cannot be used, given piece by piece; refuse if not one can."""
     skipped = [
-        schemas.SkippedPhoto(
-            place=start + place, photo=_file_name(photos[start + place]), reason=problem
-        )
+        schemas.SkippedPhoto(place=start + place, photo=photos[start + place], reason=problem)
         for start, piece in problems.items()
         for place, problem in piece.items()
     ]

@@ -15,6 +15,7 @@ from prometheus_client import (
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spikehead.models.record import Trends
 from spikehead.serve.teacher import Teacher
 
 
@@ -50,6 +51,16 @@ class Metrics:
         classes.set_function(lambda: len(teacher.state.model.classes))
         lessons = Gauge("spikehead_lessons", "Lessons that can be undone.", registry=self._registry)
         lessons.set_function(lambda: len(teacher.state.lessons))
+        shares = Gauge(
+            "spikehead_answers",
+            "Share of answers to photos that were then taught, since it last changed.",
+            ("kind",),
+            registry=self._registry,
+        )
+        for kind in Trends._fields:
+            shares.labels(kind).set_function(
+                lambda kind=kind: getattr(teacher.state.model.trends, kind).share or 0
+            )
 
     def response(self) -> Response:
         """Return the figures as they are now."""
