@@ -213,6 +213,12 @@ def test_what_is_unknown_is_taught_by_a_tap(page, served, taught, tmp_path, draw
     page.keyboard.press("Enter")  # on the button, which has the focus
     playwright.expect(page.locator("#said")).to_have_text("Learned 1 photo of “stripes”.")
     playwright.expect(page.locator("#tiles li").nth(1)).to_have_text("stripes")
+    page.get_by_label("What is it?").fill("disc")
+    page.get_by_role("button", name="Ask if one is no “disc”").click()
+    said = "photos are more like another thing than “disc”."
+    playwright.expect(page.locator("#said")).to_contain_text(said)
+    playwright.expect(page.locator("#tiles li").first).to_contain_text("rather “")
+    playwright.expect(page.locator("#tiles li").last).to_have_text("disc")
     assert page.failures == []
 
 

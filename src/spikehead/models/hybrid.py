@@ -581,19 +581,70 @@ class HybridClassifier:
             raise ValueError(
                 f"all photos are of one class, {pupil.classes[0]}: to doubt a label takes another"
             )
-        alike = pupil.head.leave_one_out(np.concatenate(rows), [photo.label for photo in read])
-        doubts, unscored = [], []
-        for photo, row in zip(read, alike, strict=True):
-            others = pupil.head.classes_ != photo.label
-            own = float(row[~others][0])
-            if np.isnan(own):
-                unscored.append((photo.path, f"no other photo tells of the class {photo.label}"))
-                continue
-            best = int(np.where(others, row, -np.inf).argmax())
-            likely = str(pupil.head.classes_[best])
-            doubts.append(Doubt(photo.path, photo.label, likely, float(row[best]) - own))
-        doubts.sort(key=lambda one: -one.doubt)
+        scores = pupil._doubts(np.concatenate(rows), [photo.label for photo in read])
+        doubts = [
+            Doubt(read[place].path, read[place].label, likely, doubt)
+            for place, likely, doubt in scores
+        ]
+        scored = {place for place, _, _ in scores}
+        unscored = [
+            (photo.path, f"no other photo tells of the class {photo.label}")
+            for place, photo in enumerate(read)
+            if place not in scored
+        ]
         return Checked(doubts, unscored, lesson.skipped, lesson.left_out)
+
+    def doubts(
+        self, label: str, digests: Sequence[bytes], activations: NDArray[np.float32]
+    ) -> list[tuple[int, str, float]]:
+        """Tell how doubtful it is that photos are of a class, as `check` does, of encoded ones.
+
+        Parameters
+        ----------
+        label : str
+            The class.
+        digests : sequence of bytes
+            SHA-256 of each photo's file.
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            As for `vote`.
+
+        Returns
+        -------
+        list of (int, str, float)
+            The place, the other class that is most likely and the doubt (`Doubt`) of each photo of
+            which something can be said, the most doubtful first.
+
+        Raises
+        ------
+        ValueError
+            If there is no other class, or the head cannot tell.
+        """
+        self.head.leave_one_out(self._blank(), self.classes[:1])
+        if not set(self.classes) - {label}:
+            raise ValueError(f"{label!r} is the only class: to doubt it takes another")
+        pupil, new = self._copy(), dict[bytes, int]()
+        for place, digest in enumerate(digests):
+            if label not in self.learned_as(digest):
+                new.setdefault(digest, place)
+        if new:
+            added = [label] if label not in self.classes else []
+            rows = activations[list(new.values())]
+            pupil._learn(list(new), [label] * len(new), rows, added)
+        return pupil._doubts(activations, [label] * len(activations))
+
+    def _doubts(
+        self, activations: NDArray[np.float32], labels: Sequence[str]
+    ) -> list[tuple[int, str, float]]:
+        """Return the place, the likely class and the doubt of learned photos, as `doubts` does."""
+        alike = self.head.leave_one_out(activations, labels)
+        own = self.head.classes_ == np.asarray(labels)[:, None]
+        likely = np.where(own, -np.inf, alike)
+        doubts = likely.max(axis=1) - alike[own]
+        return [
+            (place, str(self.head.classes_[likely[place].argmax()]), float(doubts[place]))
+            for place in np.argsort(-doubts, kind="stable").tolist()
+            if not np.isnan(doubts[place])
+        ]
 
     def learned_as(self, digest: bytes) -> list[str]:
         """Return the classes under whose names a photo was learned.

@@ -238,6 +238,7 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
         skipped = _skipped(names, {start: problems for start, (_, problems) in pieces})
         recognitions = [recognition for _, (answers, _) in pieces for recognition in answers]
         metrics.recognised.inc(len(recognitions))
+        metrics.unknown.inc(sum(recognition.verdict.unknown for recognition in recognitions))
         unreadable = {photo.place for photo in skipped}
         readable = [photo for place, photo in enumerate(names) if place not in unreadable]
         return schemas.Answers(
@@ -271,6 +272,37 @@ def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
                 for place, recognition in zip(chosen, recognitions, strict=True)
             ],
             known=known,
+            skipped=skipped,
+        )
+
+    @router.post(
+        "/api/checks",
+        summary="Which of these photos are probably not of a class?",
+        description="Those that are more like another class, to a model that has learned all of "
+        "them but the one in question. Nothing is learned or kept.",
+        responses={
+            **_BAD_REQUEST,
+            **_errors({409: "It knows no other class, or has no decorrelated columns."}),
+        },
+    )
+    async def check(
+        asker: Asker,
+        label: Annotated[schemas.ClassName, Form(alias="class")],
+        photos: Photos,
+    ) -> schemas.Doubts:
+        label = named(label.replace("\r\n", "\n"))
+        pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
+        skipped = _skipped(
+            list(map(_file_name, photos)), {start: batch.problems for start, batch in pieces}
+        )
+        places = [start + index for start, batch in pieces for index in batch.indices]
+        batches = [batch for _, batch in pieces]
+        doubts = await work.long(asker, teacher.check, label, places, batches)
+        return schemas.Doubts(
+            doubts=[
+                schemas.Doubt(place=place, likely=likely, doubt=doubt)
+                for place, likely, doubt in doubts
+            ],
             skipped=skipped,
         )
 

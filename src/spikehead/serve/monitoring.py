@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from functools import partial
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -29,8 +31,8 @@ class Metrics:
 
     Attributes
     ----------
-    learned, recognised : Counter
-        Photos that were learned, and photos that were answered.
+    learned, recognised, unknown : Counter
+        Photos that were learned, photos that were answered, and those of them that were unknown.
     """
 
     def __init__(self, teacher: Teacher) -> None:
@@ -47,6 +49,9 @@ class Metrics:
         self.recognised = Counter(
             "spikehead_photos_recognised", "Photos that were answered.", registry=self._registry
         )
+        self.unknown = Counter(
+            "spikehead_photos_unknown", "Photos that were unknown.", registry=self._registry
+        )
         classes = Gauge("spikehead_classes", "Classes that are known.", registry=self._registry)
         classes.set_function(lambda: len(teacher.state.model.classes))
         lessons = Gauge("spikehead_lessons", "Lessons that can be undone.", registry=self._registry)
@@ -57,10 +62,8 @@ class Metrics:
             ("kind",),
             registry=self._registry,
         )
-        for kind in Trends._fields:
-            shares.labels(kind).set_function(
-                lambda kind=kind: getattr(teacher.state.model.trends, kind).share or 0
-            )
+        for place, kind in enumerate(Trends._fields):
+            shares.labels(kind).set_function(partial(_share, teacher, place))
 
     def response(self) -> Response:
         """Return the figures as they are now."""
@@ -82,3 +85,8 @@ class Metrics:
             await app(scope, receive, send_and_note)
 
         return timed
+
+
+def _share(teacher: Teacher, place: int) -> float:
+    share = teacher.state.model.trends[place].share
+    return math.nan if share is None else share

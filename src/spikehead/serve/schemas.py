@@ -238,6 +238,23 @@ class Suggestions(BaseModel):
     skipped: list[SkippedPhoto]
 
 
+class Doubt(BaseModel):
+    """How doubtful it is that a photo is of its class."""
+
+    place: int = Field(description="Among those that were sent, from 0.", examples=[2])
+    likely: str = Field(description="The other class that it is most like.", examples=["pen"])
+    doubt: float = Field(
+        description="From -2 to 2: above 0 where it would be taken for that class.", examples=[0.1]
+    )
+
+
+class Doubts(BaseModel):
+    """How doubtful it is that photos are of a class, the most doubtful first."""
+
+    doubts: list[Doubt]
+    skipped: list[SkippedPhoto]
+
+
 class WaitingPhoto(BaseModel):
     """A photo that waits for a teacher."""
 
@@ -297,7 +314,11 @@ class Metrics(BaseModel):
     def of(cls, model: HybridClassifier) -> Metrics:
         """Describe how a model does."""
         trends = model.trends
-        shares = {name: Trend(**one._asdict()) for name, one in trends._asdict().items()}
-        if model.send_back is None:
-            shares["unknown"] = None
-        return cls(**shares, changes=trends.worse())
+        right, unknown, corrected = (Trend(**one._asdict()) for one in trends)
+        tells = model.send_back is not None
+        return cls(
+            right=right,
+            unknown=unknown if tells else None,
+            corrected=corrected,
+            changes=trends.worse(),
+        )

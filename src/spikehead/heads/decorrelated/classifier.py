@@ -364,4 +364,4 @@ def _scores(response: Response) -> NDArray[np.float64]:
 
 def _familiarity(response: Response) -> NDArray[np.float64]:
     """Return how familiar examples are: the largest of their cosines."""
-    return np.clip(np.asarray(response.cosines).max(axis=1, initial=0), 0, 1)
+    return np.asarray(np.clip(np.asarray(response.cosines).max(axis=1, initial=0), 0, 1))

@@ -58,6 +58,8 @@ export const teach = (name, photos) =>
 export const predict = (photos) => json(request("POST", "api/predictions", form(photos)));
 export const suggest = (photos, number) =>
   json(request("POST", "api/suggestions", form(photos, { number })));
+export const check = (name, photos) =>
+  json(request("POST", "api/checks", form(photos, { class: name })));
 export const correct = (action, names) => json(request("POST", `api/classes/${action}`, names));
 export const getMetrics = () => json(request("GET", "api/metrics"));
 export const getQueue = () => json(request("GET", "api/queue"));

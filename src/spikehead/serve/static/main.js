@@ -245,15 +245,16 @@ async function takeFiles(files) {
 async function recogniseTiles() {
   showTiles();
   showTarget();
-  $("suggest").disabled = tiles.length < 2 || !known.model.classes.length;
   if (!tiles.length || !known.model.classes.length) return;
-  const result = await attempt(() => api.predict(tiles.map(({ photo }) => photo)));
+  const asked = tiles;
+  const result = await attempt(() => api.predict(asked.map(({ photo }) => photo)));
   if (!result) return;
   const answers = [...result.answers];
   const problems = new Map(result.skipped.map(({ place, reason }) => [place, reason]));
-  tiles.forEach((tile, place) => {
+  asked.forEach((tile, place) => {
     tile.problem = problems.get(place) ?? "";
     tile.answer = tile.problem ? null : answers.shift();
+    tile.likely = null;
   });
   showTiles();
   showTile(chosen);
@@ -261,12 +262,12 @@ async function recogniseTiles() {
 
 function showTiles() {
   $("tiles").replaceChildren(
-    ...tiles.map(({ photo, url, answer, problem }, place) => {
+    ...tiles.map(({ photo, url, answer, problem, likely }, place) => {
       const seen = !photo.unseen && !problem;
       const caption = problem || (!answer ? "" : answer.unknown ? "unknown" : answer.class);
       const content = [
         seen ? element("img", { src: url, alt: shown(photo.name) }) : isolated(photo.name),
-        isolated(caption),
+        likely ? element("strong", {}, ...sentence`rather “${likely}”`) : isolated(caption),
       ];
       const properties = { title: shown(photo.name), ariaPressed: place === chosen };
       return element("li", {}, button(content, () => showTile(place), properties));
@@ -288,6 +289,23 @@ function showTile(place) {
     tile.firstChild.ariaPressed = index === place;
   });
   showAnswer(tiles[place]?.answer, tiles[place]?.photo);
+}
+
+// Show the photos that are more like another class than the one that is named, and those first.
+async function check() {
+  const name = target();
+  const asked = tiles;
+  const result = await attempt(() => api.check(name, asked.map(({ photo }) => photo)));
+  if (!result || asked !== tiles) return;
+  const doubtful = result.doubts.filter(({ doubt }) => doubt > 0);
+  const likely = new Map(doubtful.map((one) => [tiles[one.place], one.likely]));
+  for (const tile of tiles) tile.likely = likely.get(tile);
+  tiles = [...likely.keys(), ...tiles.filter((tile) => !likely.has(tile))];
+  showTiles();
+  showTile(0);
+  $("said").replaceChildren(
+    ...sentence`${plural(doubtful.length, "photo is", "photos are")} more like another thing than “${name}”.`,
+  );
 }
 
 // Let those photos that would teach most be asked for, one after the other.
@@ -322,6 +340,9 @@ function showTarget() {
   const what = camera ? "Hold to teach" : `Teach ${plural(tiles.length, "photo")}${name && " as"}`;
   $("teach-label").replaceChildren(what, ...(name ? sentence` “${name}”` : []));
   $("teach-note").hidden = !camera;
+  $("suggest").disabled = tiles.length < 2 || !known.model.classes.length;
+  $("check").disabled = $("suggest").disabled || !name;
+  $("check").replaceChildren("Ask if one is no ", ...(name ? sentence`“${name}”` : ["such thing"]));
   $("teach-stranger").replaceChildren(...(name ? sentence`Teach it as “${name}”` : ["Name it"]));
 }
 
@@ -433,6 +454,7 @@ $("use-files").addEventListener("click", () => useCamera(false));
 $("file-input").addEventListener("change", ({ target }) => takeFiles(target.files));
 $("undo").addEventListener("click", undo);
 $("suggest").addEventListener("click", suggest);
+$("check").addEventListener("click", check);
 $("teach-stranger").addEventListener("click", teachStranger);
 document.addEventListener("token", refresh);
 $("download").addEventListener("click", save);
