@@ -11,7 +11,8 @@ from rich.table import Table
 
 from spikehead.activations import Row, named
 from spikehead.cli import console, options, sources
-from spikehead.models.hybrid import Answer, HybridClassifier
+from spikehead.models.answers import Answer
+from spikehead.models.hybrid import HybridClassifier
 
 
 def predict(
