@@ -22,7 +22,7 @@ NEW = 4
 """The class had no photo yet."""
 
 CONFIDENCE = 0.001
-"""How likely a stream that stays the same is taken for one that has changed, at each answer."""
+"""Of Hoeffding's bound, by which two means differ."""
 
 
 class Trend(NamedTuple):
