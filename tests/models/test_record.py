@@ -36,6 +36,21 @@ def test_changes_are_seen_where_the_peer_sees_them():
     assert 20 < some < 40
 
 
+def test_a_fall_is_seen_soon_and_a_steady_stream_left_alone():
+    rng = np.random.default_rng(1)
+
+    def seen_after(share):
+        fallen = np.concatenate([rng.random(120) < 0.95, rng.random(400) < share])
+        return next(n for n in range(400) if last_change(fallen[: 120 + n]) != (0, 0))
+
+    delays = {share: [seen_after(share) for _ in range(10)] for share in (0.5, 0.7)}
+    assert 15 < np.median(delays[0.5]) < 25
+    assert 60 < np.median(delays[0.7]) < 100
+    for share, most in (0.95, 0), (0.7, 5):
+        steady = rng.random((100, 1000)) < share
+        assert sum(last_change(bits) != (0, 0) for bits in steady) <= most
+
+
 def test_shares_are_of_classes_that_were_known():
     record = np.array([NEW, NEW | UNKNOWN, RIGHT, RIGHT, 0, UNKNOWN, RIGHT | UNKNOWN], np.uint8)
     assert Trends.of(record) == (
