@@ -183,7 +183,7 @@ def test_what_is_told_of_the_stream_is_what_happened(teacher, picture, monkeypat
     trends = teacher.state.model.trends
     assert HybridClassifier.load(teacher.folder).record.tolist() == told
     assert info._document(teacher.folder)["answers"] == {
-        name: one.share for name, one in trends._asdict().items()
+        name: round(one.share, 4) for name, one in trends._asdict().items()
     }
     with monkeypatch.context() as patch:
         patch.setattr(module, "KEPT_PHOTOS", 30)

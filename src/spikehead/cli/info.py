@@ -53,7 +53,10 @@ def _document(folder: Path) -> dict[str, Any]:
         "model": str(folder),
         "classes": classes,
         "photos_learned": len(learned),
-        "answers": {name: one.share for name, one in trends._asdict().items()},
+        "answers": {
+            name: None if one.share is None else round(one.share, 4)
+            for name, one in trends._asdict().items()
+        },
         "changes": trends.worse(),
         "encoder": description.encoder,
         "activations": encoder.n_activations,
