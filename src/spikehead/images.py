@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ __all__ = [
     "Preprocessing",
     "UnreadablePhoto",
     "find_photos",
+    "is_photo",
     "n_pixels",
     "named_photos",
     "photo_bytes",
@@ -328,7 +329,7 @@ class PhotoFolder:
                     left_out.without_photos.append(parent)
         for path in entries:
             if path not in classes:
-                if _is_photo(path.name):
+                if is_photo(path.name):
                     left_out.beside += 1
                 else:
                     left_out.add_entry(path)
@@ -456,7 +457,7 @@ def _photos_below(folder: Path, left_out: LeftOut, visited: set[str]) -> Iterato
         # The order decides under which of several links a folder is found.
         folders[:] = sorted(name for name in folders if not _is_left(name))
         for name in files:
-            if _is_photo(name):
+            if is_photo(name):
                 yield Path(parent, name)
             elif not _is_left(name):
                 left_out.add_entry(Path(parent, name))
@@ -467,8 +468,16 @@ def _is_left(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
 
 
-def _is_photo(name: str) -> bool:
-    return name.lower().endswith(EXTENSIONS) and not _is_left(name)
+def is_photo(path: str | PurePath) -> bool:
+    """Return whether a file counts as a photo, by its name and those of the folders in its path.
+
+    Parameters
+    ----------
+    path : str or PurePath
+        A name, or a path from the folder in which photos are looked for.
+    """
+    path = PurePath(path)
+    return path.suffix.lower() in EXTENSIONS and not any(map(_is_left, path.parts))
 
 
 def _enumerated(names: Iterable[str]) -> str:
