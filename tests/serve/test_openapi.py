@@ -27,7 +27,7 @@ def fuzz(operation, mode):
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=20,
+        max_examples=14,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

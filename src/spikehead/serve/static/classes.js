@@ -6,7 +6,7 @@ import { $, button, dot, element, known, plural } from "./page.js";
 import { samplesOf } from "./samples.js";
 import { attempt } from "./trouble.js";
 
-const SHOWN_SAMPLES = 6;
+const SHOWN_SAMPLES = 4;
 
 let chosen = ""; // the class that the dialog is about
 let onCorrected;

@@ -47,6 +47,7 @@ function showModel(described) {
   $("summary").replaceChildren(isolated(name), ` ${knows}`);
   raster.members = members;
   $("members").textContent = members;
+  $("agreement").hidden = members === 1;
   forgetSamples(lessons);
   showClasses();
   showChoices();
