@@ -195,25 +195,21 @@ class Teacher:
         known = sum(bool(model.learned_as(digest)) for digest in digests)
         return places, _recognitions(model, activations[places]), known
 
-    def check(
-        self, label: str, places: Sequence[int], batches: Sequence[EncodedBatch]
-    ) -> list[tuple[int, str, float]]:
+    def check(self, label: str, batches: Sequence[EncodedBatch]) -> list[tuple[int, str, float]]:
         """Tell how doubtful it is that photos are of a class (`HybridClassifier.doubts`).
 
         Parameters
         ----------
         label : str
             The class.
-        places : sequence of int
-            How each photo is named in what is returned.
         batches : sequence of EncodedBatch
             The photos, as `encode_lesson` gives them.
 
         Returns
         -------
         list of (int, str, float)
-            The place, the other class that is most likely, and the doubt of each photo, the most
-            doubtful first.
+            The place among those that were encoded, the other class that is most likely, and the
+            doubt of each photo, the most doubtful first.
 
         Raises
         ------
@@ -224,8 +220,7 @@ class Teacher:
         digests = [digest for batch in batches for digest in batch.digests]
         activations = np.concatenate([model.heard(batch) for batch in batches])
         with _conflicts():
-            doubts = model.doubts(label, digests, activations)
-        return [(places[place], likely, doubt) for place, likely, doubt in doubts]
+            return model.doubts(label, digests, activations)
 
     def encode(self, photos: Sequence[bytes]) -> EncodedBatch:
         """Encode photos, all in one batch.
