@@ -104,8 +104,8 @@ function advice(classes) {
 // ---------------------------------------------------------------- what it answers
 
 function showAnswer(answer, photo) {
-  offer(answer, photo);
   if (!answer) {
+    offer(null);
     $("answer-name").textContent = "";
     $("answer-share").textContent = known.model.classes.length ? "…" : "Teach it something first.";
     $("shares").replaceChildren();
@@ -122,6 +122,7 @@ function showAnswer(answer, photo) {
   raster.show(answer.spikes, answer.shares);
   if (answer.unknown) speak("unknown", "");
   else speak(answer.class, `, ${percent(share)}`);
+  offer(answer, photo);
 }
 
 function remark(answer, share) {
@@ -134,7 +135,7 @@ function remark(answer, share) {
 // An unknown photo can be taught by a tap, until the camera has seen something known for a while.
 function offer(answer, photo) {
   if (answer?.unknown) stranger = photo;
-  else if (!cameraRuns() || !answer || heard.times >= STEADY) stranger = null;
+  else if (!answer || !cameraRuns() || heard.times >= STEADY) stranger = null;
   $("stranger").hidden = !stranger;
   $("shares").hidden = Boolean(stranger);
 }

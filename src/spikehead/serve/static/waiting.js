@@ -3,13 +3,15 @@
 
 import * as api from "./api.js";
 import { sentence } from "./names.js";
-import { $, button, clock, known, labelled, pause } from "./page.js";
+import { $, button, known, labelled, pause } from "./page.js";
 import { attempt } from "./trouble.js";
 
 const ASK_EVERY = 5000; // milliseconds
+const SHORT = { dateStyle: "short", timeStyle: "short" };
 
 let suggested = []; // {photo, answer}
 let kept = []; // as the service names them
+const gone = new Set(); // names of those that were taught or discarded here
 let current = null; // the first of them, once its picture is shown: {waiting, blob}
 let onTaught;
 
@@ -25,6 +27,7 @@ export function startWaiting(taught) {
 
 export function suggestFirst(photos) {
   suggested = photos;
+  current = null;
   show();
   $("waiting-heading").focus();
 }
@@ -45,23 +48,25 @@ async function askForever() {
 
 async function askForQueue() {
   try {
-    kept = await api.getQueue();
+    kept = (await api.getQueue()).filter(({ name }) => !gone.has(name));
     await show();
   } catch {
     // Whatever the page does next says what is wrong.
   }
 }
 
+// What is shown stays until it is dealt with, whatever comes meanwhile; no tap is for what is not
+// seen.
 async function show() {
-  const next = suggested[0] ?? kept[0];
+  const all = () => [...suggested, ...kept];
+  const next = all().find((one) => isSame(one, current?.waiting)) ?? all()[0];
   $("waiting").hidden = !next;
-  if (!next || !isSame(current?.waiting, next)) current = null; // no tap is for what is not seen
+  if (!isSame(next, current?.waiting)) current = null;
   if (!next) return;
-  const count = suggested.length + kept.length;
-  $("waiting-note").replaceChildren(`${count} to go. `, ...about(next));
+  $("waiting-note").replaceChildren(`${all().length} to go. `, ...about(next));
   if (current) return;
   const blob = next.photo?.blob ?? (await attempt(() => api.getWaiting(next.name)));
-  if (!isSame(suggested[0] ?? kept[0], next)) return;
+  if (current || !all().some((one) => isSame(one, next))) return;
   current = { waiting: next, blob };
   $("waiting-name").value = "";
   URL.revokeObjectURL($("waiting-photo").src);
@@ -69,13 +74,14 @@ async function show() {
   if (blob) $("waiting-photo").src = URL.createObjectURL(blob);
 }
 
-const isSame = (one, other) => one && other && (one.photo ?? one.name) === (other.photo ?? other.name);
+const isSame = (one, other) =>
+  one && other && (one.photo ?? one.name) === (other.photo ?? other.name);
 
 function about({ photo, answer, class: name, since, source }) {
   if (photo) return sentence`It would teach most; it is answered “${answer.class}”.`;
   const from = source ? sentence`, from ${source}` : [];
   const like = name ? sentence`; most like “${name}”` : [];
-  return [`Since ${clock(since)}`, ...from, ...like, "."];
+  return [`Since ${new Date(since).toLocaleString([], SHORT)}`, ...from, ...like, "."];
 }
 
 async function teach(name) {
@@ -96,6 +102,7 @@ async function discard() {
 }
 
 function leave(waiting) {
+  gone.add(waiting.name);
   suggested = suggested.filter((one) => one !== waiting);
   kept = kept.filter((one) => !isSame(one, waiting));
   show();
