@@ -7,7 +7,7 @@ import { $, button, clock, colour, dot, element, known, labelled, pause, percent
 import { readFile, startCamera, stopCamera, takePhoto } from "./photos.js";
 import { Raster } from "./raster.js";
 import { forgetSamples, keepSamples } from "./samples.js";
-import { attempt } from "./trouble.js";
+import { attempt, attemptIfFree } from "./trouble.js";
 import { showChoices, startWaiting, suggestFirst } from "./waiting.js";
 
 const LOOK_EVERY = 100; // milliseconds between two looks at the camera
@@ -187,7 +187,7 @@ async function watchCamera() {
 
 async function look() {
   const photo = await takePhoto($("video"));
-  const result = await attempt(() => api.predict([photo]));
+  const result = await attemptIfFree(() => api.predict([photo]));
   if (result && cameraRuns()) showAnswer(result.answers[0], photo);
   return Boolean(result);
 }

@@ -4,6 +4,8 @@ import { setToken } from "./api.js";
 import { shown } from "./names.js";
 import { $ } from "./page.js";
 
+const BUSY = [429, 503];
+
 export function complain(why) {
   $("problem").textContent = why && shown(`${why[0].toUpperCase()}${why.slice(1)}.`);
   $("problem").hidden = !why;
@@ -21,6 +23,15 @@ export async function attempt(work) {
     return null;
   }
 }
+
+// The same for what can be left out when the service has too much to do.
+export const attemptIfFree = (work) =>
+  attempt(() =>
+    work().catch((error) => {
+      if (BUSY.includes(error.status)) return null;
+      throw error;
+    }),
+  );
 
 async function askForToken() {
   const dialog = $("token-dialog");
