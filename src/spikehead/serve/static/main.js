@@ -10,7 +10,7 @@ import { forgetSamples, keepSamples } from "./samples.js";
 import { attempt, attemptIfFree } from "./trouble.js";
 import { showChoices, startWaiting, suggestFirst } from "./waiting.js";
 
-const LOOK_EVERY = 100; // milliseconds between two looks at the camera
+const LOOK_EVERY = 80; // milliseconds between two looks at the camera
 const TAKE_EVERY = 200; // between two pictures of a lesson
 const TAP = 5; // pictures of a tap
 const MOST = 50; // pictures of a lesson
