@@ -437,7 +437,8 @@ class HybridClassifier:
         ValueError
             If there is no other class, or the head cannot tell.
         """
-        self.head.leave_one_out(self._blank(), self.classes[:1])
+        self._check_taught()
+        self.head.leave_one_out(self._blank(), self.classes[:1])  # refused at once, where it is
         if not set(self.classes) - {label}:
             raise ValueError(f"{label!r} is the only class: to doubt it takes another")
         pupil, new = self._copy(), dict[bytes, int]()
