@@ -17,7 +17,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,11 +24,12 @@ import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from run import spiking
 from small import read_test, read_training
 
 from spikehead import CoLaNETClassifier, DecorrelatedColumns
 from spikehead.backbones.data import ImageArrays, normalised
-from spikehead.encoders import OnnxEncoder, SpikingEncoder
+from spikehead.encoders import OnnxEncoder
 from spikehead.encoders.spiking.conversion import spike
 from spikehead.encoders.spiking.fast import FastEngine
 from spikehead.encoders.spiking.network import Pixels, SpikingNetwork
@@ -102,8 +102,8 @@ def pixels(images: ImageArrays, places: NDArray[np.int64]) -> NDArray[np.float32
     return normalised(torch.from_numpy(images.batch(places, None)).float() / 255).numpy()
 
 
-class Table:
-    """Activations of all images of a part, by stage, and how alike layers are."""
+class Converted:
+    """The small network, and what it is with more and more of it spiking."""
 
     def __init__(self, run: Path, bits: int, training: ImageArrays) -> None:
         encoder = OnnxEncoder(run / "small.onnx")
@@ -112,11 +112,14 @@ class Table:
         self._engines = [
             (stage, FastEngine(stage.network, n_threads=1)) for stage in stages(self.network)
         ]
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "encoder"
-            file.write_bytes(self.network.to_bytes())
-            self._spiking = SpikingEncoder(file, n_threads=1)
+        self.spiking = spiking(self.network)
         self._ordinary = Ordinary(run / "small.onnx", [stage.source for stage, _ in self._engines])
+        self._classifier = torch.load(run / "weights.pt", weights_only=True)
+
+    def own(self, activations: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the answers of the network's own classifier, which does not spike."""
+        weight, bias = (self._classifier[f"classifier.1.{name}"] for name in ("weight", "bias"))
+        return np.asarray((activations @ weight.numpy().T + bias.numpy()).argmax(axis=1))
 
     def activations(self, images: ImageArrays) -> list[NDArray[np.float32]]:
         """Return those that each stage gives; of all the last begins with the pixels."""
@@ -129,7 +132,7 @@ class Table:
             for stage, engine in self._engines:
                 rows = map(engine.membranes, stage.heard(values[stage.source]))
                 found.append(stage.network.decoded(np.array(list(rows))))
-            blocks.append([*found, self._spiking.encode(shown)])
+            blocks.append([*found, self.spiking.encode(shown)])
         return [np.concatenate(each) for each in zip(*blocks, strict=True)]
 
     def likeness(self, images: ImageArrays) -> list[float]:
@@ -137,7 +140,7 @@ class Table:
         shown = pixels(images, np.arange(min(BLOCK, len(images.labels))))
         values = self._ordinary(shown)
         engine = FastEngine(self.network, watched=True)
-        sent = [engine.sent(codes) for codes in self._spiking.codes(shown)]
+        sent = [engine.sent(codes) for codes in self.spiking.codes(shown)]
         found = []
         for layer in self.network.layers[1:]:
             name, step = layer.name, layer.step[:, None, None]
@@ -177,11 +180,12 @@ def measure(options: argparse.Namespace) -> None:
     training, judging = read_training(options.cifar10)
     if options.part == "test":
         judging = read_test(options.cifar10)
-    table = Table(options.run, options.bits, training)
-    train, test = map(table.activations, (training, judging))
-    cosines = [1.0, *table.likeness(judging)]
-    weights = torch.load(options.run / "weights.pt", weights_only=True)
-    matrix, bias = (weights[f"classifier.1.{name}"].numpy() for name in ("weight", "bias"))
+    converted = Converted(options.run, options.bits, training)
+    kept = options.run / f"training-{options.bits}.npy"
+    if not kept.exists():
+        np.save(kept, converted.activations(training))
+    train, test = np.load(kept), converted.activations(judging)
+    cosines = [1.0, *converted.likeness(judging)]
     for place, stage in enumerate(STAGES):
         if (options.part, options.bits, stage) in recorded():
             continue
@@ -189,8 +193,7 @@ def measure(options: argparse.Namespace) -> None:
         for kind in HEADS:
             answers = learned(kind, train[place], training.labels, test[place], options.orders)
             found[kind] = [accuracy(each, judging.labels) for each in answers]
-        own = (test[place] @ matrix.T + bias).argmax(axis=1)
-        found["own"] = accuracy(own, judging.labels)
+        found["own"] = accuracy(converted.own(test[place]), judging.labels)
         found["cosine"] = round(cosines[place], 5)
         with RESULTS.open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(found)}\n")
