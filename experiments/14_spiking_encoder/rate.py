@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from spikehead.encoders import SpikingEncoder, efficientnet_lite, open_encoder
 from spikehead.encoders.spiking import activity
 from spikehead.encoders.spiking.conversion import spike
-from spikehead.encoders.spiking.network import Layer, SpikingNetwork, Sums
+from spikehead.encoders.spiking.network import SpikingNetwork, Sums, Synapses
 
 STEPS = (32, 128)
 LITE_PHOTOS, SMALL_IMAGES = 40, 2000
@@ -39,18 +39,17 @@ class RateCode:
 
     def __init__(self, network: SpikingNetwork) -> None:
         self._network = network
+        sums = [layer for layer in network.layers if isinstance(layer, Sums)]
         self._weights = {
-            layer.name: [self._weights_of(layer, place) for place in range(len(layer.synapses))]
-            for layer in network.layers
-            if isinstance(layer, Sums)
+            layer.name: [self._whole(each, self._unit(layer)) for each in layer.synapses]
+            for layer in sums
         }
+        *self._hidden, self._last = sums
 
-    def _weights_of(self, layer: Sums, place: int) -> Tensor:
+    @staticmethod
+    def _whole(synapses: Synapses, unit: NDArray[np.int64]) -> Tensor:
         """Return weights for a convolution of numbers, in units of the layer's own numbers."""
-        synapses = layer.synapses[place]
-        weights = np.ldexp(
-            synapses.weights.astype(np.float64), -self._unit(layer)[:, None, None, None]
-        )
+        weights = np.ldexp(synapses.weights.astype(np.float64), -unit[:, None, None, None])
         whole = np.broadcast_to(weights, (*weights.shape[:2], *synapses.window.kernel))
         return torch.from_numpy(whole.astype(np.float32))
 
@@ -80,15 +79,15 @@ class RateCode:
         self, codes: NDArray[np.int32]
     ) -> tuple[dict[int, NDArray[np.float32]], dict[int, float]]:
         """Return activations, and spikes a neuron, once some steps are over."""
-        *hidden, last = self._network.layers[1:]
-        tops = {layer.name: max(layer.high, -layer.low) for layer in hidden}
+        tops = {layer.name: max(layer.high, -layer.low) for layer in self._hidden}
+        n_neurons = sum(layer.n_neurons for layer in self._hidden)
         sent = {self._network.pixels.name: torch.from_numpy(codes).float()}
         levels: dict[str, Tensor] = {}
         total, spikes = torch.zeros(()), 0.0
         activations, counts = {}, {}
         for step in range(1, max(STEPS) + 1):
-            for layer in hidden:
-                drive = self._drive(_sums(layer), sent) / tops[layer.name]
+            for layer in self._hidden:
+                drive = self._drive(layer, sent) / tops[layer.name]
                 level = levels.get(layer.name, torch.tensor(0.5)) + drive
                 fired = (level >= 1).float()
                 if layer.low < 0:
@@ -96,10 +95,10 @@ class RateCode:
                 levels[layer.name] = level - fired
                 sent[layer.name] = fired * tops[layer.name]
                 spikes += float(fired.abs().sum())
-            total = total + self._drive(_sums(last), sent)
+            total = total + self._drive(self._last, sent)
             if step in STEPS:
                 activations[step] = (total / step).flatten(1).numpy()
-                counts[step] = spikes / len(codes) / sum(layer.n_neurons for layer in hidden)
+                counts[step] = spikes / len(codes) / n_neurons
         return activations, counts
 
     def encode(
@@ -111,12 +110,6 @@ class RateCode:
             {step: np.concatenate([of[step] for of, _ in found]) for step in STEPS},
             {step: float(np.mean([of[step] for _, of in found])) for step in STEPS},
         )
-
-
-def _sums(layer: Layer) -> Sums:
-    if not isinstance(layer, Sums):
-        raise TypeError(f"{layer.name} does not add up what it hears")
-    return layer
 
 
 def compare(
