@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from spikehead.compilation import compiled, thread_count
@@ -34,6 +35,7 @@ TILE = 64
 CHUNK = 256
 """Examples that are answered at once."""
 
+_Written = tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]
 _Each = Callable[[Callable[[int, int], Any], int], None]
 
 # For sums of whole numbers alone, which are exact in any order.
@@ -59,6 +61,11 @@ class Response(NamedTuple):
     residuals: NDArray[np.float64]
     cosines: NDArray[np.float64] | None
 
+    def part(self, part: slice) -> _Written:
+        """Return the answers to some presentations, with an empty array for no cosines."""
+        cosines = np.empty((0, 0)) if self.cosines is None else self.cosines[part]
+        return self.spikes[part], self.residuals[part], cosines
+
 
 class _Heard(NamedTuple):
     """What answers to some presentations follow from: [presentation, column]."""
@@ -67,12 +74,6 @@ class _Heard(NamedTuple):
     energies: NDArray[np.float64]  # of the columns, before the presentation is learned
     counts: NDArray[np.int64]  # likewise
     examples: NDArray[np.float64]  # energies of the examples: [presentation]
-
-    @classmethod
-    def nothing(cls, n: int, n_columns: int) -> _Heard:
-        """Make room."""
-        shape = n, n_columns
-        return cls(np.empty(shape), np.empty(shape), np.empty(shape, np.int64), np.empty(n))
 
 
 class _Lessons(NamedTuple):
@@ -83,6 +84,37 @@ class _Lessons(NamedTuple):
     excitations: NDArray[np.float64]  # first the drive
     energies: NDArray[np.float64]  # [lesson, branch]
     rates: NDArray[np.float64]  # likewise
+
+
+class _State(NamedTuple):
+    """What a block of lessons reads and changes."""
+
+    power: float
+    horizon: int
+    threshold: float
+    inhibition: NDArray[np.float64]
+    traces: NDArray[np.float64]
+    n_traces: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    energies: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    own_answers: tuple[NDArray[Any], ...]
+
+    @classmethod
+    def of(cls, net: Network) -> _State:
+        """Look into a network."""
+        return cls(
+            net.power,
+            net.parameters.horizon,
+            net.parameters.threshold,
+            net.inhibition,
+            net.traces,
+            net.n_traces,
+            net.weights,
+            net.energies,
+            net.counts,
+            net.own_answers,
+        )
 
 
 class CPUEngine:
@@ -128,16 +160,17 @@ class CPUEngine:
         net.check_lessons(counts, labels)
         columns = labels.astype(np.int64)
         answer = self._unanswered(len(counts), cosines=True)
-        cosines = np.asarray(answer.cosines)
         with self._threads(len(counts)) as each:
             start = 0
             while start < len(counts):
                 part = slice(start, start + BLOCK - int(net.n_traces))
-                spikes = net.arranged(counts[part]).astype(np.float64)
-                with uninterrupted():
-                    heard = self._learn_block(spikes, columns[part], each)
-                    self._answer(heard, answer, part, each)
-                    _note(cosines[part], columns[part], net.own_answers)
+                lessons = net.arranged(counts[part]).astype(np.float64), columns[part]
+                written = answer.part(part)
+                if each is None:  # nothing interrupts compiled code
+                    _learn_block(_State.of(net), *lessons, written)
+                else:
+                    with uninterrupted():
+                        _share_block(_State.of(net), *lessons, written, each)
                 start = part.stop
         return answer
 
@@ -160,65 +193,35 @@ class CPUEngine:
         net.check_counts(counts)
         answer = self._unanswered(len(counts), cosines=cosines)
         traces = net.traces[: net.n_traces]
-        with self._threads(len(counts)) as each:
+        with self._threads(len(counts)) as shared:
+            each = shared or _at_once
             for start in range(0, len(counts), CHUNK):
                 part = slice(start, start + CHUNK)
                 spikes = net.arranged(counts[part]).astype(np.float64)
-                heard = _Heard.nothing(len(spikes), net.n_columns)
+                heard = _unheard(len(spikes), net.n_columns)
                 heard.energies[:], heard.counts[:] = net.energies, net.counts
                 each(partial(_hear, spikes, net.weights, heard.potentials), len(spikes))
                 if cosines:
-                    drive = self._drive(spikes, each)
+                    drive = spikes * LATERAL_UNIT
+                    each(partial(_inhibit, net.inhibition, spikes, drive), net.n_places)
                     each(partial(_excite, spikes, traces, drive, heard.examples), len(spikes))
-                self._answer(heard, answer, part, each)
+                factor = net.parameters.threshold
+                each(partial(_find_answers, factor, heard, answer.part(part)), len(spikes))
         return answer
-
-    def _learn_block(
-        self, spikes: NDArray[np.float64], columns: NDArray[np.int64], each: _Each
-    ) -> _Heard:
-        """Learn what still fits into a block of lessons; return what was heard before each."""
-        net = self.network
-        shape = spikes.shape[:2]
-        drive = self._drive(spikes, each)
-        lessons = _Lessons(spikes, columns, drive, np.empty(shape), np.empty(shape))
-        _settle(lessons, net.power, net.traces, int(net.n_traces))
-        heard = _Heard.nothing(len(spikes), net.n_columns)
-        heard.examples[:] = lessons.energies.sum(axis=1)
-        constants = net.power, net.parameters.horizon
-        synapses = net.weights, net.energies, net.counts
-        each(partial(_learn_columns, lessons, *constants, *synapses, heard), net.n_columns)
-        net.n_traces += len(columns)
-        if net.n_traces == BLOCK:
-            n_tiles = -(-net.n_places // TILE)
-            inhibition = net.inhibition, net.fading
-            each(partial(_consolidate, net.traces, *inhibition, n_tiles), n_tiles)
-            net.traces[:] = 0
-            net.n_traces[...] = 0
-        return heard
-
-    def _drive(self, spikes: NDArray[np.float64], each: _Each) -> NDArray[np.float64]:
-        """Return each input's own spikes less its inhibition, in steps of 1 / `LATERAL_UNIT`."""
-        drive = spikes * LATERAL_UNIT
-        each(partial(_inhibit, self.network.inhibition, spikes, drive), self.network.n_places)
-        return drive
 
     def _unanswered(self, n: int, *, cosines: bool) -> Response:
         shape = n, self.network.n_columns
         alike = np.empty(shape) if cosines else None
         return Response(np.empty(shape, np.uint8), np.empty(shape), alike)
 
-    def _answer(self, heard: _Heard, answer: Response, part: slice, each: _Each) -> None:
-        """Write the answers to some presentations."""
-        cosines = np.empty((0, 0)) if answer.cosines is None else answer.cosines[part]
-        written = answer.spikes[part], answer.residuals[part], cosines
-        factor = self.network.parameters.threshold
-        each(partial(_find_answers, factor, heard, *written), len(heard.potentials))
-
     @contextmanager
-    def _threads(self, n: int) -> Iterator[_Each]:
-        """Give a way to let threads share some work, each from a ``first`` to a ``last``."""
+    def _threads(self, n: int) -> Iterator[_Each | None]:
+        """Give a way to let threads share some work, each from a ``first`` to a ``last``.
+
+        None where one does it alone.
+        """
         if self.n_threads == 1 or n < 8:
-            yield lambda work, length: work(0, length)
+            yield None
             return
         with ThreadPoolExecutor(self.n_threads) as pool:
 
@@ -227,6 +230,60 @@ class CPUEngine:
                 list(pool.map(work, cuts[:-1], cuts[1:]))
 
             yield each
+
+
+def _at_once(work: Callable[[int, int], Any], length: int) -> None:
+    work(0, length)
+
+
+@compiled
+def _learn_block(state: Any, spikes: Any, columns: Any, written: Any) -> None:
+    """Learn what still fits into a block of lessons, and answer each before it is learned."""
+    n_columns, n_places = len(state.counts), spikes.shape[2]
+    first = np.int64(0)  # for a plain 0 all would be compiled anew
+    lessons, heard = _unlearned(spikes, columns), _unheard(len(spikes), n_columns)
+    _inhibit(state.inhibition, spikes, lessons.excitations, first, n_places)
+    _settle(lessons, state, heard.examples)
+    _learn_columns(lessons, state, heard, first, n_columns)
+    _find_answers(state.threshold, heard, written, first, len(spikes))
+    _note(written[2], columns, state.own_answers)
+    if state.n_traces[()] == BLOCK:
+        _consolidate(state, first, _tiles(n_places))
+        _clear(state.traces, state.n_traces)
+
+
+def _share_block(
+    state: _State,
+    spikes: NDArray[np.float64],
+    columns: NDArray[np.int64],
+    written: _Written,
+    each: _Each,
+) -> None:
+    """Do what `_learn_block` does by several threads."""
+    n_columns, n_places = len(state.counts), spikes.shape[2]
+    lessons, heard = _unlearned(spikes, columns), _unheard(len(spikes), n_columns)
+    each(partial(_inhibit, state.inhibition, spikes, lessons.excitations), n_places)
+    _settle(lessons, state, heard.examples)
+    each(partial(_learn_columns, lessons, state, heard), n_columns)
+    each(partial(_find_answers, state.threshold, heard, written), len(spikes))
+    _note(written[2], columns, state.own_answers)
+    if state.n_traces == BLOCK:
+        each(partial(_consolidate, state), _tiles(n_places))
+        _clear(state.traces, state.n_traces)
+
+
+@register_jitable
+def _unlearned(spikes: Any, columns: Any) -> _Lessons:
+    """Prepare a block of lessons: what drives each input is its own spikes so far."""
+    shape = spikes.shape[:2]
+    return _Lessons(spikes, columns, spikes * LATERAL_UNIT, np.empty(shape), np.empty(shape))
+
+
+@register_jitable
+def _unheard(n: int, n_columns: int) -> _Heard:
+    """Make room for what is heard of some presentations."""
+    shape = n, n_columns
+    return _Heard(np.empty(shape), np.empty(shape), np.empty(shape, np.int64), np.empty(n))
 
 
 @summing
@@ -291,37 +348,40 @@ def _excite(counts: Any, traces: Any, drive: Any, energies: Any, first: int, las
 
 
 @compiled
-def _settle(lessons: Any, power: float, traces: Any, n_traces: int) -> None:
-    """Let the lateral layer learn, each lesson after the one before."""
+def _settle(lessons: Any, state: Any, examples: Any) -> None:
+    """Let the lateral layer learn, each lesson after the one before, and note what is new in it."""
     for lesson in range(len(lessons.columns)):
+        n_traces = state.n_traces[()]
+        examples[lesson] = 0.0
         for branch in range(lessons.counts.shape[1]):
             excited = lessons.excitations[lesson, branch]
             counts = lessons.counts[lesson, branch]
-            energy = _settled(counts, traces, n_traces + lesson, branch, excited)
-            rate = rules.rate(power, energy)
+            energy = _settled(counts, state.traces, n_traces, branch, excited)
+            rate = rules.rate(state.power, energy)
             lessons.energies[lesson, branch] = energy
             lessons.rates[lesson, branch] = rate
-            trace, root = traces[n_traces + lesson, branch], np.sqrt(rate)
+            examples[lesson] += energy
+            trace, root = state.traces[n_traces, branch], np.sqrt(rate)
             for place in range(len(trace)):
                 trace[place] = rules.trace(excited[place], root)
+        state.n_traces[()] = n_traces + 1
 
 
 @summing
-def _consolidate(
-    traces: Any, inhibition: Any, fading: float, n_tiles: int, first: int, last: int
-) -> None:
+def _consolidate(state: Any, first: int, last: int) -> None:
     """Change some rows of tiles of lateral weights, from the diagonal on, and their mirror images.
 
     Traces are copied tile by tile: from afar they would be in each other's way in the cache.
     """
-    size = inhibition.shape[1]
+    fading, size = rules.fading(state.counts, state.horizon), state.inhibition.shape[1]
+    n_tiles = _tiles(size)
     tiles, products = np.zeros((n_tiles, BLOCK, TILE)), np.empty((TILE, TILE))
-    for branch in range(len(inhibition)):
-        weights = inhibition[branch]
+    for branch in range(len(state.inhibition)):
+        weights = state.inhibition[branch]
         for tile in range(n_tiles):
             left = TILE * tile
             width = min(TILE, size - left)
-            tiles[tile, :, :width] = traces[:, branch, left : left + width]
+            tiles[tile, :, :width] = state.traces[:, branch, left : left + width]
         for number in range(first, last):
             # Long rows of the triangle and short ones in turns, so that threads have as much to do.
             down = number // 2 if number % 2 == 0 else n_tiles - 1 - number // 2
@@ -345,6 +405,19 @@ def _consolidate(
                             old[row] = products[row, column]
 
 
+@register_jitable
+def _tiles(size: int) -> int:
+    """Return how many tiles the places of a branch are."""
+    return -(-size // TILE)
+
+
+@compiled
+def _clear(traces: Any, n_traces: Any) -> None:
+    """Forget the lessons of a block that is consolidated."""
+    traces[:] = 0
+    n_traces[()] = 0
+
+
 @compiled
 def _hear(counts: Any, weights: Any, potentials: Any, first: int, last: int) -> None:
     """Find the potential of each column at the end of some examples."""
@@ -357,31 +430,22 @@ def _hear(counts: Any, weights: Any, potentials: Any, first: int, last: int) -> 
 
 
 @compiled
-def _learn_columns(
-    lessons: Any,
-    power: float,
-    horizon: int,
-    weights: Any,
-    energies: Any,
-    counts: Any,
-    heard: Any,
-    first: int,
-    last: int,
-) -> None:
+def _learn_columns(lessons: Any, state: Any, heard: Any, first: int, last: int) -> None:
     """Let some columns learn, and note what they heard before each lesson."""
+    weights, energies, counts = state.weights, state.energies, state.counts
     n_branches = lessons.counts.shape[1]
     for column in range(first, last):
         for lesson in range(len(lessons.columns)):
             own = lessons.columns[lesson] == column
             heard.energies[lesson, column] = energies[column]
             heard.counts[lesson, column] = counts[column]
-            count = rules.remembered(counts[column] + 1.0, horizon)
+            count = rules.remembered(counts[column] + 1.0, state.horizon)
             total = shared = new = 0.0
             for branch in range(n_branches):
                 weight = weights[column, branch]
                 excited = lessons.excitations[lesson, branch]
                 rate = lessons.rates[lesson, branch]
-                gain = power * rate
+                gain = state.power * rate
                 potential = _product(weight, lessons.counts[lesson, branch])
                 step = rate * potential / UNIT
                 for place in range(len(weight)):
@@ -401,31 +465,26 @@ def _learn_columns(
 
 
 @compiled
-def _find_answers(
-    factor: float, heard: Any, spikes: Any, residuals: Any, cosines: Any, first: int, last: int
-) -> None:
+def _find_answers(factor: float, heard: Any, written: Any, first: int, last: int) -> None:
     """Find the OUT spikes of each column for some examples, and what is left of its potential."""
+    spikes, residuals, cosines = written
     for example in range(first, last):
         energies, counts = heard.energies[example], heard.counts[example]
         tone = rules.tone(energies, counts)
         for column in range(len(energies)):
-            half = rules.half_threshold(factor, energies[column], tone)
-            potential = heard.potentials[example, column] + half
+            energy, potential = energies[column], heard.potentials[example, column]
+            known = counts[column] > 0
+            if len(cosines):
+                alike = rules.cosine(potential, energy, heard.examples[example])
+                cosines[example, column] = alike if known else -np.inf
+            half = rules.half_threshold(factor, energy, tone)
+            potential += half
             n = 0
             while n < DISCHARGE_STEPS and potential >= 2.0 * half:
                 potential -= 2.0 * half
                 n += 1
             spikes[example, column] = n
-            known = counts[column] > 0
             residuals[example, column] = (potential - half) / (2.0 * half) if known else -np.inf
-            if len(cosines):
-                cosines[example, column] = (
-                    rules.cosine(
-                        heard.potentials[example, column], energies[column], heard.examples[example]
-                    )
-                    if known
-                    else -np.inf
-                )
 
 
 @compiled

@@ -172,12 +172,6 @@ class Network(ColumnarNetwork):
         return self.parameters.power(self.n_places)
 
     @property
-    def fading(self) -> float:
-        """What a block of lessons leaves of earlier inhibition; 1 where there is no horizon."""
-        horizon = self.parameters.horizon * int(np.count_nonzero(self.counts))
-        return float((1 - 1 / horizon) ** BLOCK) if horizon else 1.0
-
-    @property
     def stability(self) -> NDArray[np.float64]:
         """How settled each neuron is: dopamine moves its weights by 1 / 2**stability."""
         return np.log2(np.maximum(self.counts, 1))
@@ -230,9 +224,11 @@ class Network(ColumnarNetwork):
                 f"spike counts must be int8 in the shape (n, {self.n_inputs}), not {counts.dtype} "
                 f"in the shape {counts.shape}"
             )
-        for count in (counts.min(initial=0), counts.max(initial=0)):
-            if not -STEPS <= count <= STEPS:
-                raise ValueError(f"a spike count must be from {-STEPS} to {STEPS}, not {count}")
+        beyond = counts.view(np.uint8) + np.uint8(STEPS) > 2 * STEPS  # negative ones wrap around
+        if beyond.any():
+            raise ValueError(
+                f"a spike count must be from {-STEPS} to {STEPS}, not {counts[beyond][0]}"
+            )
 
     def check_lessons(self, counts: NDArray[np.int8], labels: NDArray[Any]) -> None:
         """Refuse what cannot be learned, of counts that can be answered.
@@ -247,16 +243,17 @@ class Network(ColumnarNetwork):
                 f"labels must be one whole number for each of the {len(counts)} examples, not "
                 f"{labels.dtype} in the shape {labels.shape}"
             )
-        for label in (labels.min(initial=0), labels.max(initial=0)) if len(labels) else ():
-            if not 0 <= label < self.n_columns:
-                raise ValueError(
-                    f"a label must be the number of one of {self.n_columns} columns, not {label}"
-                )
-        silent = np.flatnonzero(~counts.any(axis=1))
-        if silent.size:
+        strange = (labels < 0) | (labels >= self.n_columns)
+        if strange.any():
             raise ValueError(
-                f"example {silent[0]} has no spikes, since its activations are all zero: it cannot "
-                "be learned, leave it out"
+                f"a label must be the number of one of {self.n_columns} columns, not "
+                f"{labels[strange][0]}"
+            )
+        heard = counts.any(axis=1)
+        if not heard.all():
+            raise ValueError(
+                f"example {heard.argmin()} has no spikes, since its activations are all zero: it "
+                "cannot be learned, leave it out"
             )
 
     def lateral(self) -> NDArray[np.float64]:

@@ -203,5 +203,6 @@ def learn(network: Network, now: Presentation, label: int) -> Plasticity:
 
     # A full block of traces becomes lateral inhibition.
     if network.n_traces == BLOCK:
-        network.hold(rules.faded(network.consolidated(), network.fading))
+        left = rules.fading(network.counts, network.parameters.horizon)
+        network.hold(rules.faded(network.consolidated(), left))
     return Plasticity(rates, traces, depression, network.weights[label] - own)

@@ -16,6 +16,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from spikehead.heads.decorrelated.parameters import (
+    BLOCK,
     LATERAL_UNIT,
     MAX_LOG_TEMPERATURE,
     RECORD,
@@ -126,9 +127,27 @@ def faded(inhibition: Any, left: float) -> Any:
     inhibition : float
         Before.
     left : float
-        That of `Network.fading`.
+        That of `fading`.
     """
     return nearest(inhibition * left)
+
+
+@register_jitable
+def fading(counts: Any, horizon: int) -> float:
+    """Return what a block of lessons leaves of earlier inhibition; 1 where there is no horizon.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (n_columns,)
+        Examples that each column has learned.
+    horizon : int
+        `DecorrelatedParameters.horizon`.
+    """
+    within = horizon * np.count_nonzero(counts)
+    left = 1.0
+    for _ in range(BLOCK if within > 0 else 0):
+        left *= 1.0 - 1.0 / within
+    return left
 
 
 # ---------------------------------------------------------------- columns
