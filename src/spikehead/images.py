@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -42,9 +42,11 @@ __all__ = [
     "Preprocessing",
     "UnreadablePhoto",
     "find_photos",
+    "is_photo",
     "n_pixels",
     "named_photos",
     "photo_bytes",
+    "photo_format",
     "read_photo",
     "split",
 ]
@@ -327,7 +329,7 @@ class PhotoFolder:
                     left_out.without_photos.append(parent)
         for path in entries:
             if path not in classes:
-                if _is_photo(path.name):
+                if is_photo(path.name):
                     left_out.beside += 1
                 else:
                     left_out.add_entry(path)
@@ -455,7 +457,7 @@ def _photos_below(folder: Path, left_out: LeftOut, visited: set[str]) -> Iterato
         # The order decides under which of several links a folder is found.
         folders[:] = sorted(name for name in folders if not _is_left(name))
         for name in files:
-            if _is_photo(name):
+            if is_photo(name):
                 yield Path(parent, name)
             elif not _is_left(name):
                 left_out.add_entry(Path(parent, name))
@@ -466,8 +468,16 @@ def _is_left(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
 
 
-def _is_photo(name: str) -> bool:
-    return name.lower().endswith(EXTENSIONS) and not _is_left(name)
+def is_photo(path: str | PurePath) -> bool:
+    """Return whether a file counts as a photo, by its name and those of the folders in its path.
+
+    Parameters
+    ----------
+    path : str or PurePath
+        A name, or a path from the folder in which photos are looked for.
+    """
+    path = PurePath(path)
+    return path.suffix.lower() in EXTENSIONS and not any(map(_is_left, path.parts))
 
 
 def _enumerated(names: Iterable[str]) -> str:
@@ -528,11 +538,34 @@ def read_photo(photo: str | Path | bytes) -> Image.Image:
     content = photo if isinstance(photo, bytes) else photo_bytes(photo)
     if not content:
         raise UnreadablePhoto("it is empty")
+    with _decoding(), _opened(content) as image:
+        image.load()
+        _turn_upright(image)
+        return _rgb(image)
+
+
+def photo_format(content: bytes) -> str:
+    """Return the format of a photo in small letters, as ``jpeg``, which its name may end with.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a photo file.
+
+    Raises
+    ------
+    UnreadablePhoto
+        As in `read_photo`, as far as the header tells.
+    """
+    with _decoding(), _opened(content) as image:
+        return str(image.format).lower()
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Let whatever goes wrong be an `UnreadablePhoto`."""
     try:
-        with _opened(content) as image:
-            image.load()
-            _turn_upright(image)
-            return _rgb(image)
+        yield
     except UnreadablePhoto:
         raise
     except Image.DecompressionBombError as error:  # some decoders look at the size themselves
@@ -699,7 +732,7 @@ class Preprocessing:
         """
         channels, height, width = self.shape
         frame = np.asarray(self.frame(photo)).reshape(height, width, channels)
-        pixels = frame.transpose(2, 0, 1).astype(np.float32, order="C")
+        pixels: NDArray[np.float32] = frame.transpose(2, 0, 1).astype(np.float32, order="C")
         pixels /= 255
         pixels -= np.array(self.mean, np.float32)[:, None, None]
         pixels /= np.array(self.std, np.float32)[:, None, None]

@@ -44,6 +44,28 @@ def stopping_once() -> Iterator[list[int]]:
 
 
 @contextmanager
+def asked_to_stop() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C or SIGTERM only ask to stop, as the way in which endless work ends.
+
+    Those after it raise `KeyboardInterrupt`, for work that does not listen.
+
+    Yields
+    ------
+    threading.Event
+        It is set once it was asked.
+    """
+    asked = threading.Event()
+
+    def ask(*_: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    with _handled_by(ask):
+        yield asked
+
+
+@contextmanager
 def _handled_by(handler: signal._HANDLER) -> Iterator[None]:
     # Only the main thread is ever interrupted.
     if threading.current_thread() is not threading.main_thread():

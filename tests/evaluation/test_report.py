@@ -19,7 +19,7 @@ from spikehead.evaluation.firing import activations_of, measure_firing
 from spikehead.evaluation.metrics import Evaluation, evaluate_photos, learning_curve
 from spikehead.evaluation.report import check_report, write_report
 from spikehead.heads.colanet import reference
-from spikehead.models.hybrid import Answer
+from spikehead.models.answers import Answer
 
 HOSTILE = "<script>alert(1)</script>"
 TITLE = f"{HOSTILE} & more \u202e"

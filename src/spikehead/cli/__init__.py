@@ -34,6 +34,7 @@ COMMANDS = {
     "export": "Write a model as ONNX, for ONNX Runtime; or its head as NIR, for spiking hardware.",
     "serve": "Serve a model: a page where anyone can teach it by camera or files, and a REST "
     "interface.",
+    "watch": "Answer what comes, as it comes: new photos of a folder, a camera, a stream, a video.",
     "unlearn": "Take photos out: the model becomes one that has never learned them, up to "
     "rounding.",
     "relabel": "Learn photos that were learned under a wrong label under the right one instead.",

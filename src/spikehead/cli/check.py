@@ -12,7 +12,8 @@ from spikehead.activations import labelled
 from spikehead.cli import console, models, options, progress, sources
 from spikehead.encoders import Given
 from spikehead.evaluation.report import check_report, write_doubts
-from spikehead.models.hybrid import Checked, Doubt, HybridClassifier, Learned
+from spikehead.models.answers import Checked, Doubt, Learned
+from spikehead.models.hybrid import HybridClassifier
 
 
 def check(

@@ -12,7 +12,8 @@ from spikehead.activations import labelled
 from spikehead.cli import console, models, options, progress, sources
 from spikehead.images import PhotoFolder
 from spikehead.models import storage
-from spikehead.models.hybrid import HybridClassifier, Learned
+from spikehead.models.answers import Learned
+from spikehead.models.hybrid import HybridClassifier
 
 if TYPE_CHECKING:
     from spikehead.cluster import Cluster

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from spikehead.activations import Row, named
 from spikehead.cli import console, options, sources
-from spikehead.models.hybrid import Answer, HybridClassifier
+from spikehead.models.answers import Answer, Verdict
+from spikehead.models.hybrid import HybridClassifier
 
 
 def predict(
@@ -89,16 +90,29 @@ def predict(
 
 def document(answer: Answer, model: HybridClassifier, sets: float | None) -> dict[str, Any]:
     """Return an answer as JSON values, with a set of classes where that is asked for."""
-    shares = dict(zip(model.classes, answer.shares.round(6).tolist(), strict=True))
-    facts = {
-        "photo": str(answer.path),
+    facts = {"photo": str(answer.path), **said(answer, model.classes)}
+    return facts | ({} if sets is None else {"set": model.likely(answer, sets)})
+
+
+def said(answer: Answer | Verdict, classes: list[str]) -> dict[str, Any]:
+    """Return what the model says as JSON values."""
+    return {
         "class": answer.label,
-        "shares": shares,
+        "shares": dict(zip(classes, answer.shares.round(6).tolist(), strict=True)),
         "familiarity": answer.familiarity and round(answer.familiarity, 6),
         "unknown": answer.unknown,
         "few_examples": answer.few_examples,
     }
-    return facts | ({} if sets is None else {"set": model.likely(answer, sets)})
+
+
+def why_none_unknown(model: HybridClassifier) -> str:
+    """Return why nothing is called unknown, though it is asked for; nothing where something is."""
+    if not model.send_back or isfinite(model.head.unfamiliar_below()):
+        return ""
+    return (
+        "Nothing is called unknown yet: for that the model has answered too few photos of classes "
+        f"that it knew, {model.head.n_answered_}; teach it more."
+    )
 
 
 def _ground(model: HybridClassifier) -> dict[str, Any]:
@@ -136,17 +150,12 @@ def _remark(answer: Answer, model: HybridClassifier, sets: float | None) -> str:
 
 def _tell_ground(model: HybridClassifier, sets: float | None) -> None:
     """Say what "unknown" and sets rest on, where that is little or was asked for."""
-    answered = model.head.n_answered_
-    if model.send_back and not isfinite(model.head.unfamiliar_below()):
-        console.out.print(
-            f"Nothing is called unknown yet: for that the model has answered too few photos of "
-            f"classes that it knew, {answered}; teach it more.",
-            soft_wrap=True,
-        )
+    if why := why_none_unknown(model):
+        console.out.print(why, soft_wrap=True)
     if sets is not None:
         console.out.print(
             f"Sets hold the right class with probability {sets:g} on average, by the model's own "
-            f"{answered} latest answers, if these photos are such as those were; a class of few "
-            "photos, less often.",
+            f"{model.head.n_answered_} latest answers, if these photos are such as those were; a "
+            "class of few photos, less often.",
             soft_wrap=True,
         )

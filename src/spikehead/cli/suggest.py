@@ -10,7 +10,8 @@ from rich.table import Table
 
 from spikehead.cli import console, options, progress, sources
 from spikehead.cli.predict import document
-from spikehead.models.hybrid import HybridClassifier, Suggested
+from spikehead.models.answers import Suggested
+from spikehead.models.hybrid import HybridClassifier
 
 
 def suggest(

@@ -14,7 +14,8 @@ from scipy.stats import binomtest
 
 from spikehead.activations import labelled
 from spikehead.images import LeftOut, Photo, PhotoFolder
-from spikehead.models.hybrid import Answer, HybridClassifier, none_readable
+from spikehead.models.answers import Answer
+from spikehead.models.hybrid import HybridClassifier, none_readable
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from spikehead.evaluation.firing import STABLE, Firing, activations_of, measure_
 from spikehead.evaluation.metrics import Evaluation, learning_curve, unknown_sentence
 from spikehead.files import replace_file
 from spikehead.images import UnreadablePhoto, read_photo
-from spikehead.models.hybrid import Answer, Checked, HybridClassifier
+from spikehead.models.answers import Answer, Checked
+from spikehead.models.hybrid import HybridClassifier
 from spikehead.names import shown
 
 __all__ = ["check_report", "page", "write_doubts", "write_report"]

@@ -35,6 +35,7 @@ MANIFEST = "model.json"
 CARD = "README.md"
 NETWORK = "network"
 LESSONS = "lessons"
+QUEUE = "queue"
 DIGITS = 12
 """Of a file's digest, in its name."""
 

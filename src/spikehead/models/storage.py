@@ -9,6 +9,8 @@ A model is a folder of plain files::
     README.md                            a model card for people; sealed by a checksum, so that one
                                          that was edited by hand is left alone
     .lock                                who is at work on the model; the system frees it
+    queue/                               photos that wait for a teacher (`spikehead.models.queue`);
+                                         no part of the model, so no copy or push takes them along
 
 Data files and lessons carry the start of their SHA-256 in their names, so nothing that the old
 model needs is ever overwritten. They are written first, down to the disk; then ``model.json``,

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from spikehead.encoders import EncodedBatch, Encoder, encode_photos
 from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.models import storage
-from spikehead.models.hybrid import HybridClassifier, Verdict
+from spikehead.models.answers import Verdict
+from spikehead.models.hybrid import HybridClassifier
 from spikehead.models.lessons import StoredLesson
 from spikehead.names import class_name
 
