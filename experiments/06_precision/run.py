@@ -1,6 +1,7 @@
 """A pretrained encoder in three precisions: activations, accuracy after the head, speed.
 
-    python experiments/06_precision/run.py PHOTOS ENCODER.onnx
+    python experiments/06_precision/run.py PHOTOS efficientnet_lite0
+    python experiments/06_precision/run.py PHOTOS onnx:ENCODER.onnx
 
 PHOTOS has a folder ``train`` and a folder ``test``, each with a sub-folder per class. The integers
 are calibrated on some training photos. The error is the root mean square difference from the
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from spikehead import DecorrelatedColumns
 from spikehead.backbones.precision import halve, quantise
-from spikehead.encoders import OnnxEncoder, encode_photos
+from spikehead.encoders import OnnxEncoder, encode_photos, open_encoder
 from spikehead.images import Photo, find_photos, read_photo
 
 CALIBRATION_PHOTOS = 256
@@ -39,7 +40,7 @@ def main() -> None:
     """Write the encoders and measure them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
-    parser.add_argument("encoder", type=Path)
+    parser.add_argument("encoder", help="as `spikehead learn --encoder` takes it")
     options = parser.parse_args()
     train, test = (find_photos(options.photos / part) for part in ("train", "test"))
     y, y_test = (np.array([photo.label for photo in photos]) for photos in (train, test))
@@ -64,9 +65,11 @@ def main() -> None:
             )
 
 
-def in_precisions(original: Path, train: list[Photo], folder: Path) -> dict[str, OnnxEncoder]:
+def in_precisions(name: str, train: list[Photo], folder: Path) -> dict[str, OnnxEncoder]:
     """Return the encoder in each precision; preprocessing is that of the original."""
-    exact = OnnxEncoder(original)
+    exact = open_encoder(name)
+    assert isinstance(exact, OnnxEncoder)
+    original = exact.files["encoder"]
     half, integer = folder / "float16.onnx", folder / "int8.onnx"
     for file in (half, integer):
         shutil.copyfile(original, file)
@@ -75,7 +78,7 @@ def in_precisions(original: Path, train: list[Photo], folder: Path) -> dict[str,
     quantise(integer, pixels([train[i] for i in chosen], exact))
     preprocessing = exact.preprocessing
     return {
-        "float32": exact,
+        "as it came": exact,
         "float16 weights": OnnxEncoder(half, preprocessing=preprocessing),
         "int8": OnnxEncoder(integer, preprocessing=preprocessing),
     }
