@@ -192,7 +192,7 @@ def test_corrections_among_lessons_are_made_between_them(photos, tmp_path, head)
     by_hand.remove_class("digit 1")
     by_hand.learn(photos[37:38], ["zero"])
     assert bits(loaded) == bits(by_hand)
-    classes, known = known_after(lessons, model.classes, model._learned)
+    classes, known, _ = known_after(lessons, model.classes, model._learned)
     assert dict(zip(classes, known.counts(len(classes)), strict=True)) == loaded.photos_learned
     # To undo one is to leave it out; a saved model has all of them in it.
     storage.remove_lesson(tmp_path / "model", 5)

@@ -43,7 +43,7 @@ def picture():
     return picture
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def drawing():
     """Return the function that draws an image of a kind."""
     return draw

@@ -8,9 +8,12 @@ import zipfile
 import zlib
 
 import pytest
+from PIL import Image
 
 from spikehead import HybridClassifier
 from spikehead.models.lock import ModelInUseError
+from spikehead.models.queue import Queue
+from spikehead.serve.app import _PAGE
 
 KINDS = ("disc", "frame", "half")
 
@@ -133,6 +136,64 @@ def test_photos_that_would_teach_most_come_first(client, picture):
     answers = client.predict(*(sent[place] for place in found["places"])).json()["answers"]
     assert [one["shares"] for one in answers] == [one["shares"] for one in found["answers"]]
     assert ask(0).status_code == 422
+
+
+def test_what_is_probably_not_of_a_class_comes_first(client, picture):
+    sent = [*(picture("disc", number) for number in range(3)), b"no photo", picture("half", 9)]
+    files = [("photos", (f"{n}.png", photo)) for n, photo in enumerate(sent)]
+
+    def ask():
+        return client("POST", "/api/checks", data={"class": "disc"}, files=files)
+
+    assert error(ask(), 409) == "the model has learned nothing yet; teach it a class"
+    client.teach("disc", sent[0])
+    assert error(ask(), 409) == "'disc' is the only class: to doubt it takes another"
+    client.teach("half", *(picture("half", number) for number in range(4)))
+    before = client("GET", "/api/model").json()
+    found = ask().json()
+    first, *others = found["doubts"]
+    assert (first["place"], first["likely"]) == (4, "half")
+    assert first["doubt"] > 0 > max(one["doubt"] for one in others)
+    assert {one["place"] for one in others} == {0, 1, 2}
+    assert [one["place"] for one in found["skipped"]] == [3]
+    assert client("GET", "/api/model").json() == before
+
+
+def test_photos_wait_for_a_teacher(taught, folder, picture):
+    queue = Queue(folder)
+    assert taught("GET", "/api/queue").json() == []
+    name = queue.add(picture("disc", 80), label="frame", familiarity=0.25, source="camera 0")
+    (waiting,) = taught("GET", "/api/queue").json()
+    told = {"name": name, "class": "frame", "familiarity": 0.25, "source": "camera 0"}
+    assert waiting == waiting | told
+    shown = taught("GET", f"/api/queue/{name}")
+    assert shown.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(shown.content)).size == (32, 32)
+    empty = "a class needs a name, and this one is empty"
+    assert error(taught("POST", f"/api/queue/{name}", json={"class": " "}), 422) == empty
+    assert len(queue) == 1
+    result = taught("POST", f"/api/queue/{name}", json={"class": "disc"}).json()
+    assert (result["learned"], result["model"]["classes"][0]["photos"]) == (1, 7)
+    assert len(queue) == 0
+    other = queue.add(picture("disc", 81))
+    assert taught("DELETE", f"/api/queue/{other}").status_code == 204
+    assert len(queue) == 0
+    for method, options in ("GET", {}), ("POST", {"json": {"class": "disc"}}), ("DELETE", {}):
+        reply = taught(method, f"/api/queue/{name}", **options)
+        assert error(reply, 404) == f"there is no /api/queue/{name}"
+    (queue.folder / name).write_bytes(b"no photo")
+    assert error(taught("GET", f"/api/queue/{name}"), 422).startswith("the photo: it is not a JPEG")
+
+
+def test_it_tells_how_it_does(taught, teacher, picture):
+    nothing = {"share": None, "answers": 0, "before": None, "answers_before": 0}
+    told = taught("GET", "/api/metrics").json()
+    assert told == dict.fromkeys(("right", "unknown", "corrected"), nothing) | {"changes": []}
+    taught.teach("disc", *(picture("disc", number) for number in range(50, 54)))
+    told = taught("GET", "/api/metrics").json()
+    assert told["right"] == {"share": 1, "answers": 4, "before": None, "answers_before": 0}
+    lines = taught("GET", "/metrics").text.splitlines()
+    assert 'spikehead_answers{kind="right"} 1.0' in lines
 
 
 def test_one_accent_is_one_class(client, picture):
@@ -318,15 +379,7 @@ def test_the_page_needs_no_other_host(client):
     page = client("GET", "/")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    for name in (
-        "main.js",
-        "api.js",
-        "names.js",
-        "photos.js",
-        "raster.js",
-        "style.css",
-        "icon.svg",
-    ):
+    for name in sorted(path.name for path in _PAGE.iterdir()):
         part = client("GET", f"/{name}")
         assert part.ok
         assert "//" not in part.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")

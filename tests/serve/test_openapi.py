@@ -16,7 +16,7 @@ def test_it_does_what_it_says(teacher, mode):
     app = create_app(teacher, token=TOKEN, rate=1e9)
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     operations = [found.ok() for found in schema.get_all_operations()]
-    assert len(operations) == 14
+    assert len(operations) == 20
     for operation in operations:
         if mode is GenerationMode.POSITIVE or operation.body:
             fuzz(operation, mode)
@@ -27,7 +27,7 @@ def fuzz(operation, mode):
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=20,
+        max_examples=14,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 from spikehead import HybridClassifier
+from spikehead.cli import info
 from spikehead.heads.decorrelated import reference
 from spikehead.models import storage
+from spikehead.models.record import NEW, RIGHT, UNKNOWN
 from spikehead.serve import teacher as module
 from spikehead.serve.teacher import Conflict, Teacher
 
@@ -157,6 +159,41 @@ def test_what_is_taken_out_is_in_no_file(folder, picture, monkeypatch):
     assert teacher.undo().number == 1
     loaded = HybridClassifier.load(folder)
     assert loaded.photos_learned == {"disc": 3, "frame": 3, "half": 4}
+
+
+def test_what_is_told_of_the_stream_is_what_happened(teacher, picture, monkeypatch):
+    """Each photo of a lesson was answered, by the model of then, before the lesson."""
+    told = []
+
+    def lesson(label, kind, numbers):
+        photos = [picture(kind, number) for number in numbers]
+        if label in teacher.state.model.classes:
+            said = [one.verdict for one in teacher.recognise(photos)[0]]
+            told.extend(RIGHT * (one.label == label) + UNKNOWN * one.unknown for one in said)
+        else:
+            told.extend([NEW] * len(photos))
+        teach(teacher, label, photos)
+        assert teacher.state.model.record.tolist() == told
+
+    for start in range(0, 24, 8):
+        for kind in KINDS:
+            lesson(kind, kind, range(start, start + 8))
+    lesson("disc", "frame", range(50, 58))  # now the teacher says otherwise
+    assert {RIGHT, NEW, 0} <= set(told)
+    trends = teacher.state.model.trends
+    assert HybridClassifier.load(teacher.folder).record.tolist() == told
+    assert info._document(teacher.folder)["answers"] == {
+        name: round(one.share, 4) for name, one in trends._asdict().items()
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "KEPT_PHOTOS", 30)
+        lesson("half", "half", range(60, 62))  # and the oldest lessons are saved into the model
+    assert len(teacher.state.lessons) < 8
+    again = Teacher(teacher.folder)
+    assert again.state.model.record.tolist() == told
+    again.undo()
+    assert again.state.model.record.tolist() == told[:-2]
+    assert again.state.model.trends == trends
 
 
 def test_a_class_can_be_added_and_undone(teacher):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from spikehead.cli import console, options
 from spikehead.encoders import restore_encoder
 from spikehead.models import storage
 from spikehead.models.photos import LearnedPhotos, known_after
+from spikehead.models.record import Trends, stored_record
 from spikehead.models.schema import Description, whole
 
 SIZES = {
@@ -43,12 +45,19 @@ def _document(folder: Path) -> dict[str, Any]:
         head = description.head
         encoder = restore_encoder(description.encoder, stored.attachments)
         learned = LearnedPhotos.unpacked(stored.arrays, description.classes)
-        classes, learned = known_after(stored.lessons, description.classes, learned)
+        classes, learned, taught = known_after(stored.lessons, description.classes, learned)
+        record = np.append(stored_record(stored.arrays), np.frombuffer(taught, np.uint8))
         hyperparameters = dict(head.hyperparameters)
+    trends = Trends.of(record)
     return {
         "model": str(folder),
         "classes": classes,
         "photos_learned": len(learned),
+        "answers": {
+            name: None if one.share is None else round(one.share, 4)
+            for name, one in trends._asdict().items()
+        },
+        "changes": trends.worse(),
         "encoder": description.encoder,
         "activations": encoder.n_activations,
         "head": head.kind,

@@ -39,6 +39,7 @@ _LEARNED = (
     "classes_",
     "columns_",
     "prequential_predictions_",
+    "prequential_unknown_",
     "_engine",
 )
 
@@ -136,6 +137,7 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
     network_: Any
     coding_: Any
     prequential_predictions_: NDArray[Any]
+    prequential_unknown_: NDArray[np.bool_]
 
     # ------------------------------------------------------------ what a head is
 
@@ -148,8 +150,10 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
         """Return the coding of a new network's examples, which has not adapted to any yet."""
 
     @abstractmethod
-    def _teach(self, coded: Any, columns: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Learn examples; return the score that each column had before, not negative."""
+    def _teach(
+        self, coded: Any, columns: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Learn examples; return what `_judge` says before: scores, and familiarity or NaN."""
 
     @abstractmethod
     def _ask(self, coded: Any) -> NDArray[np.float64]:
@@ -961,12 +965,15 @@ class SpikingClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mi
 
     def _learn(self, X: Any, labels: NDArray[Any]) -> None:
         columns = self.columns_[np.searchsorted(self.classes_, labels)].astype(np.int32)
-        answers = np.empty(len(columns), np.intp)
+        answers, unknown = np.empty(len(columns), np.intp), np.empty(len(columns), bool)
         self.network_.make_writable()
         for batch in _batches(X):
+            unfamiliar = self.unfamiliar_below()
             coded = self.coding_.to_learn(X[batch], self.network_.presentations + 1)
-            answers[batch] = self._teach(coded, columns[batch]).argmax(axis=1)
+            scores, familiarity = self._teach(coded, columns[batch])
+            answers[batch], unknown[batch] = scores.argmax(axis=1), familiarity < unfamiliar
         self.prequential_predictions_ = self._by_column()[answers]
+        self.prequential_unknown_ = unknown
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         """Return the score of each column."""

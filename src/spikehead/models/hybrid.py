@@ -44,6 +44,7 @@ from spikehead.models.card import ModelCard
 from spikehead.models.lessons import StoredLesson
 from spikehead.models.obtain import obtain_encoder
 from spikehead.models.photos import LearnedPhotos, known_after
+from spikehead.models.record import NEW, RIGHT, Trends, as_record, stored_record
 from spikehead.models.schema import Description, Head, Measurement, whole
 from spikehead.models.shards import Shards
 from spikehead.models.storage import Revision, StoredModel
@@ -137,7 +138,7 @@ class HybridClassifier:
         self._seed = seed
         self._learned = LearnedPhotos()
         self._lessons: frozenset[tuple[int, float]] = frozenset()
-        self._right = bytearray()
+        self._record = bytearray()
 
     @property
     def classes(self) -> list[str]:
@@ -155,9 +156,20 @@ class HybridClassifier:
 
         The spikes of the presentation in which a photo is learned give the answer, so it costs
         nothing; its mean over a stretch of the stream is the prequential, or test-then-train,
-        accuracy (Dawid, 1984; Gama et al., 2013).
+        accuracy (Dawid, 1984; Gama et al., 2013). A photo of a lesson (`taught`) was answered when
+        the lesson was given.
         """
-        return np.frombuffer(bytes(self._right), np.bool_)
+        return self.record & RIGHT > 0
+
+    @property
+    def record(self) -> NDArray[np.uint8]:
+        """How each photo was answered before it was learned (`spikehead.models.record`)."""
+        return np.frombuffer(bytes(self._record), np.uint8)
+
+    @property
+    def trends(self) -> Trends:
+        """How often its answers to its own stream were right, unknown or corrected of late."""
+        return Trends.of(self.record)
 
     def learn(
         self,
@@ -387,19 +399,71 @@ class HybridClassifier:
             raise ValueError(
                 f"all photos are of one class, {pupil.classes[0]}: to doubt a label takes another"
             )
-        alike = pupil.head.leave_one_out(np.concatenate(rows), [photo.label for photo in read])
-        doubts, unscored = [], []
-        for photo, row in zip(read, alike, strict=True):
-            others = pupil.head.classes_ != photo.label
-            own = float(row[~others][0])
-            if np.isnan(own):
-                unscored.append((photo.path, f"no other photo tells of the class {photo.label}"))
-                continue
-            best = int(np.where(others, row, -np.inf).argmax())
-            likely = str(pupil.head.classes_[best])
-            doubts.append(Doubt(photo.path, photo.label, likely, float(row[best]) - own))
-        doubts.sort(key=lambda one: -one.doubt)
+        scores = pupil._doubts(np.concatenate(rows), [photo.label for photo in read])
+        doubts = [
+            Doubt(read[place].path, read[place].label, likely, doubt)
+            for place, likely, doubt in scores
+        ]
+        scored = {place for place, _, _ in scores}
+        unscored = [
+            (photo.path, f"no other photo tells of the class {photo.label}")
+            for place, photo in enumerate(read)
+            if place not in scored
+        ]
         return Checked(doubts, unscored, lesson.skipped, lesson.left_out)
+
+    def doubts(
+        self, label: str, digests: Sequence[bytes], activations: NDArray[np.float32]
+    ) -> list[tuple[int, str, float]]:
+        """Tell how doubtful it is that photos are of a class, as `check` does, of encoded ones.
+
+        Parameters
+        ----------
+        label : str
+            The class.
+        digests : sequence of bytes
+            SHA-256 of each photo's file.
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            As for `vote`.
+
+        Returns
+        -------
+        list of (int, str, float)
+            The place, the other class that is most likely and the doubt (`Doubt`) of each photo of
+            which something can be said, the most doubtful first.
+
+        Raises
+        ------
+        ValueError
+            If there is no other class, or the head cannot tell.
+        """
+        self._check_taught()
+        self.head.leave_one_out(self._blank(), self.classes[:1])  # refused at once, where it is
+        if not set(self.classes) - {label}:
+            raise ValueError(f"{label!r} is the only class: to doubt it takes another")
+        pupil, new = self._copy(), dict[bytes, int]()
+        for place, digest in enumerate(digests):
+            if label not in self.learned_as(digest):
+                new.setdefault(digest, place)
+        if new:
+            added = [label] if label not in self.classes else []
+            rows = activations[list(new.values())]
+            pupil._learn(list(new), [label] * len(new), rows, added)
+        return pupil._doubts(activations, [label] * len(activations))
+
+    def _doubts(
+        self, activations: NDArray[np.float32], labels: Sequence[str]
+    ) -> list[tuple[int, str, float]]:
+        """Return the place, the likely class and the doubt of learned photos, as `doubts` does."""
+        alike = self.head.leave_one_out(activations, labels)
+        own = self.head.classes_ == np.asarray(labels)[:, None]
+        likely = np.where(own, -np.inf, alike)
+        doubts = likely.max(axis=1) - alike[own]
+        return [
+            (place, str(self.head.classes_[likely[place].argmax()]), float(doubts[place]))
+            for place in np.argsort(-doubts, kind="stable").tolist()
+            if not np.isnan(doubts[place])
+        ]
 
     def learned_as(self, digest: bytes) -> list[str]:
         """Return the classes under whose names a photo was learned.
@@ -471,6 +535,27 @@ class HybridClassifier:
         familiarity = [None if np.isnan(one) else float(one) for one in judged.familiarity]
         few = [photos[label] <= FEW_EXAMPLES for label in labels]
         return list(map(Verdict, labels, shares, familiarity, unknown.tolist(), few))
+
+    def anticipate(self, label: str, activations: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return the record of photos that are to be learned: how they are answered now.
+
+        Parameters
+        ----------
+        label : str
+            Their class.
+        activations : ndarray of float32, shape (n_photos, n_activations)
+            What the head hears of them (`heard`).
+
+        Returns
+        -------
+        ndarray of uint8, shape (n_photos,)
+            As `spikehead.models.record` has it.
+        """
+        if not (self._has_photos(label) and len(activations)):
+            return np.full(len(activations), NEW, np.uint8)
+        verdicts = self.judge(activations)
+        right = np.array([verdict.label == label for verdict in verdicts])
+        return as_record(right, np.array([verdict.unknown for verdict in verdicts]))
 
     def likely(self, answer: Answer, coverage: float) -> list[str]:
         """Return the classes that hold the right one with a certain probability, likeliest first.
@@ -645,6 +730,7 @@ class HybridClassifier:
             **{name: value for name, value in state if not isinstance(value, int)},
             **self._learned.packed(),
             "prequential": self.prequential,
+            "record": self.record,
         }
 
     def write_card(self, folder: str | Path) -> bool:
@@ -667,7 +753,7 @@ class HybridClassifier:
         """
         lessons = storage.read_lessons(folder)
         missing = [one for one in lessons if one.identity not in self._lessons]
-        classes, photos = known_after(missing, self.classes, self._learned)
+        classes, photos, _ = known_after(missing, self.classes, self._learned)
         card = ModelCard(
             name=Path(folder).resolve().name,
             photos=dict(zip(classes, photos.counts(len(classes)), strict=True)),
@@ -754,7 +840,7 @@ class HybridClassifier:
             for name in description.classes:
                 model.head.add_classes([name])
         model._learned = LearnedPhotos.unpacked(arrays, description.classes)
-        model._right = bytearray(arrays["prequential"].tobytes())
+        model._record = bytearray(stored_record(arrays).tobytes())
         model.measurement = description.measurement
         return model
 
@@ -792,7 +878,7 @@ class HybridClassifier:
         model = copy.copy(self)
         model.head = copy.deepcopy(self.head)
         model._learned = self._learned.copy()
-        model._right = self._right.copy()
+        model._record = self._record.copy()
         return model
 
     def _learn_in_turns(self, lessons: list[StoredLesson]) -> None:
@@ -800,20 +886,28 @@ class HybridClassifier:
         if unknown := [label for label in labels if label not in self.classes]:
             self.head.add_classes(unknown)
         columns = {name: column for column, name in enumerate(self.classes)}
-        new: dict[tuple[bytes, int], tuple[str, NDArray[np.float32]]] = {}
+        new: dict[tuple[bytes, int], tuple[StoredLesson, int]] = {}
         for lesson in lessons:
-            for digest, activations in zip(lesson.digests, lesson.activations, strict=True):
-                entry = digest.tobytes(), columns[lesson.label]
+            for place, digest in enumerate(map(bytes, lesson.digests)):
+                entry = digest, columns[lesson.label]
                 if entry not in self._learned:
-                    new.setdefault(entry, (lesson.label, activations))
+                    new.setdefault(entry, (lesson, place))
         if new:
             photos = [photo for photo, _ in new]
-            order = _in_turns([label for label, _ in new.values()])
+            order = _in_turns([lesson.label for lesson, _ in new.values()])
             shown = [list(new.values())[place] for place in order]
+            learned = len(self._record)
             self._learn(
                 [photos[place] for place in order],
-                [label for label, _ in shown],
-                np.array([activations for _, activations in shown]),
+                [lesson.label for lesson, _ in shown],
+                np.array([lesson.activations[place] for lesson, place in shown]),
+            )
+            # What is told of the stream is what happened: answers, and their order.
+            turns = np.argsort(order).tolist()
+            again = [self._record[learned + turn] for turn in turns]
+            self._record[learned:] = bytes(
+                own if lesson.record is None else lesson.record[place]
+                for own, (lesson, place) in zip(again, new.values(), strict=True)
             )
 
     def _correct(self, lesson: StoredLesson) -> None:
@@ -1012,7 +1106,7 @@ class HybridClassifier:
             )
         head = clone(self.head).set_params(**self.head.settings())
         self.head = head.begin(self.encoder.n_activations).add_classes(classes)
-        self._learned, self._right = LearnedPhotos(), bytearray()
+        self._learned, self._record = LearnedPhotos(), bytearray()
         for start in range(0, len(stream), _BATCH):
             part = stream[start : start + _BATCH]
             given = np.array([cached(photo) for photo, _ in part])
@@ -1064,7 +1158,7 @@ class HybridClassifier:
         model.head = self.head.merge(other.head)
         columns = [model.classes.index(name) for name in other.classes]
         model._learned = self._learned.merged(other._learned, columns)
-        model._right = self._right + other._right
+        model._record = self._record + other._record
         model.measurement = model.revision = None
         return model
 
@@ -1185,8 +1279,16 @@ class HybridClassifier:
 
     def _remember(self, photos: list[bytes], labels: list[str]) -> None:
         """Take down which photos the head has just learned, and how it had answered them."""
+        names, first = np.unique(labels, return_index=True)
+        new = np.zeros(len(labels), bool)
+        new[first] = [not self._has_photos(name) for name in names.tolist()]
+        right = self.head.prequential_predictions_ == labels
+        self._record += as_record(right, self.head.prequential_unknown_, new).tobytes()
         self._learned.add(photos, map(self.classes.index, labels))
-        self._right += (self.head.prequential_predictions_ == labels).tobytes()
+
+    def _has_photos(self, label: str) -> bool:
+        """Return whether a photo of a class was learned."""
+        return label in self.classes and self._learned.has_column(self.classes.index(label))
 
     def _check_taught(self) -> None:
         if not self.classes:

@@ -24,6 +24,7 @@ _ARRAYS = {
     "digests": ("u1", 2),
     "activations": ("f4", 2),
 }
+_OPTIONAL = {"record": ("u1", 1)}
 _OF_CORRECTIONS = {"action": ("u1", 1), "into": ("u1", 1)}
 
 LEARN = "learn"
@@ -49,6 +50,9 @@ class StoredLesson:
         SHA-256 of each photo's file.
     activations : ndarray of float32, shape (n_photos, n_activations)
         What the encoder gave. No photo makes a lesson, too: it adds the class.
+    record : ndarray of uint8, shape (n_photos,), optional
+        How each photo was answered before it was taught (`spikehead.models.record`); older versions
+        did not keep it.
     action : str, default="learn"
         Or one of `CORRECTIONS`; then there is no photo.
     into : str
@@ -62,6 +66,7 @@ class StoredLesson:
     activations: NDArray[np.float32]
     action: str = LEARN
     into: str = ""
+    record: NDArray[np.uint8] | None = None
 
     @property
     def identity(self) -> tuple[int, float]:
@@ -82,6 +87,7 @@ class StoredLesson:
                 "taught_at": np.array([self.taught_at]),
                 "digests": self.digests,
                 "activations": self.activations,
+                **({} if self.record is None else {"record": self.record}),
                 **(correction if self.corrects else {}),
             }
         )
@@ -115,6 +121,7 @@ class StoredLesson:
             float(arrays["taught_at"][0]),
             arrays["digests"],
             arrays["activations"],
+            record=arrays.get("record"),
             **{name: _text(arrays[name]) for name in _OF_CORRECTIONS if name in arrays},
         )
 
@@ -130,7 +137,9 @@ def _text(array: NDArray[np.uint8]) -> str:
 def _wrong(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Return what keeps arrays from being a lesson; nothing where they are one."""
     corrects = "action" in arrays
-    for name, (kind, n_dims) in (_ARRAYS | (_OF_CORRECTIONS if corrects else {})).items():
+    optional = {name: form for name, form in _OPTIONAL.items() if name in arrays}
+    needed = _ARRAYS | optional | (_OF_CORRECTIONS if corrects else {})
+    for name, (kind, n_dims) in needed.items():
         if name not in arrays:
             return f"it has no {name}"
         if arrays[name].dtype != kind or arrays[name].ndim != n_dims:
@@ -150,6 +159,8 @@ def _wrong(arrays: Mapping[str, NDArray[Any]]) -> str:
         return "its time is none"
     if digests.shape != (len(activations), 32):
         return "its digests do not fit its activations"
+    if "record" in arrays and len(arrays["record"]) != len(digests):
+        return "its record does not fit its digests"
     if not np.isfinite(activations).all():
         return "its activations are not finite"
     return ""

@@ -118,6 +118,10 @@ class LearnedPhotos:
         photo, column = entry
         return any((mark, column) in self._times for mark in self._marks(photo, column))
 
+    def has_column(self, column: int) -> bool:
+        """Return whether a photo was learned in a column."""
+        return any(one == column for _, one in reversed(self._times))
+
     def counts(self, n_classes: int) -> list[int]:
         """Return how many photos of each class were learned, column by column."""
         counts: list[int] = np.bincount(self._by_column(np.intp), minlength=n_classes).tolist()
@@ -149,8 +153,10 @@ class LearnedPhotos:
 
 def known_after(
     lessons: Iterable[StoredLesson], classes: Sequence[str], photos: LearnedPhotos
-) -> tuple[list[str], LearnedPhotos]:
+) -> tuple[list[str], LearnedPhotos, bytes]:
     """Return which classes and photos a model knows after lessons; no head has to learn for that.
+
+    The third is the record of those photos that are new (`spikehead.models.record`).
 
     Parameters
     ----------
@@ -161,7 +167,7 @@ def known_after(
     photos : LearnedPhotos
         Likewise; stays as it is.
     """
-    names, photos = list(classes), photos.copy()
+    names, photos, record = list(classes), photos.copy(), bytearray()
     for lesson in lessons:
         if not lesson.corrects and lesson.label not in names:
             names.append(lesson.label)
@@ -172,10 +178,12 @@ def known_after(
             into = names.index(lesson.into) if lesson.action == "merge" else None
             photos = photos.without_column(column, into)
             del names[column]
-        for photo in map(bytes, lesson.digests):
+        for place, photo in enumerate(map(bytes, lesson.digests)):
             if (photo, column) not in photos:
                 photos.add([photo], [column])
-    return names, photos
+                if lesson.record is not None:
+                    record.append(lesson.record[place])
+    return names, photos, bytes(record)
 
 
 def _padded(mark: bytes) -> bytes:

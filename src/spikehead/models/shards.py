@@ -97,9 +97,9 @@ class Shards:
             for start, shard in zip(starts, shards, strict=True)
         ]
         heads = [task.result() for task in tasks]
-        answers = [one.prequential_predictions_ for one in heads]
         whole: SpikingClassifier = heads[-1].set_params(n_threads=head.n_threads)
-        whole.prequential_predictions_ = np.concatenate(answers)
+        for answered in ("prequential_predictions_", "prequential_unknown_"):
+            setattr(whole, answered, np.concatenate([getattr(one, answered) for one in heads]))
         return whole
 
 

@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from spikehead.models import storage
 from spikehead.models.lock import ModelChangedError, ModelInUseError
-from spikehead.names import class_name
-from spikehead.serve import schemas
-from spikehead.serve.guard import Guard, asker_of
+from spikehead.serve.guard import Guard
 from spikehead.serve.monitoring import Metrics
+from spikehead.serve.routes import MAX_BYTES, errors, open_routes, routes
+from spikehead.serve.service import NAMELESS, Service
 from spikehead.serve.teacher import Conflict, Teacher
-from spikehead.serve.turns import busy
-from spikehead.serve.work import REQUEST_PIXELS, Work
-
-MAX_PHOTOS = 64
-"""Photos of a request at most."""
-
-MAX_BYTES = 32 << 20
-"""Size of a request at most."""
-
-DOWNLOADS = 4
-"""Downloads that are under way at most: each has a copy of the model on the disk."""
 
 _PAGE = Path(__file__).parent / "static"
-
-Photos = Annotated[
-    list[UploadFile],
-    File(
-        min_length=1,
-        max_length=MAX_PHOTOS,
-        description=f"1 to {MAX_PHOTOS} JPEG, PNG or WebP photos.",
-    ),
-]
-
-
-def _asker(request: Request) -> tuple[str, str]:
-    return asker_of(request.scope)
-
-
-Asker = Annotated[tuple[str, str], Depends(_asker)]
 
 
 def create_app(
@@ -108,10 +76,10 @@ def create_app(
     app.add_middleware(metrics.timed)
     app.add_middleware(_with_head)
     refusals = {429: "Too many requests."} | ({401: "No token, or a wrong one."} if token else {})
-    app.include_router(_open_interface(teacher), responses=_errors({429: refusals[429]}))
+    app.include_router(open_routes(teacher), responses=errors({429: refusals[429]}))
     app.include_router(
-        _interface(teacher, metrics),
-        responses=_errors(refusals),
+        routes(Service(teacher, metrics)),
+        responses=errors(refusals),
         # For the description: the guard asks for the token before it lets a body come in.
         dependencies=[Depends(HTTPBearer(auto_error=False))] if token else [],
     )
@@ -136,308 +104,6 @@ def _with_head(app: ASGIApp) -> ASGIApp:
     return with_head
 
 
-def _errors(reasons: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
-    """Describe refusals by status."""
-    return {
-        status: {"model": schemas.Error, "description": reason}
-        for status, reason in reasons.items()
-    }
-
-
-_BUSY = {503: "Too much waits already, another program holds the model, or its folder is gone."}
-_BAD_REQUEST = _errors(
-    {
-        400: "The request cannot be parsed.",
-        403: "A page of another site asks.",
-        413: f"It has more than {MAX_BYTES >> 20} MiB.",
-        422: "An argument is missing or wrong, no photo can be used, or together they have more "
-        f"than {REQUEST_PIXELS // 1_000_000} megapixels.",
-    }
-    | _BUSY
-)
-_REFUSED = _errors({409: "It does not go with what the model knows."})
-_NOT_KEPT = _errors(
-    {507: "It cannot be written, the disk is full for one; nothing is changed."} | _BUSY
-)
-
-
-def _open_interface(teacher: Teacher) -> APIRouter:
-    router = APIRouter()
-
-    @router.get(
-        "/api/health",
-        summary="Is the service up?",
-        responses=_errors({503: "The model's folder is gone from the disk."}),
-    )
-    async def health() -> schemas.Health:  # even when every thread is busy
-        if not storage.is_model(teacher.folder):
-            raise HTTPException(
-                503,
-                "the model's folder is gone from the disk: put it back, or download the model, "
-                "which is still in memory",
-            )
-        return schemas.Health(status="ok")
-
-    return router
-
-
-def _interface(teacher: Teacher, metrics: Metrics) -> APIRouter:
-    router = APIRouter()
-    name = teacher.folder.resolve().name
-    work = Work()
-    downloads = asyncio.Semaphore(DOWNLOADS)
-
-    def described() -> schemas.Model:
-        return schemas.Model.of(name, teacher.state)
-
-    def named(label: str) -> str:
-        try:
-            return class_name(label, teacher.state.model.classes)
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
-
-    @router.get("/api/model", summary="What has it learned so far?")
-    async def model() -> schemas.Model:
-        return described()
-
-    @router.get(
-        "/api/model.zip",
-        summary="Download the model",
-        description="A zip file of the model folder, as `spikehead predict` and others take it.",
-        response_class=FileResponse,
-        responses={200: {"content": {"application/zip": {}}}, **_NOT_KEPT},
-    )
-    async def download(asker: Asker) -> FileResponse:
-        if downloads.locked():
-            raise busy()
-        async with AsyncExitStack() as until_sent:
-            await until_sent.enter_async_context(downloads)
-            folder = until_sent.enter_context(tempfile.TemporaryDirectory())
-            path = Path(folder, "model.zip")
-            await work.long(asker, teacher.write_archive, path)
-            return _Download(path, until_sent.pop_all(), filename=f"{name}.zip")
-
-    @router.post(
-        "/api/predictions",
-        summary="What is on these photos?",
-        responses={**_BAD_REQUEST, **_errors({409: "It knows no class yet."})},
-    )
-    async def predict(asker: Asker, photos: Photos) -> schemas.Answers:
-        pieces = await work.on_photos(asker, _contents(photos), teacher.recognise)
-        skipped = _skipped(photos, {start: problems for start, (_, problems) in pieces})
-        recognitions = [recognition for _, (answers, _) in pieces for recognition in answers]
-        metrics.recognised.inc(len(recognitions))
-        unreadable = {photo.place for photo in skipped}
-        readable = [photo for place, photo in enumerate(photos) if place not in unreadable]
-        return schemas.Answers(
-            answers=[
-                schemas.Answer.of(_file_name(photo), recognition)
-                for photo, recognition in zip(readable, recognitions, strict=True)
-            ],
-            skipped=skipped,
-        )
-
-    @router.post(
-        "/api/suggestions",
-        summary="Which of these photos would teach most?",
-        description="Those about which the model is unsure and that tell most of the others, and "
-        "no two alike. Photos that were learned are left out. Nothing is learned or kept.",
-        responses={
-            **_BAD_REQUEST,
-            **_errors({409: "It knows no class yet, or has no decorrelated columns."}),
-        },
-    )
-    async def suggest(
-        asker: Asker, photos: Photos, number: Annotated[int, Form(ge=1, le=MAX_PHOTOS)] = 20
-    ) -> schemas.Suggestions:
-        pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
-        skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
-        batches = [batch for _, batch in pieces]
-        places = [start + index for start, batch in pieces for index in batch.indices]
-        chosen, recognitions, known = await work.long(asker, teacher.suggest, batches, number)
-        return schemas.Suggestions(
-            places=[places[place] for place in chosen],
-            answers=[
-                schemas.Answer.of(_file_name(photos[places[place]]), recognition)
-                for place, recognition in zip(chosen, recognitions, strict=True)
-            ],
-            known=known,
-            skipped=skipped,
-        )
-
-    @router.post(
-        "/api/lessons",
-        summary="Teach photos of a class",
-        description="A class that is not known is added. When the answer comes, the lesson is on "
-        "the disk.",
-        responses={**_BAD_REQUEST, **_NOT_KEPT},
-    )
-    async def teach(
-        asker: Asker,
-        label: Annotated[schemas.ClassName, Form(alias="class")],
-        photos: Photos,
-    ) -> schemas.Taught:
-        label = named(label.replace("\r\n", "\n"))  # as browsers send the line ends of a field
-        pieces = await work.on_photos(asker, _contents(photos), teacher.encode_lesson)
-        skipped = _skipped(photos, {start: batch.problems for start, batch in pieces})
-        batches = [batch for _, batch in pieces]
-        learned = await work.changes(asker, teacher.teach_encoded, label, batches)
-        metrics.learned.inc(learned)
-        return schemas.Taught(
-            learned=learned,
-            known=len(photos) - len(skipped) - learned,
-            skipped=skipped,
-            model=described(),
-        )
-
-    @router.delete(
-        "/api/lessons/last",
-        summary="Undo the last lesson",
-        description="The model is then what it would be without it.",
-        responses={
-            **_errors({403: "A page of another site asks."}),
-            **_errors({409: "There is no lesson to undo."}),
-            **_NOT_KEPT,
-        },
-    )
-    async def undo(asker: Asker) -> schemas.Undone:
-        undone = await work.changes(asker, teacher.undo)
-        return schemas.Undone(undone=schemas.Lesson.of(undone), model=described())
-
-    @router.post(
-        "/api/classes",
-        summary="Add a class without photos",
-        status_code=201,
-        responses={**_BAD_REQUEST, **_errors({409: "It is known already."}), **_NOT_KEPT},
-    )
-    async def add_class(asker: Asker, new: schemas.NewClass) -> schemas.Model:
-        await work.changes(asker, teacher.add_class, named(new.name))
-        return described()
-
-    async def correct(asker: Asker, action: str, label: str, into: str = "") -> schemas.Model:
-        await work.changes(asker, teacher.correct, action, named(label), into)
-        return described()
-
-    @router.post(
-        "/api/classes/rename",
-        summary="Rename a class",
-        description="It can be undone like a lesson.",
-        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
-    )
-    async def rename(asker: Asker, renamed: schemas.RenamedClass) -> schemas.Model:
-        return await correct(asker, "rename", renamed.name, named(renamed.into))
-
-    @router.post(
-        "/api/classes/merge",
-        summary="Merge a class with another",
-        description="As if the photos of both had been learned under one name, which decorrelated "
-        "columns can. It can be undone like a lesson.",
-        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
-    )
-    async def merge(asker: Asker, merged: schemas.MergedClass) -> schemas.Model:
-        return await correct(asker, "merge", merged.name, named(merged.into))
-
-    @router.post(
-        "/api/classes/remove",
-        summary="Remove a class",
-        description="The others answer as they did without it. It can be undone like a lesson.",
-        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
-    )
-    async def remove(asker: Asker, removed: schemas.RemovedClass) -> schemas.Model:
-        return await correct(asker, "remove", removed.name)
-
-    async def take_out(
-        asker: Asker, photos: Sequence[UploadFile], label: str | None = None
-    ) -> schemas.Corrected:
-        pieces = await work.on_photos(asker, _contents(photos), teacher.encode)
-        for skipped in _skipped(photos, {start: batch.problems for start, batch in pieces}):
-            raise HTTPException(422, f"{skipped.photo}: {skipped.reason}")
-        names, batches = list(map(_file_name, photos)), [batch for _, batch in pieces]
-        was = await work.changes(asker, teacher.take_out, names, batches, label)
-        taken = [
-            schemas.TakenOut(photo=name, classes=classes)
-            for name, classes in zip(names, was, strict=True)
-        ]
-        return schemas.Corrected(photos=taken, model=described())
-
-    @router.post(
-        "/api/unlearn",
-        summary="Take photos out",
-        description="The model becomes one that has never learned them. It is saved, so that "
-        "nothing of them stays in its folder, and no lesson before can be undone any more.",
-        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
-    )
-    async def unlearn(asker: Asker, photos: Photos) -> schemas.Corrected:
-        return await take_out(asker, photos)
-
-    @router.post(
-        "/api/relabel",
-        summary="Learn photos under the right label",
-        description="They are taken out, as by unlearn, and learned as the class that is named.",
-        responses={**_BAD_REQUEST, **_REFUSED, **_NOT_KEPT},
-    )
-    async def relabel(
-        asker: Asker,
-        label: Annotated[schemas.ClassName, Form(alias="class")],
-        photos: Photos,
-    ) -> schemas.Corrected:
-        return await take_out(asker, photos, named(label.replace("\r\n", "\n")))
-
-    @router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
-    async def figures() -> Response:
-        return metrics.response()
-
-    return router
-
-
-class _Download(FileResponse):
-    """A file that goes when it has been sent, or cannot be."""
-
-    def __init__(self, path: Path, until_sent: AsyncExitStack, *, filename: str) -> None:
-        super().__init__(path, media_type="application/zip", filename=filename)
-        self._until_sent = until_sent
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._until_sent:
-            await super().__call__(scope, receive, send)
-
-
-def _contents(photos: Sequence[UploadFile]) -> list[bytes]:
-    if not all(photo.filename for photo in photos):
-        raise HTTPException(422, _NAMELESS)
-    return [photo.file.read() for photo in photos]
-
-
-def _file_name(photo: UploadFile) -> str:
-    """Return a photo's file name as it was before it was put between quotes."""
-    name = photo.filename or ""
-    for escape, character in (("%22", '"'), ("%0D", "\r"), ("%0A", "\n")):
-        name = name.replace(escape, character)
-    return name
-
-
-def _skipped(
-    photos: Sequence[UploadFile], problems: Mapping[int, Mapping[int, str]]
-) -> list[schemas.SkippedPhoto]:
-    """Name the photos that cannot be used, given piece by piece; refuse if not one can."""
-    skipped = [
-        schemas.SkippedPhoto(
-            place=start + place, photo=_file_name(photos[start + place]), reason=problem
-        )
-        for start, piece in problems.items()
-        for place, problem in piece.items()
-    ]
-    if len(skipped) == len(photos):
-        first = skipped[0]
-        raise HTTPException(
-            422, f"no photo can be used; the first is {first.photo}: {first.reason}"
-        )
-    return skipped
-
-
-_NAMELESS = "photos: send each as a file, with a file name, as curl does: -F photos=@a.jpg"
-
-
 async def _on_refusal(request: Request, error: HTTPException) -> JSONResponse:
     path = request.scope["path"]
     sentences = {404: f"there is no {path}", 405: f"{path} does not take {request.method}"}
@@ -454,7 +120,7 @@ async def _on_invalid_request(_: Request, error: RequestValidationError) -> JSON
     if first["type"] == "json_invalid":
         return _refusal(422, "the request: it is not JSON")
     if first["loc"][:2] == ("body", "photos") and isinstance(first["input"], str):
-        return _refusal(422, _NAMELESS)
+        return _refusal(422, NAMELESS)
     what = next((part for part in first["loc"][1:] if isinstance(part, str)), "the request")
     return _refusal(422, f"{what}: {first['msg'][:1].lower()}{first['msg'][1:]}")
 

@@ -20,7 +20,7 @@ _GUARDED = ("/api/", "/metrics")  # where paths begin that need a token; the pag
 _OPEN = "/api/health"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob:; media-src blob:; connect-src 'self'; base-uri 'none'; "
+    "img-src 'self' blob: data:; media-src blob:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",

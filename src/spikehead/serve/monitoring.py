@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from functools import partial
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -15,6 +17,7 @@ from prometheus_client import (
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spikehead.models.record import Trends
 from spikehead.serve.teacher import Teacher
 
 
@@ -28,8 +31,8 @@ class Metrics:
 
     Attributes
     ----------
-    learned, recognised : Counter
-        Photos that were learned, and photos that were answered.
+    learned, recognised, unknown : Counter
+        Photos that were learned, photos that were answered, and those of them that were unknown.
     """
 
     def __init__(self, teacher: Teacher) -> None:
@@ -46,10 +49,21 @@ class Metrics:
         self.recognised = Counter(
             "spikehead_photos_recognised", "Photos that were answered.", registry=self._registry
         )
+        self.unknown = Counter(
+            "spikehead_photos_unknown", "Photos that were unknown.", registry=self._registry
+        )
         classes = Gauge("spikehead_classes", "Classes that are known.", registry=self._registry)
         classes.set_function(lambda: len(teacher.state.model.classes))
         lessons = Gauge("spikehead_lessons", "Lessons that can be undone.", registry=self._registry)
         lessons.set_function(lambda: len(teacher.state.lessons))
+        shares = Gauge(
+            "spikehead_answers",
+            "Share of answers to photos that were then taught, since it last changed.",
+            ("kind",),
+            registry=self._registry,
+        )
+        for place, kind in enumerate(Trends._fields):
+            shares.labels(kind).set_function(partial(_share, teacher, place))
 
     def response(self) -> Response:
         """Return the figures as they are now."""
@@ -71,3 +85,8 @@ class Metrics:
             await app(scope, receive, send_and_note)
 
         return timed
+
+
+def _share(teacher: Teacher, place: int) -> float:
+    share = teacher.state.model.trends[place].share
+    return math.nan if share is None else share

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from spikehead.models.hybrid import HybridClassifier
 from spikehead.models.lessons import StoredLesson
+from spikehead.models.queue import QueuedPhoto
 from spikehead.names import MAX_LENGTH
 from spikehead.serve.teacher import Recognition, State
 
@@ -59,6 +61,12 @@ class RemovedClass(BaseModel):
     """A class to remove."""
 
     name: ClassName
+
+
+class LessonOfOne(BaseModel):
+    """What a photo shows."""
+
+    label: ClassName = Field(alias="class")
 
 
 class LearnedClass(BaseModel):
@@ -228,3 +236,89 @@ class Suggestions(BaseModel):
         description="Photos that were learned already, and are left out.", examples=[0]
     )
     skipped: list[SkippedPhoto]
+
+
+class Doubt(BaseModel):
+    """How doubtful it is that a photo is of its class."""
+
+    place: int = Field(description="Among those that were sent, from 0.", examples=[2])
+    likely: str = Field(description="The other class that it is most like.", examples=["pen"])
+    doubt: float = Field(
+        description="From -2 to 2: above 0 where it would be taken for that class.", examples=[0.1]
+    )
+
+
+class Doubts(BaseModel):
+    """How doubtful it is that photos are of a class, the most doubtful first."""
+
+    doubts: list[Doubt]
+    skipped: list[SkippedPhoto]
+
+
+class WaitingPhoto(BaseModel):
+    """A photo that waits for a teacher."""
+
+    name: str = Field(examples=["0123456789abcdef.jpeg"])
+    since: datetime
+    label: str | None = Field(
+        serialization_alias="class",
+        description="The class most like it when it was laid there; null where that is not known.",
+        examples=["cup"],
+    )
+    familiarity: float | None = Field(
+        description="How familiar it was then, from 0 to 1.", examples=[0.31]
+    )
+    source: str = Field(description="Where it is from.", examples=["camera 0"])
+
+    @classmethod
+    def of(cls, photo: QueuedPhoto) -> WaitingPhoto:
+        """Describe a photo of the queue."""
+        return cls(
+            name=photo.name,
+            since=datetime.fromtimestamp(photo.time, timezone.utc),
+            label=photo.label,
+            familiarity=photo.familiarity,
+            source=photo.source,
+        )
+
+
+class Trend(BaseModel):
+    """How large a share of answers is."""
+
+    share: float | None = Field(
+        description="Since it last changed; null where there is no answer.", examples=[0.95]
+    )
+    answers: int = Field(description="Of how many answers.", examples=[120])
+    before: float | None = Field(
+        description="Before it last changed; null where it has not.", examples=[None]
+    )
+    answers_before: int = Field(description="Of how many answers.", examples=[0])
+
+
+class Metrics(BaseModel):
+    """How the model answered the photos of classes that it knew, before it learned them."""
+
+    right: Trend = Field(description="Those that were right: the prequential accuracy.")
+    unknown: Trend | None = Field(
+        description="Those that said unknown; null where the model's kind of head does not tell."
+    )
+    corrected: Trend = Field(
+        description="Those that said, without doubt, another class than was then taught."
+    )
+    changes: list[str] = Field(
+        description="A sentence for each of them that is worse than it was, if any.",
+        examples=[["it is right less often: 61% of its last 80 answers, and 94% of 120 before"]],
+    )
+
+    @classmethod
+    def of(cls, model: HybridClassifier) -> Metrics:
+        """Describe how a model does."""
+        trends = model.trends
+        right, unknown, corrected = (Trend(**one._asdict()) for one in trends)
+        tells = model.send_back is not None
+        return cls(
+            right=right,
+            unknown=unknown if tells else None,
+            corrected=corrected,
+            changes=trends.worse(),
+        )

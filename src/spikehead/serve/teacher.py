@@ -20,7 +20,7 @@ from spikehead.heads.classifiers import LearnsNoMore
 from spikehead.models import storage
 from spikehead.models.answers import Verdict
 from spikehead.models.hybrid import HybridClassifier
-from spikehead.models.lessons import StoredLesson
+from spikehead.models.lessons import LEARN, StoredLesson
 from spikehead.names import class_name
 
 KEPT_PHOTOS = 1000
@@ -194,6 +194,33 @@ class Teacher:
             places = model.instructive(digests, activations, number)
         known = sum(bool(model.learned_as(digest)) for digest in digests)
         return places, _recognitions(model, activations[places]), known
+
+    def check(self, label: str, batches: Sequence[EncodedBatch]) -> list[tuple[int, str, float]]:
+        """Tell how doubtful it is that photos are of a class (`HybridClassifier.doubts`).
+
+        Parameters
+        ----------
+        label : str
+            The class.
+        batches : sequence of EncodedBatch
+            The photos, as `encode_lesson` gives them.
+
+        Returns
+        -------
+        list of (int, str, float)
+            The place among those that were encoded, the other class that is most likely, and the
+            doubt of each photo, the most doubtful first.
+
+        Raises
+        ------
+        Conflict
+            The model knows no other class, or its head cannot tell.
+        """
+        model = self._knowing()
+        digests = [digest for batch in batches for digest in batch.digests]
+        activations = np.concatenate([model.heard(batch) for batch in batches])
+        with _conflicts():
+            return model.doubts(label, digests, activations)
 
     def encode(self, photos: Sequence[bytes]) -> EncodedBatch:
         """Encode photos, all in one batch.
@@ -400,20 +427,22 @@ class Teacher:
         label: str,
         digests: NDArray[np.uint8] | None = None,
         activations: NDArray[np.float32] | None = None,
-        **correction: str,
+        action: str = LEARN,
+        into: str = "",
     ) -> StoredLesson:
         """Return a lesson that has no number yet; by default of no photos."""
         if digests is None or activations is None:
             digests = np.empty((0, 32), np.uint8)
             activations = np.empty((0, self._saved.encoder.n_activations), np.float32)
-        return StoredLesson(0, label, time.time(), digests, activations, **correction)
+        return StoredLesson(0, label, time.time(), digests, activations, action, into)
 
     def _add(self, lesson: StoredLesson) -> int:
         """Learn a lesson, keep it, and return how many photos were new."""
         with self._turn:
             before, lessons = self.state
             number = lessons[-1].number + 1 if lessons else 1
-            lesson = replace(lesson, number=number)
+            record = before.anticipate(lesson.label, lesson.activations)
+            lesson = replace(lesson, number=number, record=record)
             lessons = (*lessons, lesson)
             with _conflicts():
                 model = self._saved.taught(lessons)

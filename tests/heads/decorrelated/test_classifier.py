@@ -80,6 +80,18 @@ def test_neither_pieces_nor_threads_nor_late_classes_matter(
     assert (whole.prequential_predictions_[N // 2 :] == answers[N // 2 :]).mean() > 0.98
 
 
+def test_it_tells_what_was_unknown_before_it_was_learned() -> None:
+    found = head().partial_fit(X[:N], NAMES[:N])
+    asked, threshold = copy.deepcopy(found), found.unfamiliar_below()
+    found.partial_fit(X[N : N + 99], NAMES[N : N + 99])
+    unknown = []
+    for x, name in zip(X[N : N + 99], NAMES[N : N + 99], strict=True):
+        unknown += (asked.score_samples(x[None]) < threshold).tolist()
+        asked.partial_fit(x[None], [name])
+    assert 0 < np.mean(unknown) < 1
+    assert found.prequential_unknown_.tolist() == unknown
+
+
 def test_it_answers_as_the_reference_spikes() -> None:
     found = head().fit(X[:N], NAMES[:N])
     counts = signed_counts(X[N : N + 30], 4.0)

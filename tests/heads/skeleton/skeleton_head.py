@@ -81,7 +81,8 @@ class Skeleton(SpikingClassifier):
         return AsItIs(network.n_inputs)
 
     def _teach(self, coded, columns):
-        return self.network_.learn(coded, columns)
+        scores = self.network_.learn(coded, columns)
+        return scores, np.full(len(scores), np.nan)
 
     def _ask(self, coded):
         return self.network_.respond(coded)

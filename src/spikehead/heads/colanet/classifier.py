@@ -96,6 +96,8 @@ class CoLaNETClassifier(SpikingClassifier):
         What it answered to each example of the last call of `fit` or `partial_fit` just before it
         learned it (test-then-train). It costs nothing: an example's spikes vote while it is
         presented, and plasticity takes effect when its presentation is over.
+    prequential_unknown_ : ndarray of bool
+        False throughout: it does not learn which examples are unknown.
 
     References
     ----------
@@ -241,8 +243,11 @@ class CoLaNETClassifier(SpikingClassifier):
             self.coding_ = self._new_coding(self.network_)
         super()._learn(X, labels)
 
-    def _teach(self, coded: SpikeTrains, columns: NDArray[np.int32]) -> NDArray[np.float64]:
-        return np.asarray(votes(*self._running_engine().learn(coded, columns)))
+    def _teach(
+        self, coded: SpikeTrains, columns: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        spikes, peaks = self._running_engine().learn(coded, columns)
+        return np.asarray(votes(spikes, peaks)), self._familiarity(spikes)
 
     def _ask(self, coded: SpikeTrains) -> NDArray[np.float64]:
         return np.asarray(votes(*self._running_engine().respond(coded)))
@@ -251,9 +256,11 @@ class CoLaNETClassifier(SpikingClassifier):
         """Return shares of the vote; familiar is what the winner spikes at, of all it could."""
         spikes, peaks = self._running_engine().respond(coded)
         scores = np.asarray(votes(spikes, peaks))
+        return Judgement(scores, shares_of_vote(scores), self._familiarity(spikes))
+
+    def _familiarity(self, spikes: NDArray[Any]) -> NDArray[np.float64]:
         most = spikes.sum(axis=1, dtype=np.int64).max(axis=1, initial=0)
-        possible = self.network_.n_members * ALL_STEPS
-        return Judgement(scores, shares_of_vote(scores), most / possible)
+        return np.asarray(most / (self.network_.n_members * ALL_STEPS))
 
     def _spikes(self, coded: SpikeTrains) -> NDArray[np.bool_]:
         return np.asarray(self._running_engine().out_spikes(coded).transpose(0, 1, 3, 2))

@@ -81,6 +81,9 @@ class DecorrelatedColumns(SpikingClassifier):
     prequential_predictions_ : ndarray
         What it answered to each example of the last call of `fit` or `partial_fit` just before it
         learned it (test-then-train); to one with a weight of 2 it answered twice.
+    prequential_unknown_ : ndarray of bool
+        Whether it took each of them for unknown, by the threshold that it had before the call, or
+        before 2,048 examples.
 
     Examples
     --------
@@ -301,14 +304,16 @@ class DecorrelatedColumns(SpikingClassifier):
     def _new_coding(self, network: Network) -> Signed:
         return Signed(network.n_inputs, network.parameters.scale)
 
-    def _teach(self, coded: NDArray[np.int8], columns: NDArray[np.int32]) -> NDArray[np.float64]:
+    def _teach(
+        self, coded: NDArray[np.int8], columns: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         engine, heard = self._engine(), coded.any(axis=1)
-        if heard.all():
-            return _scores(engine.learn(coded, columns))
-        scores = np.empty((len(coded), self.network_.n_columns))
-        scores[~heard] = _scores(engine.respond(coded[~heard]))
-        scores[heard] = _scores(engine.learn(coded[heard], columns[heard]))
-        return scores
+        scores, familiarity = np.empty((len(coded), self.network_.n_columns)), np.zeros(len(coded))
+        if not heard.all():
+            scores[~heard] = _scores(engine.respond(coded[~heard]))
+        before = engine.learn(coded[heard], columns[heard])
+        scores[heard], familiarity[heard] = _scores(before), _familiarity(before)
+        return scores, familiarity
 
     def _ask(self, coded: NDArray[np.int8]) -> NDArray[np.float64]:
         return _scores(self._engine().respond(coded))
@@ -316,9 +321,8 @@ class DecorrelatedColumns(SpikingClassifier):
     def _judge(self, coded: NDArray[np.int8]) -> Judgement:
         response = self._engine().respond(coded, cosines=True)
         cosines = np.asarray(response.cosines)
-        familiarity = np.clip(cosines.max(axis=1, initial=0), 0, 1)
         logits = np.where(np.isfinite(cosines), cosines, rules.NEVER) / self.network_.temperature
-        return Judgement(_scores(response), softmax(logits, axis=1), familiarity)
+        return Judgement(_scores(response), softmax(logits, axis=1), _familiarity(response))
 
     def _take_back(self, coded: NDArray[np.int8], columns: NDArray[np.int64]) -> None:
         heard = coded.any(axis=1)
@@ -356,3 +360,8 @@ class DecorrelatedColumns(SpikingClassifier):
 def _scores(response: Response) -> NDArray[np.float64]:
     """Return the spikes of each column; among equal ones, what is left of potentials decides."""
     return np.asarray(rules.score(response.spikes, response.residuals))
+
+
+def _familiarity(response: Response) -> NDArray[np.float64]:
+    """Return how familiar examples are: the largest of their cosines."""
+    return np.asarray(np.clip(np.asarray(response.cosines).max(axis=1, initial=0), 0, 1))

@@ -26,8 +26,11 @@ async function request(method, path, body) {
   try {
     response = await fetch(path, {
       method,
-      body,
-      headers: token ? { Authorization: `Bearer ${token}` } : {},
+      body: body instanceof FormData || !body ? body : JSON.stringify(body),
+      headers: {
+        ...(token && { Authorization: `Bearer ${token}` }),
+        ...(body && !(body instanceof FormData) && { "Content-Type": "application/json" }),
+      },
     });
   } catch {
     throw new Refusal(0, "the service does not answer");
@@ -53,4 +56,15 @@ export const undo = () => json(request("DELETE", "api/lessons/last"));
 export const teach = (name, photos) =>
   json(request("POST", "api/lessons", form(photos, { class: name })));
 export const predict = (photos) => json(request("POST", "api/predictions", form(photos)));
+export const suggest = (photos, number) =>
+  json(request("POST", "api/suggestions", form(photos, { number })));
+export const check = (name, photos) =>
+  json(request("POST", "api/checks", form(photos, { class: name })));
+export const correct = (action, names) => json(request("POST", `api/classes/${action}`, names));
+export const getMetrics = () => json(request("GET", "api/metrics"));
+export const getQueue = () => json(request("GET", "api/queue"));
+export const getWaiting = async (name) => (await request("GET", `api/queue/${name}`)).blob();
+export const teachWaiting = (name, label) =>
+  json(request("POST", `api/queue/${name}`, { class: label }));
+export const discard = (name) => request("DELETE", `api/queue/${name}`);
 export const download = async () => (await request("GET", "api/model.zip")).blob();

@@ -1,84 +1,35 @@
 // The page: what it shows of the model, and what it does with a camera or with photos.
 
 import * as api from "./api.js";
+import { showClasses, startClasses, told } from "./classes.js";
 import { isolated, sentence, shown } from "./names.js";
+import { $, button, clock, colour, dot, element, known, labelled, pause, percent, plural } from "./page.js";
 import { readFile, startCamera, stopCamera, takePhoto } from "./photos.js";
 import { Raster } from "./raster.js";
+import { forgetSamples, keepSamples } from "./samples.js";
+import { attempt, attemptIfFree } from "./trouble.js";
+import { showChoices, startWaiting, suggestFirst } from "./waiting.js";
 
-const LOOK_EVERY = 250; // milliseconds between two looks at the camera
+const LOOK_EVERY = 80; // milliseconds between two looks at the camera
 const TAKE_EVERY = 200; // between two pictures of a lesson
 const TAP = 5; // pictures of a tap
 const MOST = 50; // pictures of a lesson
-const COLOURS = 8;
+const SUGGESTED = 20; // photos that would teach most
 const SHOWN_SHARES = 5;
-const SHOWN_THUMBS = 6;
 const SHOWN_LESSONS = 20;
 const UNEVEN = 3; // times as many photos of one class as of another
 const STEADY = 3; // the same answer in a row, before it is spoken
 
-const $ = (id) => document.getElementById(id);
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
-const percent = (share) => `${Math.round(100 * share)} %`;
-
-let model = { classes: [], lessons: [] };
 let tiles = []; // the photos that were chosen: {photo, url, answer}
 let chosen = 0; // the tile whose answer is shown
 let refused = []; // files that were not taken: {name, reason}
 let picked = null; // the class whose button was pressed: a field cannot hold every name
 let holding = false; // the button, or the space bar
 let teaching = false;
+let stranger = null; // the photo that was unknown, as long as it can be taught by a tap
 const heard = { name: "", times: 0, spoken: "" };
-const thumbs = new Map(); // some pictures of each lesson of this visit, by its number
 
 const raster = new Raster($("raster"), colour);
-
-// The name of a class's colour in the style sheet.
-function colour(name) {
-  const place = model.classes.findIndex((known) => known.name === name);
-  return `--class-${Math.max(place, 0) % COLOURS}`;
-}
-
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-function dot(name) {
-  const made = element("span", { className: "dot" });
-  made.style.background = `var(${colour(name)})`;
-  return made;
-}
-
-// ---------------------------------------------------------------- what goes wrong
-
-function complain(why) {
-  $("problem").textContent = why && shown(`${why[0].toUpperCase()}${why.slice(1)}.`);
-  $("problem").hidden = !why;
-}
-
-// Do something with the service; if it fails, say why, or ask for the token that is missing.
-async function attempt(work) {
-  try {
-    const result = await work();
-    complain("");
-    return result;
-  } catch (error) {
-    if (error.status === 401) await askForToken();
-    else complain(error.message);
-    return null;
-  }
-}
-
-async function askForToken() {
-  const dialog = $("token-dialog");
-  if (dialog.open) return;
-  dialog.showModal();
-  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-  api.setToken($("token").value);
-  await refresh();
-}
 
 // ---------------------------------------------------------------- what it has learned
 
@@ -88,57 +39,54 @@ async function refresh() {
 }
 
 function showModel(described) {
-  model = described;
-  const { classes, lessons } = model;
+  known.model = described;
+  const { name, classes, lessons, members, photos } = described;
   const knows = classes.length
-    ? `knows ${plural(classes.length, "class", "classes")} from ${plural(model.photos, "photo")}`
+    ? `knows ${plural(classes.length, "class", "classes")} from ${plural(photos, "photo")}`
     : "knows nothing yet";
-  $("summary").replaceChildren(isolated(model.name), ` ${knows}`);
-  raster.members = model.members;
-  $("members").textContent = model.members;
-  $("classes").replaceChildren(...classes.map(classItem));
+  $("summary").replaceChildren(isolated(name), ` ${knows}`);
+  raster.members = members;
+  $("members").textContent = members;
+  $("agreement").hidden = members === 1;
+  forgetSamples(lessons);
+  showClasses();
+  showChoices();
   $("chips").replaceChildren(...classes.map(chip));
   $("lessons").replaceChildren(...lessons.slice(-SHOWN_LESSONS).reverse().map(lessonItem));
   const last = lessons.at(-1);
   $("undo").disabled = !last;
-  $("undo").replaceChildren(
-    ...(last
-      ? sentence`Undo “${last.class}”, ${plural(last.photos, "photo")}`
-      : ["Nothing to undo"]),
-  );
+  $("undo").replaceChildren(...(last ? ["Undo ", ...told(last)] : ["Nothing to undo"]));
   $("advice").replaceChildren(...advice(classes));
   if (!classes.length) showAnswer(null);
   showTarget();
+  showMetrics();
 }
 
-function classItem({ name, photos }) {
-  const pictures = model.lessons
-    .filter((lesson) => lesson.class === name)
-    .flatMap((lesson) => thumbs.get(lesson.number) ?? [])
-    .slice(-SHOWN_THUMBS)
-    .map((src) => element("img", { src, alt: "" }));
-  return element(
-    "li",
-    {},
-    dot(name),
-    isolated(name, { className: "name" }),
-    element("span", { className: "count", textContent: plural(photos, "photo") }),
-    element("span", { className: "thumbs" }, ...pictures),
+async function showMetrics() {
+  const metrics = await attempt(api.getMetrics);
+  if (!metrics) return;
+  const { right, unknown, corrected, changes } = metrics;
+  const parts = [
+    `Asked before each lesson, it was right in ${percent(right.share)} of ${plural(right.answers, "answer")}`,
+    ...(unknown ? [`unknown in ${percent(unknown.share)}`] : []),
+    `corrected in ${percent(corrected.share)}.`,
+  ];
+  $("metrics").textContent = right.share === null ? "" : parts.join(", ");
+  $("changes").replaceChildren(
+    ...changes.map((change) => element("li", {}, `${change[0].toUpperCase()}${change.slice(1)}.`)),
   );
 }
 
 function lessonItem(lesson) {
-  const time = new Date(lesson.taught_at);
   return element(
     "li",
     { value: lesson.number },
-    dot(lesson.class),
-    isolated(lesson.class, { className: "name" }),
-    element("span", { className: "count", textContent: plural(lesson.photos, "photo") }),
+    dot(lesson.into || lesson.class),
+    element("span", { className: "name" }, ...told(lesson)),
     element("time", {
       dateTime: lesson.taught_at,
-      title: time.toLocaleString(),
-      textContent: time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }),
+      title: new Date(lesson.taught_at).toLocaleString(),
+      textContent: clock(lesson.taught_at),
     }),
   );
 }
@@ -155,16 +103,18 @@ function advice(classes) {
 
 // ---------------------------------------------------------------- what it answers
 
-function showAnswer(answer) {
+function showAnswer(answer, photo) {
   if (!answer) {
+    offer(null);
     $("answer-name").textContent = "";
-    $("answer-share").textContent = model.classes.length ? "…" : "Teach it something first.";
+    $("answer-share").textContent = known.model.classes.length ? "…" : "Teach it something first.";
     $("shares").replaceChildren();
     raster.clear();
     return;
   }
   const share = answer.shares[answer.class];
   $("answer-name").textContent = answer.unknown ? "unknown" : shown(answer.class);
+  $("answer-name").className = answer.unknown ? "unknown" : "";
   $("answer-name").style.color = answer.unknown ? "" : `var(${colour(answer.class)})`;
   $("answer-share").replaceChildren(...remark(answer, share));
   const best = Object.entries(answer.shares).sort((a, b) => b[1] - a[1]);
@@ -172,6 +122,7 @@ function showAnswer(answer) {
   raster.show(answer.spikes, answer.shares);
   if (answer.unknown) speak("unknown", "");
   else speak(answer.class, `, ${percent(share)}`);
+  offer(answer, photo);
 }
 
 function remark(answer, share) {
@@ -179,6 +130,14 @@ function remark(answer, share) {
   if (!Object.values(answer.spikes).some((counts) => counts.some(Boolean)))
     return [`${percent(share)}, a guess: no neuron spiked`];
   return [percent(share) + (answer.few_examples ? ", from few examples" : "")];
+}
+
+// An unknown photo can be taught by a tap, until the camera has seen something known for a while.
+function offer(answer, photo) {
+  if (answer?.unknown) stranger = photo;
+  else if (!answer || !cameraRuns() || heard.times >= STEADY) stranger = null;
+  $("stranger").hidden = !stranger;
+  $("shares").hidden = Boolean(stranger);
 }
 
 // Bars are kept by class, so that they grow and shrink instead of jumping.
@@ -216,14 +175,21 @@ function speak(name, more) {
   $("spoken").replaceChildren(...sentence`${name}`, more);
 }
 
+// One look at a time, always at what the camera shows now: what is late is left out.
 async function watchCamera() {
   for (;;) {
-    await pause(document.hidden ? 1000 : LOOK_EVERY);
-    if (!cameraRuns() || document.hidden || teaching || !model.classes.length) continue;
-    const answers = await attempt(async () => api.predict([await takePhoto($("video"))]));
-    if (!answers) await pause(1000);
-    else if (cameraRuns()) showAnswer(answers.answers[0]);
+    const began = performance.now();
+    const looks = cameraRuns() && !document.hidden && !teaching && known.model.classes.length;
+    if (looks && !(await look())) await pause(1000);
+    await pause(Math.max(LOOK_EVERY - (performance.now() - began), 0));
   }
+}
+
+async function look() {
+  const photo = await takePhoto($("video"));
+  const result = await attemptIfFree(() => api.predict([photo]));
+  if (result && cameraRuns()) showAnswer(result.answers[0], photo);
+  return Boolean(result);
 }
 
 // ---------------------------------------------------------------- the camera
@@ -281,14 +247,16 @@ async function takeFiles(files) {
 async function recogniseTiles() {
   showTiles();
   showTarget();
-  if (!tiles.length || !model.classes.length) return;
-  const result = await attempt(() => api.predict(tiles.map(({ photo }) => photo)));
+  if (!tiles.length || !known.model.classes.length) return;
+  const asked = tiles;
+  const result = await attempt(() => api.predict(asked.map(({ photo }) => photo)));
   if (!result) return;
   const answers = [...result.answers];
   const problems = new Map(result.skipped.map(({ place, reason }) => [place, reason]));
-  tiles.forEach((tile, place) => {
+  asked.forEach((tile, place) => {
     tile.problem = problems.get(place) ?? "";
     tile.answer = tile.problem ? null : answers.shift();
+    tile.likely = null;
   });
   showTiles();
   showTile(chosen);
@@ -296,17 +264,15 @@ async function recogniseTiles() {
 
 function showTiles() {
   $("tiles").replaceChildren(
-    ...tiles.map(({ photo, url, answer, problem }, place) => {
+    ...tiles.map(({ photo, url, answer, problem, likely }, place) => {
+      const seen = !photo.unseen && !problem;
       const caption = problem || (!answer ? "" : answer.unknown ? "unknown" : answer.class);
-      const picture = element("img", { src: url, alt: shown(photo.name) });
-      const button = element(
-        "button",
-        { type: "button", title: shown(photo.name), ariaPressed: place === chosen },
-        picture,
-        isolated(caption),
-      );
-      button.addEventListener("click", () => showTile(place));
-      return element("li", {}, button);
+      const content = [
+        seen ? element("img", { src: url, alt: shown(photo.name) }) : isolated(photo.name),
+        likely ? element("strong", {}, ...sentence`rather “${likely}”`) : isolated(caption),
+      ];
+      const properties = { title: shown(photo.name), ariaPressed: place === chosen };
+      return element("li", {}, button(content, () => showTile(place), properties));
     }),
   );
   const unread = tiles
@@ -324,7 +290,34 @@ function showTile(place) {
   [...$("tiles").children].forEach((tile, index) => {
     tile.firstChild.ariaPressed = index === place;
   });
-  showAnswer(tiles[place]?.answer);
+  showAnswer(tiles[place]?.answer, tiles[place]?.photo);
+}
+
+// Show the photos that are more like another class than the one that is named, and those first.
+async function check() {
+  const name = target();
+  const asked = tiles;
+  const result = await attempt(() => api.check(name, asked.map(({ photo }) => photo)));
+  if (!result || asked !== tiles) return;
+  const doubtful = result.doubts.filter(({ doubt }) => doubt > 0);
+  const likely = new Map(doubtful.map((one) => [tiles[one.place], one.likely]));
+  for (const tile of tiles) tile.likely = likely.get(tile);
+  tiles = [...likely.keys(), ...tiles.filter((tile) => !likely.has(tile))];
+  showTiles();
+  showTile(0);
+  $("said").replaceChildren(
+    ...sentence`${plural(doubtful.length, "photo is", "photos are")} more like another thing than “${name}”.`,
+  );
+}
+
+// Let those photos that would teach most be asked for, one after the other.
+async function suggest() {
+  const photos = tiles.map(({ photo }) => photo);
+  const result = await attempt(() => api.suggest(photos, SUGGESTED));
+  if (!result) return;
+  suggestFirst(
+    result.places.map((place, rank) => ({ photo: photos[place], answer: result.answers[rank] })),
+  );
 }
 
 // ---------------------------------------------------------------- teaching
@@ -332,13 +325,12 @@ function showTile(place) {
 const target = () => picked ?? $("class-name").value.trim().normalize("NFC");
 
 function chip({ name }) {
-  const made = element("button", { type: "button" }, dot(name), isolated(name));
-  made.dataset.name = name;
-  made.addEventListener("click", () => {
+  const made = button(labelled(name), () => {
     picked = name;
     $("class-name").value = shown(name);
     showTarget();
   });
+  made.dataset.name = name;
   return made;
 }
 
@@ -350,6 +342,10 @@ function showTarget() {
   const what = camera ? "Hold to teach" : `Teach ${plural(tiles.length, "photo")}${name && " as"}`;
   $("teach-label").replaceChildren(what, ...(name ? sentence` “${name}”` : []));
   $("teach-note").hidden = !camera;
+  $("suggest").disabled = tiles.length < 2 || !known.model.classes.length;
+  $("check").disabled = $("suggest").disabled || !name;
+  $("check").replaceChildren("Ask if one is no ", ...(name ? sentence`“${name}”` : ["such thing"]));
+  $("teach-stranger").replaceChildren(...(name ? sentence`Teach it as “${name}”` : ["Name it"]));
 }
 
 // While the button is held, pictures are taken; a tap takes a few. One hold is one lesson.
@@ -366,29 +362,39 @@ async function takeWhileHeld() {
 }
 
 async function teach() {
-  const name = target();
-  const camera = $("files").hidden;
   if (teaching || $("teach").disabled) return;
+  await learn($("files").hidden ? takeWhileHeld : () => tiles.map(({ photo }) => photo));
+}
+
+async function teachStranger() {
+  if (!target()) $("class-name").focus();
+  else if (!teaching) await learn(() => [stranger]);
+}
+
+async function learn(take) {
+  const name = target();
   teaching = true;
   $("teach").ariaBusy = true;
-  const photos = camera ? await takeWhileHeld() : tiles.map(({ photo }) => photo);
+  const photos = await take();
   const result = photos.length && (await attempt(() => api.teach(name, photos)));
   teaching = false;
   $("teach").ariaBusy = false;
   $("teach-count").textContent = "";
-  if (result) {
-    const lesson = result.model.lessons.at(-1);
-    if (result.learned) thumbs.set(lesson.number, thumbnails(photos));
-    $("said").replaceChildren(...outcome(name, result));
-    showModel(result.model);
-    if (!camera) await recogniseTiles();
-  }
+  if (result) await showTaught(name, result, photos);
   showTarget();
 }
 
-function thumbnails(photos) {
-  const places = new Set([0, photos.length >> 1, photos.length - 1]);
-  return [...places].map((place) => URL.createObjectURL(photos[place].blob));
+async function showTaught(name, result, photos) {
+  const lesson = result.model.lessons.at(-1);
+  if (result.learned && lesson) await keepSamples(lesson, photos);
+  $("said").replaceChildren(...outcome(name, result));
+  await showChanged(result.model);
+}
+
+async function showChanged(described) {
+  stranger = null;
+  showModel(described);
+  if ($("viewfinder").hidden) await recogniseTiles();
 }
 
 function outcome(name, { learned, known, skipped }) {
@@ -403,25 +409,21 @@ function outcome(name, { learned, known, skipped }) {
 async function undo() {
   const result = await attempt(api.undo);
   if (!result) return;
-  for (const url of thumbs.get(result.undone.number) ?? []) URL.revokeObjectURL(url);
-  thumbs.delete(result.undone.number);
-  const { photos, class: name } = result.undone;
-  $("said").replaceChildren(...sentence`Undid ${plural(photos, "photo")} of “${name}”.`);
-  showModel(result.model);
-  if ($("viewfinder").hidden) await recogniseTiles();
+  $("said").replaceChildren("Undid ", ...told(result.undone), ".");
+  await showChanged(result.model);
 }
 
 async function save() {
   const archive = await attempt(api.download);
   if (!archive) return;
   const href = URL.createObjectURL(archive);
-  element("a", { href, download: `${model.name}.zip` }).click();
+  element("a", { href, download: `${known.model.name}.zip` }).click();
   URL.revokeObjectURL(href);
 }
 
 // ---------------------------------------------------------------- hands
 
-const isFree = (event) => !event.target.closest("input, button, a, dialog");
+const isFree = (event) => !event.target.closest("input, select, button, a, dialog");
 
 function press(event) {
   if ($("teach").disabled) return;
@@ -442,7 +444,7 @@ for (const release of ["pointerup", "pointercancel", "keyup", "blur"])
 
 $("class-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  $("teach").focus();
+  $(stranger ? "teach-stranger" : "teach").focus();
 });
 $("class-name").addEventListener("input", () => {
   picked = null;
@@ -453,6 +455,10 @@ $("use-camera").addEventListener("click", () => useCamera(true));
 $("use-files").addEventListener("click", () => useCamera(false));
 $("file-input").addEventListener("change", ({ target }) => takeFiles(target.files));
 $("undo").addEventListener("click", undo);
+$("suggest").addEventListener("click", suggest);
+$("check").addEventListener("click", check);
+$("teach-stranger").addEventListener("click", teachStranger);
+document.addEventListener("token", refresh);
 $("download").addEventListener("click", save);
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
@@ -460,5 +466,7 @@ document.addEventListener("drop", (event) => {
   takeFiles(event.dataTransfer.files);
 });
 
+startClasses(showChanged);
+startWaiting(showTaught);
 await refresh();
 watchCamera();

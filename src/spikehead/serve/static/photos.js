@@ -2,6 +2,7 @@
 
 const CAMERA_SIDE = 320;
 const FILE_SIDE = 640;
+export const SMALL = 64;
 const UNREAD_BYTES = 4 << 20; // of a file that is sent as it is
 
 export async function startCamera(video) {
@@ -37,7 +38,7 @@ export async function readFile(file) {
   } catch {
     if (file.size > UNREAD_BYTES)
       throw new Error("the browser cannot read it, and it is too large to be sent as it is");
-    return { name: file.name, blob: file };
+    return { name: file.name, blob: file, unseen: true };
   }
   const scale = Math.min(1, FILE_SIDE / Math.min(bitmap.width, bitmap.height));
   const [width, height] = [bitmap.width, bitmap.height].map((size) => Math.round(size * scale));
@@ -48,6 +49,21 @@ export async function readFile(file) {
   });
   bitmap.close();
   return photo;
+}
+
+// A photo as a small square picture, in the form of an address; nothing of what cannot be read.
+export async function smaller(blob, side) {
+  try {
+    const bitmap = await createImageBitmap(blob);
+    const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
+    const part = Math.min(bitmap.width, bitmap.height);
+    const [x, y] = [bitmap.width, bitmap.height].map((size) => (size - part) / 2);
+    canvas.getContext("2d").drawImage(bitmap, x, y, part, part, 0, 0, side, side);
+    bitmap.close();
+    return canvas.toDataURL("image/jpeg", 0.8);
+  } catch {
+    return null;
+  }
 }
 
 async function drawn(width, height, name, draw) {

@@ -13,6 +13,7 @@ export class Raster {
   #members = 15;
   #lanes = [];
   #waiting = []; // steps that have not begun to fall
+  #next = null; // the answer after them; what comes faster than it can fall is left out
   #fallen = []; // {step, age in rows}, the newest first
   #still = matchMedia("(prefers-reduced-motion: reduce)");
   #last = 0;
@@ -31,6 +32,7 @@ export class Raster {
 
   clear() {
     this.#lanes = this.#waiting = this.#fallen = [];
+    this.#next = null;
     this.#canvas.setAttribute("aria-label", "No spikes yet");
     this.#draw();
   }
@@ -39,22 +41,22 @@ export class Raster {
   show(spikes, shares) {
     const order = Object.keys(spikes);
     const telling = [...order].sort((a, b) => shares[b] - shares[a]).slice(0, MAX_LANES);
-    this.#lanes = order.filter((name) => telling.includes(name));
+    const lanes = order.filter((name) => telling.includes(name));
     const steps = Array.from({ length: spikes[order[0]].length }, (_, step) =>
-      Object.fromEntries(this.#lanes.map((name) => [name, spikes[name][step]])),
+      Object.fromEntries(lanes.map((name) => [name, spikes[name][step]])),
     );
     const total = (name) => spikes[name].reduce((sum, count) => sum + count, 0);
     this.#canvas.setAttribute(
       "aria-label",
-      `Spikes: ${this.#lanes.map((name) => `${shown(name)} ${total(name)}`).join(", ")}`,
+      `Spikes: ${lanes.map((name) => `${shown(name)} ${total(name)}`).join(", ")}`,
     );
     if (this.#still.matches) {
-      this.#waiting = [];
+      this.#lanes = lanes;
       this.#fallen = steps.map((step, index) => ({ step, age: steps.length - index }));
       this.#draw();
       return;
     }
-    this.#waiting = steps; // what is late is left out
+    this.#next = { lanes, steps };
     if (!this.#running) {
       this.#running = true;
       this.#last = performance.now();
@@ -66,13 +68,17 @@ export class Raster {
     const rows = Math.min(((now - this.#last) / 1000) * STEPS_A_SECOND, 4);
     this.#last = now;
     for (const spike of this.#fallen) spike.age += rows;
+    if (!this.#waiting.length && this.#next) {
+      ({ lanes: this.#lanes, steps: this.#waiting } = this.#next);
+      this.#next = null;
+    }
     const newest = this.#fallen[0]?.age ?? 1;
     for (let age = Math.min(newest - 1, rows); age >= 0 && this.#waiting.length; age -= 1)
       this.#fallen.unshift({ step: this.#waiting.shift(), age });
     const height = this.#canvas.clientHeight / ROW;
     this.#fallen = this.#fallen.filter((spike) => spike.age < height);
     this.#draw();
-    this.#running = this.#waiting.length > 0;
+    this.#running = Boolean(this.#waiting.length || this.#next);
     if (this.#running) requestAnimationFrame((next) => this.#fall(next));
   }
 
