@@ -1,19 +1,20 @@
 """Learn with a spiking encoder and with the ordinary one that it was made of, side by side.
 
-    python experiments/14_spiking_encoder/run.py DATA NAME BITS [--encoder efficientnet_lite0]
+    python experiments/14_spiking_encoder/run.py DATA NAME BITS... [--encoder efficientnet_lite0]
         [--every 1] [--orders 5]
 
 DATA holds folders NAME (``imagenette-300``, ``caltech-50``), each with ``train`` and ``test``, one
 folder a class. Of both parts every N-th photo is taken. Both encoders see the same photos, and the
 same head learns the training part from each, once, in the same orders; the ranges that photos
-must show come from 32 of the training part, without their labels. A line of JSON is added to
-``results.jsonl`` beside this script.
+must show come from 32 of the training part, without their labels. For each number of bits a line of
+JSON is added to ``results.jsonl`` beside this script, unless it stands there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from spikehead import DecorrelatedColumns
 from spikehead.encoders import OnnxEncoder, SpikingEncoder, efficientnet_lite, open_encoder, record
-from spikehead.encoders.spiking import activity
+from spikehead.encoders.spiking import SpikingNetwork, activity
 from spikehead.encoders.spiking.conversion import spike
 from spikehead.images import find_photos, read_photo
 
@@ -46,12 +47,12 @@ class Part:
         return np.stack([encoder.preprocessing(read_photo(path)) for path in self.paths[places]])
 
 
-def encoded(part: Part, plain: OnnxEncoder, spiking: SpikingEncoder) -> list[NDArray[np.float32]]:
-    """Return what both encoders give."""
+def encoded(part: Part, encoders: list[OnnxEncoder | SpikingEncoder]) -> list[NDArray[np.float32]]:
+    """Return what each encoder gives; the first one is the ordinary one."""
     blocks = []
     for start in range(0, len(part.paths), 64):
-        pixels = part.pixels(plain, slice(start, start + 64))
-        blocks.append((plain.encode(pixels), spiking.encode(pixels)))
+        pixels = part.pixels(encoders[0], slice(start, start + 64))
+        blocks.append([encoder.encode(pixels) for encoder in encoders])
     return [np.concatenate(each) for each in zip(*blocks, strict=True)]
 
 
@@ -78,40 +79,63 @@ def agreement(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
     return round(100 * float(np.mean(answers[0] == answers[1])), 2)
 
 
-def measured(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return all that is measured."""
+def spiking(network: SpikingNetwork) -> SpikingEncoder:
+    """Return the encoder at work."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "encoder.safetensors"
+        file.write_bytes(network.to_bytes())
+        return SpikingEncoder(file)
+
+
+def about(arguments: argparse.Namespace, bits: int, train: Part, test: Part) -> dict[str, Any]:
+    """Return what a line of the record begins with, by which it is known."""
+    return {
+        "encoder": arguments.encoder.rpartition("/")[2],
+        "data": arguments.name,
+        "bits": bits,
+        "train": len(train.paths),
+        "test": len(test.paths),
+    }
+
+
+def recorded() -> list[dict[str, Any]]:
+    """Return the lines of the record."""
+    lines = RESULTS.read_text("utf-8").splitlines() if RESULTS.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def measured(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield all that is measured, for each number of bits that the record has not."""
     plain = open_encoder(arguments.encoder)
     norms = record(arguments.encoder).norms
     train, test = (
         Part(arguments.data / arguments.name / part, arguments.every) for part in ("train", "test")
     )
+    wanted = [about(arguments, bits, train, test) for bits in arguments.bits]
+    wanted = [each for each in wanted if not any(each.items() <= x.items() for x in recorded())]
+    if not wanted:
+        return
     typical = None
     if norms is None:
         apart = slice(None, None, -(-len(train.paths) // TYPICAL))
         typical = train.pixels(plain, apart)
-    network = spike(plain, bits=arguments.bits, norms=norms and norms(), photos=typical)
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "encoder.safetensors"
-        file.write_bytes(network.to_bytes())
-        spiking = SpikingEncoder(file)
-    (plain_train, train_x), (plain_test, test_x) = (
-        encoded(part, plain, spiking) for part in (train, test)
+    encoders = [
+        spiking(spike(plain, bits=each["bits"], norms=norms and norms(), photos=typical))
+        for each in wanted
+    ]
+    (plain_train, *train_x), (plain_test, *test_x) = (
+        encoded(part, [plain, *encoders]) for part in (train, test)
     )
-    found: dict[str, Any] = {
-        "encoder": arguments.encoder.rpartition("/")[2],
-        "data": arguments.name,
-        "bits": arguments.bits,
-        "train": len(train.paths),
-        "test": len(test.paths),
-        "cosine": cosine(test_x, plain_test),
-    }
-    for name, x, z in (("ann", plain_train, plain_test), ("spiking", train_x, test_x)):
-        found[name] = accuracies(x, z, train.labels, test.labels, arguments.orders)
-    if arguments.encoder == efficientnet_lite.LITE0.name:
-        found["own_answer"] = agreement(test_x, plain_test)
-    apart = slice(None, None, -(-len(test.paths) // MEASURED))
-    spent = activity.cost(network, spiking.codes(test.pixels(plain, apart)))
-    return found | {name: round(value, 3) for name, value in spent.items()}
+    orders, apart = arguments.orders, slice(None, None, -(-len(test.paths) // MEASURED))
+    ann = accuracies(plain_train, plain_test, train.labels, test.labels, orders)
+    for found, encoder, x, z in zip(wanted, encoders, train_x, test_x, strict=True):
+        found["cosine"] = cosine(z, plain_test)
+        found["ann"] = ann
+        found["spiking"] = accuracies(x, z, train.labels, test.labels, orders)
+        if arguments.encoder == efficientnet_lite.LITE0.name:
+            found["own_answer"] = agreement(z, plain_test)
+        spent = activity.cost(encoder.network, encoder.codes(test.pixels(plain, apart)))
+        yield found | {name: round(value, 3) for name, value in spent.items()}
 
 
 def main() -> None:
@@ -119,14 +143,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("name")
-    parser.add_argument("bits", type=int)
+    parser.add_argument("bits", type=int, nargs="+")
     parser.add_argument("--encoder", default=efficientnet_lite.LITE0.name)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--orders", type=int, default=5)
-    found = json.dumps(measured(parser.parse_args()))
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(f"{found}\n")
-    print(found)
+    for found in measured(parser.parse_args()):
+        with RESULTS.open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(found)}\n")
 
 
 if __name__ == "__main__":

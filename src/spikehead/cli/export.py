@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spikehead.cli import console, options, sources
 from spikehead.cli.commands import needs
+from spikehead.encoders import SpikingEncoder
 from spikehead.images import Preprocessing, UnreadablePhoto, read_photo
 from spikehead.models.hybrid import HybridClassifier, none_readable
 
@@ -24,7 +25,7 @@ def export(
         Path | None, typer.Option(help="Write the whole model, encoder and head, to this file.")
     ] = None,
     nir: Annotated[
-        Path | None, typer.Option(help="Write the head, a spiking network, to this file.")
+        Path | None, typer.Option(help="Write the head, and a spiking encoder, to this file.")
     ] = None,
     send_back: options.SendBack = None,
     precision: Annotated[
@@ -38,7 +39,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write a model as ONNX, for ONNX Runtime; or its head as NIR, for spiking hardware.
+    """Write a model as ONNX, for ONNX Runtime; or what spikes in it as NIR, for spiking hardware.
 
     What is written answers, and learns no more.
     """
@@ -50,6 +51,7 @@ def export(
             param_hint="--precision, --calibration",
         )
     with needs("export"):
+        from spikehead.deployment import nir_encoder
         from spikehead.deployment.nir import export as export_nir
         from spikehead.deployment.onnx import export as export_onnx
     classifier = HybridClassifier.load(model)
@@ -67,8 +69,13 @@ def export(
                 soft_wrap=True,
             )
     if nir:
-        export_nir(classifier.head, nir)
+        encoder = classifier.encoder
+        network = encoder.network if isinstance(encoder, SpikingEncoder) else None
+        missing = network and nir_encoder.missing(network)
+        export_nir(classifier.head, nir, None if missing else network)
         _print_written(nir)
+        if missing:
+            console.out.print(f"It holds the head alone: {missing}.", soft_wrap=True)
 
 
 def _preprocessed(folder: Path, preprocessing: Preprocessing) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The trained head in the Neuromorphic Intermediate Representation (NIR).
+"""The trained head in the Neuromorphic Intermediate Representation (NIR), and its encoder's spikes.
 
 NIR describes a network by the equations of its neurons. What they cannot hold of a head stands in
 the graph's metadata.
@@ -17,15 +17,25 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from spikehead.deployment import nir_encoder
+from spikehead.encoders.spiking import SpikingNetwork
 from spikehead.files import write_file
 from spikehead.heads.classifiers import SpikingClassifier
 
 DT = 1e-4
 """Length of a step in seconds, which NIR leaves open: the one that most simulators take."""
 
+_BETWEEN = (
+    "Relays, whose membranes, the encoder's activations, discharge evenly into the head's steps, "
+    "as its metadata say. NIR has no node for them: neither for a reset by subtraction nor for a "
+    "threshold that is a share of the photo's strength."
+)
 
-def export(head: SpikingClassifier, file: str | Path) -> None:
-    """Write a trained head as a NIR file.
+
+def export(
+    head: SpikingClassifier, file: str | Path, encoder: SpikingNetwork | None = None
+) -> None:
+    """Write a trained head as a NIR file, alone or with the spiking encoder before it.
 
     Parameters
     ----------
@@ -33,16 +43,23 @@ def export(head: SpikingClassifier, file: str | Path) -> None:
         As `to_graph` takes it.
     file : path
         Where to write; a file that is there is replaced.
+    encoder : SpikingNetwork, optional
+        What gives the head its activations, as `nir_encoder.to_graph` takes it. With it the graph
+        has two nodes, `encoder` and `head`, each a graph of its own.
 
     Raises
     ------
     ValueError
-        As in `to_graph`.
+        As in `to_graph`, of both.
     OSError
         If the file cannot be written; what was there is unchanged.
     """
+    graph = to_graph(head)
+    if encoder:
+        parts = {"encoder": nir_encoder.to_graph(encoder), "head": graph}
+        graph = nir.NIRGraph(parts, [], metadata={"between": _BETWEEN})
     content = io.BytesIO()
-    nir.write(content, to_graph(head))
+    nir.write(content, graph)
     write_file(file, content.getvalue())
 
 

@@ -729,7 +729,6 @@ class HybridClassifier:
         return {
             **{name: value for name, value in state if not isinstance(value, int)},
             **self._learned.packed(),
-            "prequential": self.prequential,
             "record": self.record,
         }
 

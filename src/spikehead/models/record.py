@@ -91,7 +91,7 @@ class Trends(NamedTuple):
 
 def stored_record(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
     """Return the record among the arrays of a model; older ones only kept what was right."""
-    return arrays.get("record", arrays["prequential"]).astype(np.uint8)
+    return arrays["record" if "record" in arrays else "prequential"].astype(np.uint8)
 
 
 def as_record(

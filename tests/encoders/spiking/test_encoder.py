@@ -51,6 +51,8 @@ def test_it_is_made_by_a_command_and_kept_in_models(run, tmp_path):
     kept = HybridClassifier.load(tmp_path / "model")
     assert kept.encoder.fingerprint == model.encoder.fingerprint
     assert kept.predict(files) == model.predict(files)
+    told = run("export", tmp_path / "model", "--nir", tmp_path / "model.nir")[1]
+    assert "It holds the head alone: NIR has no node for SiLU and sigmoid" in told
     for other in ("pixels", "spiking:bundled"):
         assert run("encoder", "spike", other)[0] == 1
     assert run("encoder", "spike", "bundled", "--bits", "13")[0] == 2

@@ -163,6 +163,13 @@ class _Sum:
             for each in self.branches
         )
 
+    @property
+    def is_negative(self) -> bool:
+        """Whether it can be below zero."""
+        return bool((self.bias < 0).any()) or any(
+            each.source.low < 0 or bool((each.weights < 0).any()) for each in self.branches
+        )
+
     def scaled(self, scale: NDArray[Any], shift: NDArray[Any]) -> _Sum:
         """Return it times a scale, plus a shift, of each channel."""
         branches = tuple(
@@ -536,7 +543,7 @@ class _Conversion:
             step = np.full(total.shape[0], 1 / (1 << self._bits))
             value = self._by_table(name, total, lambda x: 1 / (1 + np.exp(-x)), step, step[0])
         elif isinstance(value, _Sum):
-            value = self._linear(name, value, low=-self._most)
+            value = self._linear(name, value, low=-self._most if value.is_negative else 0)
         elif isinstance(value, _Padded):
             raise ValueError(f"there are no spiking neurons for what is padded in {name}")
         layer: Layer = value
