@@ -31,7 +31,8 @@ COMMANDS = {
     "benchmark": "Judge learners that learn online by many kinds of streams, each learned in one "
     "pass.",
     "tune": "Search for good hyperparameters: a genetic search, then descent from the best.",
-    "export": "Write a model as ONNX, for ONNX Runtime; or its head as NIR, for spiking hardware.",
+    "export": "Write a model as ONNX, for ONNX Runtime; or what spikes in it as NIR, for spiking "
+    "hardware.",
     "serve": "Serve a model: a page where anyone can teach it by camera or files, and a REST "
     "interface.",
     "watch": "Answer what comes, as it comes: new photos of a folder, a camera, a stream, a video.",
