@@ -26,9 +26,12 @@ against "nearest class mean" "cosine class mean" "streaming LDA" "ridge regressi
     "prototypes (CLP-SNN)" "SGD, logistic loss" "passive-aggressive" "5 nearest neighbours" \
     "Gaussian naive Bayes" "logistic regression"
 for data in digits-pixels caltech-50-signed imagenette-300 caltech-50; do parts $data; done
-# 50,000 examples: those that take the least time.
+# 50,000 examples, and 2,048 inputs: those that take the least time.
 against "nearest class mean" "cosine class mean" "streaming LDA" "ridge regression"
-parts cifar10 --protocol "one pass" --protocol few --protocol "class after class"
+few=(--protocol "one pass" --protocol few --protocol "class after class")
+parts cifar10 "${few[@]}"
+parts digits "${few[@]}"
+parts mnist "${few[@]}" --orders 1
 
 # Of our heads, parts left out.
 against "decorrelated: "{"no lateral inhibition","no depression",neither} \

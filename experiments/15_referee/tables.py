@@ -32,6 +32,9 @@ DATA = {
     "cifar10": "CIFAR-10, 50,000 + 10,000",
     "digits-pixels": "digits' pixels, 1,400 + 397",
 }
+ALSO = "mnist", "digits"
+"""Sets that have tables of their own only."""
+
 OURS, PAPER = "decorrelated columns", "CoLaNET, paper"
 SHOWN = (
     OURS,
@@ -115,7 +118,7 @@ def costs(data: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "summary": lambda: summary([*SHOWN, "random projection + ridge", OFFLINE[0]]),
     "learners": lambda: summary(learners()),
-    **{f"streams of {data}": lambda data=data: streams(data) for data in DATA},
+    **{f"streams of {data}": lambda data=data: streams(data) for data in (*DATA, *ALSO)},
     "parts of decorrelated columns": lambda: ablations(OURS),
     "parts of CoLaNET": lambda: ablations(PAPER),
     "costs": lambda: costs("imagenette-300"),
