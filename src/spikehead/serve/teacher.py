@@ -188,8 +188,7 @@ class Teacher:
             The model knows no class yet, or its head cannot tell.
         """
         model = self._knowing()
-        digests = [digest for batch in batches for digest in batch.digests]
-        activations = np.concatenate([model.heard(batch) for batch in batches])
+        digests, activations = _together(model, batches)
         with _conflicts():
             places = model.instructive(digests, activations, number)
         known = sum(bool(model.learned_as(digest)) for digest in digests)
@@ -217,8 +216,7 @@ class Teacher:
             The model knows no other class, or its head cannot tell.
         """
         model = self._knowing()
-        digests = [digest for batch in batches for digest in batch.digests]
-        activations = np.concatenate([model.heard(batch) for batch in batches])
+        digests, activations = _together(model, batches)
         with _conflicts():
             return model.doubts(label, digests, activations)
 
@@ -289,11 +287,10 @@ class Teacher:
         OSError
             The lesson cannot be written; the model is as it was.
         """
-        digests = b"".join(digest for batch in batches for digest in batch.digests)
-        activations = np.concatenate([self._saved.heard(batch) for batch in batches])
+        digests, activations = _together(self._saved, batches)
         if not digests:
             return 0
-        hashes = np.frombuffer(digests, np.uint8).reshape(-1, 32)
+        hashes = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
         return self._add(self._lesson(label, hashes, activations))
 
     def add_class(self, label: str) -> None:
@@ -365,8 +362,7 @@ class Teacher:
         OSError
             The model cannot be saved; it is as it was.
         """
-        digests = [digest for batch in batches for digest in batch.digests]
-        activations = np.concatenate([self._saved.heard(batch) for batch in batches])
+        digests, activations = _together(self._saved, batches)
         with self._turn:
             model = self.state.model.taught([])
             model.revision = self._saved.revision
@@ -467,6 +463,14 @@ class Teacher:
             saved.save(self.folder)
             self._saved = saved
             self.state = State(saved.taught(lessons[half:]), lessons[half:])
+
+
+def _together(
+    model: HybridClassifier, batches: Sequence[EncodedBatch]
+) -> tuple[list[bytes], NDArray[np.float32]]:
+    """Return the digests of photos in several batches, and what the head hears of them."""
+    digests = [digest for batch in batches for digest in batch.digests]
+    return digests, np.concatenate([model.heard(batch) for batch in batches])
 
 
 def _recognitions(model: HybridClassifier, activations: NDArray[np.float32]) -> list[Recognition]:
